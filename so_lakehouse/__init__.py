@@ -1,0 +1,1 @@
+"""A lakehouse for the Stack Exchange network: dumps to Delta tables to Postgres marts, orchestrated by Dagster."""

@@ -1,0 +1,23 @@
+"""The errors that people are meant to read: what happened, to what, and what to do now.
+
+`LakehouseError` and its subclasses end a command with their message and exit code 1, without a traceback.
+Anything else that escapes is a defect of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class LakehouseError(Exception):
+    """Something the user can act on. The message holds the whole story; nothing was published."""
+
+
+class BadInput(LakehouseError):
+    """What came in cannot be used: a broken archive, an unknown site, a wrong checksum."""
+
+
+class Unavailable(LakehouseError):
+    """Something this needs is not there now: Java, Postgres, disk space, the network."""
+
+
+class CheckFailed(LakehouseError):
+    """A blocking check refused data. Says which check, where, why and what to do."""

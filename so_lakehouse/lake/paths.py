@@ -1,0 +1,43 @@
+"""The names of folders and manifests in the lake, one function each. Nothing else spells a lake path."""
+
+from __future__ import annotations
+
+
+def raw_dump(quarter: str, site: str, release: str = "", revision: int = 0) -> str:
+    """Folder of one release's archives and manifest; without a release, the folder of all of that partition's."""
+    folder = f"raw/dump/quarter={quarter}/site={site}"
+    return f"{folder}/release={release}/revision={revision}" if release else folder
+
+
+def raw_dump_manifest(quarter: str, site: str) -> str:
+    """The manifest that names the release which represents this quarter."""
+    return f"{raw_dump(quarter, site)}/manifest.json"
+
+
+def bronze_dump(table: str, quarter: str = "", site: str = "") -> str:
+    """Folder of one table's attempts; without a partition, the folder of all of that table's."""
+    folder = f"bronze/dump/{table}"
+    return f"{folder}/quarter={quarter}/site={site}" if quarter else folder
+
+
+def bronze_dump_manifest(table: str, quarter: str, site: str) -> str:
+    return f"{bronze_dump(table, quarter, site)}/manifest.json"
+
+
+def silver(table: str) -> str:
+    """Delta table (all sites); also `tombstones` and `ledger`."""
+    return f"silver/{table}"
+
+
+def silver_gate(site: str) -> str:
+    """What the checks said of the newest version of each silver table of a site."""
+    return f"silver_gates/site={site}.json"
+
+
+def silver_quarantine(table: str, site: str, source: str, partition: str) -> str:
+    """Folder of the rows that cleaning refused of one input, with its manifest."""
+    return f"quarantine/silver/{table}/site={site}/source={source}/partition={partition}"
+
+
+def locks() -> str:
+    return "locks"

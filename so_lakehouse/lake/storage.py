@@ -1,0 +1,93 @@
+"""Where the lake's files lie and how they are written whole or not at all. The only module that knows the store.
+
+Paths inside the lake are relative, with `/`; `uri` gives the address an engine needs. Every layer's folders are named
+in `lake/paths.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pyarrow.fs as pafs
+
+from so_lakehouse.errors import Unavailable
+
+
+class Lake:
+    """A folder (later: a bucket) that holds the layers raw, bronze, silver and quarantine.
+
+    Reads raise `FileNotFoundError` for what is not there. `write_*` replaces a file at once: a reader sees the old
+    bytes or the new ones.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.fs, self.root = pafs.FileSystem.from_uri(uri) if "://" in uri else (pafs.LocalFileSystem(), uri)
+        self.root = self.root.rstrip("/")
+
+    @property
+    def is_local(self) -> bool:
+        return isinstance(self.fs, pafs.LocalFileSystem)
+
+    def path(self, relative: str) -> str:
+        """Path for this lake's `fs`."""
+        return f"{self.root}/{relative}"
+
+    def uri(self, relative: str) -> str:
+        """Address for Spark, deltalake and DuckDB."""
+        return f"file://{self.root}/{relative}" if self.is_local else f"s3a://{self.root}/{relative}"
+
+    def exists(self, relative: str) -> bool:
+        return self.fs.get_file_info(self.path(relative)).type != pafs.FileType.NotFound
+
+    def size(self, relative: str) -> int:
+        """Bytes of one file, or of all files below a folder."""
+        info = self.fs.get_file_info(self.path(relative))
+        if info.type == pafs.FileType.File:
+            return info.size
+        return sum(entry.size for entry in self._entries(relative, recursive=True) if entry.is_file)
+
+    def list(self, relative: str, recursive: bool = False) -> list[str]:
+        """Relative paths of what lies directly (or anywhere) in a folder, sorted; empty where there is no folder."""
+        return sorted(entry.path.removeprefix(self.root + "/") for entry in self._entries(relative, recursive))
+
+    def read_bytes(self, relative: str) -> bytes:
+        with self.fs.open_input_file(self.path(relative)) as source:
+            return source.read()
+
+    def read_json(self, relative: str) -> Any:
+        return json.loads(self.read_bytes(relative))
+
+    def write_bytes(self, relative: str, content: bytes) -> None:
+        target = self.path(relative)
+        self.make_folder(relative.rpartition("/")[0])
+        if not self.is_local:  # an object store's put is whole already
+            with self.fs.open_output_stream(target) as sink:
+                sink.write(content)
+            return
+        part = f"{target}.{uuid4().hex}.part"
+        try:
+            with self.fs.open_output_stream(part) as sink:
+                sink.write(content)
+        except OSError as error:
+            raise Unavailable(f"Cannot write {target}: {error}. Free disk space or choose another LAKEHOUSE_HOME.") from error
+        self.fs.move(part, target)
+
+    def write_json(self, relative: str, content: Any) -> None:
+        self.write_bytes(relative, json.dumps(content, indent=1, sort_keys=True, default=str).encode() + b"\n")
+
+    def make_folder(self, relative: str) -> None:
+        self.fs.create_dir(self.path(relative), recursive=True)
+
+    def delete(self, relative: str) -> None:
+        """Removes a file or a folder with all it holds; silent where it is not there."""
+        info = self.fs.get_file_info(self.path(relative))
+        if info.type == pafs.FileType.Directory:
+            self.fs.delete_dir(self.path(relative))
+        elif info.type == pafs.FileType.File:
+            self.fs.delete_file(self.path(relative))
+
+    def _entries(self, relative: str, recursive: bool) -> list[pafs.FileInfo]:
+        selector = pafs.FileSelector(self.path(relative), recursive=recursive, allow_not_found=True)
+        return list(self.fs.get_file_info(selector))

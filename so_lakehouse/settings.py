@@ -1,0 +1,88 @@
+"""Every setting: its default, its environment variable and its meaning.
+
+Nothing else in the project reads the environment. A setting is one field of `Settings`; `docs/settings.md` and
+`so-lakehouse doctor` are generated from the same list.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from so_lakehouse.errors import BadInput
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+def _setting(variable: str, default: object, meaning: str):
+    return field(default=default, metadata={"variable": variable, "meaning": meaning})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one process. Empty strings mean "derive from `home`"; see the properties."""
+
+    home: Path = _setting("LAKEHOUSE_HOME", PROJECT_ROOT / ".lakehouse", "Folder of everything the lakehouse keeps.")
+    lake: str = _setting("LAKEHOUSE_LAKE", "", "Where lake files lie: a folder or file:// address; default <home>/lake.")
+    mirror: str = _setting("LAKEHOUSE_MIRROR", "", "Folder or web address of dumps; default archive.org.")
+    postgres: str = _setting("LAKEHOUSE_POSTGRES", "", "Postgres address; default the embedded server in <home>/postgres.")
+    spark_master: str = _setting("LAKEHOUSE_SPARK_MASTER", "local[*]", "Spark master.")
+    spark_memory: str = _setting("LAKEHOUSE_SPARK_MEMORY", "2g", "Memory of the Spark driver.")
+    max_unpacked_bytes: int = _setting(
+        "LAKEHOUSE_MAX_UNPACKED", 400_000_000_000, "Largest unpacked size of one archive member, in bytes."
+    )
+    max_unpack_ratio: int = _setting(
+        "LAKEHOUSE_MAX_RATIO", 1_000, "Largest ratio of unpacked to packed bytes of an archive (a bomb's guard)."
+    )
+    disk_reserve_bytes: int = _setting(
+        "LAKEHOUSE_DISK_RESERVE", 1_000_000_000, "Bytes that must stay free on the disk after a step."
+    )
+    keep_personal: bool = _setting("LAKEHOUSE_KEEP_PERSONAL", False, "Keep names, places and texts about people in silver.")
+    accept_shrink: bool = _setting("LAKEHOUSE_ACCEPT_SHRINK", False, "Let a dump delete more than 10 % of a table.")
+    fail_at: str = _setting("LAKEHOUSE_FAIL_AT", "", "Name of the fail point at which the process kills itself (tests).")
+
+    @property
+    def lake_uri(self) -> str:
+        return self.lake or str(self.home / "lake")
+
+    @property
+    def postgres_folder(self) -> Path:
+        return self.home / "postgres"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+    @property
+    def jars_folder(self) -> Path:
+        """Spark's jars, resolved once at set-up; they belong to the installation, not to a lake."""
+        return PROJECT_ROOT / ".jars"
+
+    @classmethod
+    def from_environment(cls, environment: dict[str, str] | None = None) -> Settings:
+        """The settings of this process; a value that cannot be read raises `BadInput` naming its variable."""
+        environment = dict(os.environ) if environment is None else environment
+        values: dict[str, object] = {}
+        for entry in fields(cls):
+            text = environment.get(entry.metadata["variable"], "")
+            if text:
+                values[entry.name] = _read(entry.metadata["variable"], text, entry.default)
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def _read(variable: str, text: str, default: object) -> object:
+    if isinstance(default, bool):
+        if text.lower() in {"1", "true", "yes"}:
+            return True
+        if text.lower() in {"0", "false", "no"}:
+            return False
+        raise BadInput(f"{variable} is {text!r}; write true or false.")
+    if isinstance(default, int):
+        try:
+            return int(text)
+        except ValueError:
+            raise BadInput(f"{variable} is {text!r}; write a whole number of bytes.") from None
+    if isinstance(default, Path):
+        return Path(text).expanduser().resolve()
+    return text
