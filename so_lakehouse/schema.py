@@ -254,7 +254,9 @@ VOTES = Table(
         Column("PostId", Type.BIGINT, "Post voted on; often a deleted one.", nullable=False, references="posts"),
         Column("VoteTypeId", Type.SMALLINT, "What the vote means.", nullable=False, allowed=VOTE_TYPES),
         Column("UserId", Type.BIGINT, "Voter, for bookmarks (5) and bounties (8) only.", references="users"),
-        Column("CreationDate", Type.TIMESTAMP, "Day of the vote, UTC; the time of day is not published.", nullable=False),
+        Column(
+            "CreationDate", Type.TIMESTAMP, "Day of the vote, UTC; the time of day is not published.", nullable=False
+        ),
         Column("BountyAmount", Type.INTEGER, "Reputation offered (8) or awarded (9)."),
     ),
 )

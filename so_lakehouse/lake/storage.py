@@ -71,7 +71,9 @@ class Lake:
             with self.fs.open_output_stream(part) as sink:
                 sink.write(content)
         except OSError as error:
-            raise Unavailable(f"Cannot write {target}: {error}. Free disk space or choose another LAKEHOUSE_HOME.") from error
+            raise Unavailable(
+                f"Cannot write {target}: {error}. Free disk space or choose another LAKEHOUSE_HOME."
+            ) from error
         self.fs.move(part, target)
 
     def write_json(self, relative: str, content: Any) -> None:

@@ -1,0 +1,125 @@
+"""What must hold of one table of one dump after reading, judged from its manifest alone (and the release before it).
+
+The outcomes go into the manifest before it is published: silver reads only what passed. Thresholds are data, below.
+"""
+
+from __future__ import annotations
+
+from so_lakehouse.lake.manifests import BronzeManifest, CheckOutcome
+from so_lakehouse.quality import CheckDeclaration
+
+# A dump of a healthy release holds no unreadable row at all; past one row in a hundred the file itself is in doubt.
+# The floor keeps one bad row in a table of fifty from stopping a site.
+QUARANTINE_SHARE_LIMIT = 0.01
+QUARANTINE_ROWS_FLOOR = 10
+
+# Between two quarters a table rarely loses a tenth (real quarters lose about 1-2 %). Silver's shrink gate decides on
+# deletions; here it is a warning that shows the loss one layer earlier.
+SHRINK_SHARE_LIMIT = 0.10
+SHRINK_ROWS_FLOOR = 100
+
+DECLARATIONS = (
+    CheckDeclaration("rows_conserved", True, "Rows in the file = rows in bronze + rows in quarantine."),
+    CheckDeclaration(
+        "quarantine_small",
+        True,
+        f"At most {QUARANTINE_SHARE_LIMIT:.0%} of the rows (and at least {QUARANTINE_ROWS_FLOOR}) could not be read.",
+    ),
+    CheckDeclaration("quarantine_empty", False, "Every row could be read."),
+    CheckDeclaration("table_in_archive", False, "The archive holds this table."),
+    CheckDeclaration("columns_known", False, "The file has no attribute that the schema does not declare."),
+    CheckDeclaration(
+        "row_count_plausible", False, "The table did not shrink by more than a tenth since the last release."
+    ),
+)
+
+
+def outcomes(manifest: BronzeManifest, previous: BronzeManifest | None) -> tuple[CheckOutcome, ...]:
+    """The outcome of every declared check. `previous` is the newest dump of this table with an earlier cut, if any."""
+    where = f"{manifest.table} of {manifest.site}, release {manifest.release}"
+    findings = {
+        "rows_conserved": _rows_conserved(manifest, where),
+        "quarantine_small": _quarantine_small(manifest, where),
+        "quarantine_empty": _quarantine_empty(manifest, where),
+        "table_in_archive": _table_in_archive(manifest, where),
+        "columns_known": _columns_known(manifest, where),
+        "row_count_plausible": _row_count_plausible(manifest, previous, where),
+    }
+    return tuple(
+        CheckOutcome(declared.name, passed, declared.blocking, detail, metadata)
+        for declared in DECLARATIONS
+        for passed, detail, metadata in [findings[declared.name]]
+    )
+
+
+Finding = tuple[bool, str, dict]
+
+
+def _rows_conserved(manifest: BronzeManifest, where: str) -> Finding:
+    accounted = manifest.rows + manifest.quarantined
+    counts = {
+        "rows_in_file": manifest.rows_in_file,
+        "rows": manifest.rows,
+        "quarantined": manifest.quarantined,
+    }
+    if accounted == manifest.rows_in_file:
+        return True, f"{where}: all {manifest.rows_in_file:,} rows accounted for.", counts
+    return (
+        False,
+        f"{where}: the file has {manifest.rows_in_file:,} rows but {accounted:,} were kept or quarantined. "
+        "This is a defect of the reader: keep the archive and report it.",
+        counts,
+    )
+
+
+def _quarantine_small(manifest: BronzeManifest, where: str) -> Finding:
+    share = manifest.quarantined / manifest.rows_in_file if manifest.rows_in_file else 0.0
+    metadata = {"share": share, "quarantined": manifest.quarantined}
+    if manifest.quarantined <= QUARANTINE_ROWS_FLOOR or share <= QUARANTINE_SHARE_LIMIT:
+        return True, f"{where}: {manifest.quarantined:,} rows in quarantine ({share:.2%}).", metadata
+    return (
+        False,
+        f"{where}: {manifest.quarantined:,} of {manifest.rows_in_file:,} rows ({share:.1%}) could not be read; the limit is "
+        f'{QUARANTINE_SHARE_LIMIT:.0%}. Look at them: so-lakehouse sql --lake "select reason, count(*) from quarantine.rows '
+        f"where site = '{manifest.site}' group by 1\". If the release is broken, wait for its re-issue.",
+        metadata,
+    )
+
+
+def _quarantine_empty(manifest: BronzeManifest, where: str) -> Finding:
+    if not manifest.quarantined:
+        return True, f"{where}: every row could be read.", {}
+    return False, f"{where}: {manifest.quarantined:,} rows in quarantine.", {"quarantined": manifest.quarantined}
+
+
+def _table_in_archive(manifest: BronzeManifest, where: str) -> Finding:
+    if manifest.present:
+        return True, f"{where}: in the archive.", {}
+    return False, f"{where}: the archive lacks this table; silver keeps the rows it has.", {}
+
+
+def _columns_known(manifest: BronzeManifest, where: str) -> Finding:
+    if not manifest.unknown_attributes:
+        return True, f"{where}: every attribute is declared.", {}
+    names = ", ".join(f"{name} ({count:,} rows)" for name, count in sorted(manifest.unknown_attributes.items()))
+    return (
+        False,
+        f"{where}: attributes that the schema does not know: {names}. They are kept in _extra; "
+        "declare them in so_lakehouse/schema.py to give them columns.",
+        {"unknown": dict(manifest.unknown_attributes)},
+    )
+
+
+def _row_count_plausible(manifest: BronzeManifest, previous: BronzeManifest | None, where: str) -> Finding:
+    if previous is None or not previous.present or not manifest.present:
+        return True, f"{where}: no earlier release to compare with.", {"rows": manifest.rows}
+    lost = previous.rows_in_file - manifest.rows_in_file
+    metadata = {"rows": manifest.rows_in_file, "previous_rows": previous.rows_in_file, "previous": previous.release}
+    if lost <= SHRINK_ROWS_FLOOR or lost <= SHRINK_SHARE_LIMIT * previous.rows_in_file:
+        return True, f"{where}: {manifest.rows_in_file:,} rows after {previous.rows_in_file:,}.", metadata
+    return (
+        False,
+        f"{where}: {manifest.rows_in_file:,} rows, but release {previous.release} had {previous.rows_in_file:,}. "
+        "Compare with the publisher before you accept the deletions with --accept-shrink.",
+        metadata,
+    )
