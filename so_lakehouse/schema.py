@@ -4,7 +4,8 @@ Belongs here: every table and column as facts (type, nullability, key, reference
 Does not belong here: how an engine spells them (`schema_forms.py`), what a check does with them (`quality/`),
 or what the warehouse keeps (`warehouse/projection.py`).
 
-Source of names and types: the publisher's schema document (Meta Stack Exchange 2677), checked against real dumps of 2014-2024.
+Source of names and types: the publisher's schema document (Meta Stack Exchange 2677), checked against real dumps of
+2014-2024.
 """
 
 from __future__ import annotations
@@ -329,7 +330,8 @@ TABLES: dict[str, Table] = {
     table.name: table for table in (POSTS, USERS, COMMENTS, VOTES, BADGES, POST_LINKS, TAGS, POST_HISTORY)
 }
 
-# Ids that official dumps of 2025-06 held in many sites' Posts.xml though no such post exists (Meta Stack Exchange 412018).
+# Ids that official dumps of 2025-06 held in many sites' Posts.xml though no such post exists (Meta Stack Exchange
+# 412018).
 FABRICATED_POST_IDS = frozenset({1_000_000_001, 1_000_000_010})
 
 

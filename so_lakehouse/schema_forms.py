@@ -1,4 +1,4 @@
-"""The declared schema as each engine spells it: Arrow for bronze, Spark and Delta for silver, Postgres for the warehouse.
+"""The declared schema as each engine spells it: Arrow for bronze, Spark for silver, Postgres for the warehouse.
 
 Belongs here: translation only. Facts about columns are in `schema.py`; a test proves that all forms agree.
 """

@@ -24,9 +24,13 @@ class Settings:
     """All settings of one process. Empty strings mean "derive from `home`"; see the properties."""
 
     home: Path = _setting("LAKEHOUSE_HOME", PROJECT_ROOT / ".lakehouse", "Folder of everything the lakehouse keeps.")
-    lake: str = _setting("LAKEHOUSE_LAKE", "", "Where lake files lie: a folder or file:// address; default <home>/lake.")
+    lake: str = _setting(
+        "LAKEHOUSE_LAKE", "", "Where lake files lie: a folder or file:// address; default <home>/lake."
+    )
     mirror: str = _setting("LAKEHOUSE_MIRROR", "", "Folder or web address of dumps; default archive.org.")
-    postgres: str = _setting("LAKEHOUSE_POSTGRES", "", "Postgres address; default the embedded server in <home>/postgres.")
+    postgres: str = _setting(
+        "LAKEHOUSE_POSTGRES", "", "Postgres address; default the embedded server in <home>/postgres."
+    )
     spark_master: str = _setting("LAKEHOUSE_SPARK_MASTER", "local[*]", "Spark master.")
     spark_memory: str = _setting("LAKEHOUSE_SPARK_MEMORY", "2g", "Memory of the Spark driver.")
     max_unpacked_bytes: int = _setting(
@@ -38,9 +42,13 @@ class Settings:
     disk_reserve_bytes: int = _setting(
         "LAKEHOUSE_DISK_RESERVE", 1_000_000_000, "Bytes that must stay free on the disk after a step."
     )
-    keep_personal: bool = _setting("LAKEHOUSE_KEEP_PERSONAL", False, "Keep names, places and texts about people in silver.")
+    keep_personal: bool = _setting(
+        "LAKEHOUSE_KEEP_PERSONAL", False, "Keep names, places and texts about people in silver."
+    )
     accept_shrink: bool = _setting("LAKEHOUSE_ACCEPT_SHRINK", False, "Let a dump delete more than 10 % of a table.")
-    fail_at: str = _setting("LAKEHOUSE_FAIL_AT", "", "Name of the fail point at which the process kills itself (tests).")
+    fail_at: str = _setting(
+        "LAKEHOUSE_FAIL_AT", "", "Name of the fail point at which the process kills itself (tests)."
+    )
 
     @property
     def lake_uri(self) -> str:

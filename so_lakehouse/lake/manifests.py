@@ -1,7 +1,7 @@
-"""What one step of the dump layers writes last and the next step reads first: the manifests, and their one JSON form.
+"""What one step of the dump layers writes last and the next reads first: the manifests, and their one JSON form.
 
-A manifest names the live attempt; what no manifest names does not exist for a reader. It also carries the results of the
-checks for exactly that data version, so that the gate lies in the data and not in an orchestrator's memory.
+A manifest names the live attempt; what no manifest names does not exist for a reader. It also carries the results of
+the checks for exactly that data version, so that the gate lies in the data and not in an orchestrator's memory.
 """
 
 from __future__ import annotations

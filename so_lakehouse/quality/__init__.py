@@ -1,6 +1,6 @@
-"""Checks: what each layer must hold before the next may read it. Pure: they look at manifests and tables and say what they found.
+"""Checks: what each layer must hold before the next may read it. Pure: they look at data and say what they found.
 
-A check's name, severity and sentence are declared before anything runs, so that Dagster can show a check that has not run yet.
+A check's name, severity and sentence are declared before anything runs, so that Dagster can show it unevaluated.
 """
 
 from __future__ import annotations

@@ -79,9 +79,10 @@ def _quarantine_small(manifest: BronzeManifest, where: str) -> Finding:
         return True, f"{where}: {manifest.quarantined:,} rows in quarantine ({share:.2%}).", metadata
     return (
         False,
-        f"{where}: {manifest.quarantined:,} of {manifest.rows_in_file:,} rows ({share:.1%}) could not be read; the limit is "
-        f'{QUARANTINE_SHARE_LIMIT:.0%}. Look at them: so-lakehouse sql --lake "select reason, count(*) from quarantine.rows '
-        f"where site = '{manifest.site}' group by 1\". If the release is broken, wait for its re-issue.",
+        f"{where}: {manifest.quarantined:,} of {manifest.rows_in_file:,} rows ({share:.1%}) could not be read; "
+        f"the limit is {QUARANTINE_SHARE_LIMIT:.0%}. Look at them with so-lakehouse sql --lake "
+        f"\"select reason, count(*) from quarantine.rows where site = '{manifest.site}' group by 1\". "
+        "If the release is broken, wait for its re-issue.",
         metadata,
     )
 

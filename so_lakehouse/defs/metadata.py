@@ -1,0 +1,74 @@
+"""How the schema looks in Dagster: column schemas, column lineage, check specs. Translation only."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+
+import dagster as dg
+
+from so_lakehouse.lake.manifests import CheckOutcome
+from so_lakehouse.quality import CheckDeclaration
+from so_lakehouse.schema import Column
+
+OWNERS = ["team:so_lakehouse"]
+
+
+def table_schema(columns: Iterable[Column]) -> dg.TableSchema:
+    """The columns with types, sentences, nullability and references as Dagster shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.type.value,
+                description=column.description,
+                constraints=dg.TableColumnConstraints(
+                    nullable=column.nullable,
+                    unique=column.name == "Id",
+                    other=[f"references {column.references}.Id"] if column.references else [],
+                ),
+                tags={"personal": ""} if column.personal else {},
+            )
+            for column in columns
+        ]
+    )
+
+
+def same_name_lineage(upstream: dg.AssetKey, columns: Iterable[str]) -> dg.TableColumnLineage:
+    """Every column comes from the column of the same name in `upstream`."""
+    return dg.TableColumnLineage({name: [dg.TableColumnDep(asset_key=upstream, column_name=name)] for name in columns})
+
+
+def check_specs(
+    asset: dg.AssetKey, declarations: Sequence[CheckDeclaration], partitions_def: dg.PartitionsDefinition | None
+) -> list[dg.AssetCheckSpec]:
+    """One spec per declared check, evaluated and recorded per partition."""
+    with warnings.catch_warnings():
+        # Checks by partition are a preview of Dagster 1.13; without them one site's failure would block every site.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return [
+            dg.AssetCheckSpec(
+                name=declared.name,
+                asset=asset,
+                blocking=declared.blocking,
+                description=declared.description,
+                partitions_def=partitions_def,
+            )
+            for declared in declarations
+        ]
+
+
+def check_results(asset: dg.AssetKey, outcomes: Iterable[CheckOutcome]) -> list[dg.AssetCheckResult]:
+    """What pure checks found, as Dagster records it; a failed blocking one comes last, because it ends the step."""
+    ordered = sorted(outcomes, key=lambda outcome: outcome.blocking and not outcome.passed)
+    return [
+        dg.AssetCheckResult(
+            asset_key=asset,
+            check_name=outcome.name,
+            passed=outcome.passed,
+            severity=dg.AssetCheckSeverity.ERROR if outcome.blocking else dg.AssetCheckSeverity.WARN,
+            description=outcome.detail,
+            metadata=outcome.metadata,
+        )
+        for outcome in ordered
+    ]

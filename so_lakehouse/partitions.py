@@ -1,0 +1,37 @@
+"""Sites, quarters and the mappings between grids: every partition definition of the project, and nothing else.
+
+A dependency between two different grids always takes its mapping from here: without one Dagster infers identity, and
+nothing ever matches.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+SITES = dg.DynamicPartitionsDefinition(name="site")
+
+# The key is the first day of the quarter that holds a release's cut date. The open quarter is a partition too
+# (end_offset): the publisher has cut dumps in the middle of a quarter, and they can land before it ends.
+QUARTERS = dg.TimeWindowPartitionsDefinition(
+    cron_schedule="0 0 1 1,4,7,10 *", start="2008-07-01", fmt="%Y-%m-%d", timezone="UTC", end_offset=1
+)
+
+SITE_QUARTER = dg.MultiPartitionsDefinition({"site": SITES, "quarter": QUARTERS})
+
+# site x quarter -> site: a change in any quarter of a site concerns that site.
+SITE_OF_SITE_QUARTER = dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="site")
+
+# site -> not partitioned: marts hold all sites.
+EVERY_SITE = dg.AllPartitionMapping()
+
+
+def site_quarter_key(site: str, quarter: str) -> dg.MultiPartitionKey:
+    """The key of one dump; it reads `2016-10-01|beer`, because Dagster sorts dimensions by name."""
+    return dg.MultiPartitionKey({"site": site, "quarter": quarter})
+
+
+def site_and_quarter(context: dg.AssetExecutionContext) -> tuple[str, str]:
+    """(site, quarter) of a run over the grid site x quarter."""
+    key = context.partition_key
+    assert isinstance(key, dg.MultiPartitionKey)
+    return key.keys_by_dimension["site"], key.keys_by_dimension["quarter"]
