@@ -94,3 +94,21 @@ def _read(variable: str, text: str, default: object) -> object:
     if isinstance(default, Path):
         return Path(text).expanduser().resolve()
     return text
+
+
+def as_markdown() -> str:
+    """The page docs/settings.md: every setting with its variable, default and meaning."""
+    lines = [
+        "# Settings",
+        "",
+        "Every setting is an environment variable; nothing else in the project reads the environment.",
+        "",
+    ]
+    lines += ["| variable | default | meaning |", "|---|---|---|"]
+    for entry in fields(Settings):
+        default = entry.default
+        shown = default.relative_to(PROJECT_ROOT).as_posix() if isinstance(default, Path) else default
+        lines.append(
+            f"| `{entry.metadata['variable']}` | {f'`{shown}`' if shown != '' else ''} | {entry.metadata['meaning']} |"
+        )
+    return "\n".join(lines) + "\n"

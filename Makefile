@@ -1,0 +1,66 @@
+# Two commands do all the set-up on a fresh machine: `make demo` shows the whole way, `make test` proves it.
+# Everything else is for people who stay. `make help` lists the targets.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# What is built lies in the project's folder, so that the demo, `make dev` and the command line see the same state.
+export LAKEHOUSE_HOME ?= $(CURDIR)/.lakehouse
+export DAGSTER_HOME := $(LAKEHOUSE_HOME)/dagster
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+PYTHON ?= python3
+DEMO_MIRROR := $(LAKEHOUSE_HOME)/demo_mirror
+DEMO_SITES := simulated-brewing simulated-databases
+
+.PHONY: help prerequisites setup demo dev test check bench lock clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+prerequisites:
+	@PYTHON="$(PYTHON)" bash scripts/prerequisites.sh
+
+setup: prerequisites .venv/.installed .jars/.resolved dbt_project/target/manifest.json ## install everything into .venv and .jars
+
+.venv/.installed: requirements.lock pyproject.toml
+	@echo "Installing the locked packages into .venv (about 1.7 GB) …"
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.jars/.resolved: so_lakehouse/spark/jars.lock.txt .venv/.installed
+	@echo "Resolving Spark's jars …"
+	@.venv/bin/python -m so_lakehouse.spark.jars
+	@touch $@
+
+dbt_project/target/manifest.json: .venv/.installed $(shell find dbt_project/models dbt_project/macros dbt_project/tests dbt_project/dbt_project.yml dbt_project/profiles.yml -type f 2>/dev/null)
+	@cd dbt_project && ../.venv/bin/dbt --quiet parse
+	@touch $@
+
+demo: setup ## two simulated sites, two quarters, from the .7z to tested marts
+	@so-lakehouse demo
+
+dev: setup ## Dagster's UI on the same state, at http://127.0.0.1:3000
+	@so-lakehouse dev
+
+test: setup ## everything that needs no server
+	@.venv/bin/python -m pytest so_lakehouse_tests --ignore so_lakehouse_tests/stack --durations 10
+
+check: setup ## style, types, dbt models, Dagster definitions
+	@ruff check . && ruff format --check .
+	@mypy
+	@cd dbt_project && dbt --quiet parse
+	@dg check defs
+
+bench: setup ## the benchmarks behind docs/benchmarks.md (slow; on an idle machine)
+	@.venv/bin/python -m benchmarks
+
+lock: ## write requirements.lock anew from pyproject.toml
+	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra dev pyproject.toml -o requirements.lock
+
+clean: ## remove the lakehouse, the environment and everything made
+	@if [ -x .venv/bin/so-lakehouse ]; then so-lakehouse stop; fi
+	@rm -rf .lakehouse .venv .jars build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis dbt_project/target dbt_project/logs
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

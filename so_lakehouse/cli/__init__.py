@@ -1,0 +1,70 @@
+"""The command line: which commands there are, their options, and how an error ends one.
+
+Belongs here: words and options. Each command is a module of this package with a `main(arguments) -> exit code`; it is
+imported only when called, because Dagster and dbt take seconds to import.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from importlib.metadata import version
+
+from rich.console import Console
+from rich.text import Text
+
+from so_lakehouse.errors import LakehouseError
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and options; `command` names the module that carries one out."""
+    top = argparse.ArgumentParser(
+        prog="so-lakehouse",
+        description="A lakehouse for the Stack Exchange network: dumps to Delta tables to Postgres marts.",
+    )
+    top.add_argument("--version", action="version", version=f"so-lakehouse {version('so-lakehouse')}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="command")
+
+    run = commands.add_parser("run", help="take sites from their dumps to the marts")
+    run.add_argument("--site", nargs="+", action="extend", required=True, metavar="S", help="sites, such as beer")
+    run.add_argument(
+        "--quarter",
+        nargs="+",
+        action="extend",
+        metavar="Q",
+        help="quarters (2016-10-01, 2016Q4) or releases (2016-12); default: the newest release in the mirror",
+    )
+    run.add_argument("--mirror", metavar="DIR|URL", help="where dumps lie; default LAKEHOUSE_MIRROR, then archive.org")
+    run.add_argument("--plan", action="store_true", help="say what it would take, and start nothing")
+    run.add_argument(
+        "--accept-shrink", action="store_true", help="let a dump delete more than 10 %% and 100 rows of a table"
+    )
+
+    sql = commands.add_parser("sql", help="ask the warehouse and the marts, or with --lake the lake")
+    sql.add_argument("query", metavar="QUERY", help='such as "select * from marts.activity_month"; - reads stdin')
+    sql.add_argument("--lake", action="store_true", help="ask silver.*, bronze.* and quarantine.rows (no JVM)")
+    sql.add_argument("--format", choices=("table", "csv", "json"), default="table")
+
+    commands.add_parser("status", help="what every layer holds of every site")
+    commands.add_parser("doctor", help="whether this machine has what is needed")
+    demo = commands.add_parser("demo", help="two simulated sites, two quarters, from the .7z to tested marts")
+    demo.add_argument("--seed", type=int, default=1, help="another seed makes another community")
+    dev = commands.add_parser("dev", help="Dagster's web page on this lakehouse")
+    dev.add_argument("--port", type=int, default=3000)
+    commands.add_parser("stop", help="stop the embedded Postgres")
+    return top
+
+
+def main() -> None:
+    """Entry point. Errors meant for people end with their message and exit code 1; others keep their traceback."""
+    arguments = parser().parse_args()
+    try:
+        sys.exit(importlib.import_module(f"so_lakehouse.cli.{arguments.command}").main(arguments))
+    except LakehouseError as error:
+        Console(stderr=True).print(
+            Text("Error: ", style="bold red") + Text(str(error), style="default"), soft_wrap=True
+        )
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit("Stopped. Nothing half-done was published; the same command goes on where this one ended.")

@@ -1,0 +1,52 @@
+"""How finished runs look at a terminal: a line as each ends, a table at the end, and every failure with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from so_lakehouse.runner import LayerRun
+
+ROWS = ("dagster/partition_row_count", "dagster/row_count")
+
+
+def line(run: LayerRun) -> Text:
+    """One finished run: layer, partition, seconds, what was noteworthy."""
+    mark = ("done    ", "green") if run.succeeded else ("failed  ", "bold red")
+    return Text.assemble(mark, f"{run.layer:<10}{run.partition or '':<34}{run.seconds:7.1f} s  ", (_note(run), "dim"))
+
+
+def summary(runs: Sequence[LayerRun]) -> Table:
+    """Rows, quarantined rows and seconds per layer and partition."""
+    table = Table("layer", "partition", title="What was built")
+    for name in ("rows", "quarantined", "seconds"):
+        table.add_column(name, justify="right")
+    for run in runs:
+        rows = f"{_rows(run):,}" if run.layer != "raw" else ""
+        quarantined = f"{run.total('quarantined'):,}" if run.layer in ("bronze", "silver") else ""
+        table.add_row(run.layer, run.partition or "all sites", rows, quarantined, f"{run.seconds:.1f}")
+    return table
+
+
+def reasons(console: Console, runs: Sequence[LayerRun]) -> None:
+    """Warnings first, then what failed: which check, where, why and what to do."""
+    for run in runs:
+        for warning in run.warnings:
+            console.print(Text.assemble(("warning ", "yellow"), warning), soft_wrap=True)
+    for run in runs:
+        for reason in [*run.failed_checks, *filter(None, [run.error])]:
+            where = f"{run.layer} {run.partition or ''}".strip()
+            console.print(Text.assemble(("failed  ", "bold red"), f"{where}: {reason}"), soft_wrap=True)
+
+
+def _rows(run: LayerRun) -> int:
+    return sum(run.total(name) for name in ROWS)
+
+
+def _note(run: LayerRun) -> str:
+    """What a run says of itself; the same sentence of several tables once."""
+    notes = [str(metadata["note"]) for metadata in run.materialised.values() if metadata.get("note")]
+    return "; ".join(dict.fromkeys(notes))

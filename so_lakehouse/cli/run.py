@@ -1,0 +1,76 @@
+"""`so-lakehouse run`: sites from their dumps to the marts, quarters in the order of their cuts."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.table import Table
+
+from so_lakehouse.cli import report
+from so_lakehouse.cli.bars import bar
+from so_lakehouse.dumps.land import Plan, Resolved, plan, resolve
+from so_lakehouse.dumps.mirrors import Mirror, open_mirror
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.settings import Settings
+
+
+def main(arguments: argparse.Namespace) -> int:
+    settings = Settings.from_environment()
+    location = arguments.mirror or settings.mirror
+    mirror = open_mirror(location, settings)
+    dumps = wanted(mirror, arguments.site, arguments.quarter)
+    if arguments.plan:
+        show_plan(Console(), [plan(Lake(settings.lake_uri), mirror, dump, settings) for dump in dumps])
+        return 0
+    return carry_out(Console(), settings, dumps, location, arguments.accept_shrink)
+
+
+def wanted(mirror: Mirror, sites: Sequence[str], quarters: Sequence[str] | None) -> list[Resolved]:
+    """The dumps to run, in the order of their cuts; what the mirror lacks is refused before any work starts."""
+    asked = [resolve(mirror, site, quarter) for site in sites for quarter in (quarters or [None])]
+    found = {(dump.site.key, dump.release.quarter): dump for dump in asked}
+    return sorted(found.values(), key=lambda dump: (dump.release.cut_date, dump.site.key))
+
+
+def carry_out(
+    console: Console, settings: Settings, dumps: Sequence[Resolved], location: str, accept_shrink: bool
+) -> int:
+    """Runs everything and prints as it goes; 1 where anything failed."""
+    from so_lakehouse.definitions import defs  # takes seconds: only when there is work
+    from so_lakehouse.end_to_end import Dump, raw_to_marts
+    from so_lakehouse.instance import open_instance
+    from so_lakehouse.runner import Runner
+
+    runs = raw_to_marts(
+        Runner(defs, open_instance(settings)),
+        [Dump(dump.site.key, dump.release.quarter) for dump in dumps],
+        location,
+        accept_shrink,
+        working=lambda title: bar(console, title),
+        finished=lambda run: console.print(report.line(run)),
+    )
+    console.print()
+    console.print(report.summary(runs))
+    report.reasons(console, runs)
+    return 0 if all(run.succeeded for run in runs) else 1
+
+
+def show_plan(console: Console, plans: Sequence[Plan]) -> None:
+    """What each dump would take: bytes to fetch, disk, and a rough time."""
+    table = Table("site", "quarter", "release", title="The plan; nothing was started")
+    for name in ("to fetch", "disk", "about"):
+        table.add_column(name, justify="right")
+    for item in plans:
+        dump = item.resolved
+        table.add_row(
+            dump.site.key,
+            dump.release.quarter,
+            dump.release.release,
+            decimal(item.bytes_to_fetch),
+            decimal(item.disk_bytes),
+            f"{item.seconds:,.0f} s",
+        )
+    console.print(table)

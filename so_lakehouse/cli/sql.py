@@ -1,0 +1,59 @@
+"""`so-lakehouse sql`: one query on the warehouse and marts, or with --lake on the lake's files."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from so_lakehouse.lake.query import query_lake
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.settings import Settings
+from so_lakehouse.warehouse.query import query_warehouse
+
+# A terminal is no place for a million rows; csv and json print all of them.
+TABLE_ROWS = 200
+
+
+def main(arguments: argparse.Namespace) -> int:
+    settings = Settings.from_environment()
+    query = sys.stdin.read() if arguments.query == "-" else arguments.query
+    result = query_lake(Lake(settings.lake_uri), query) if arguments.lake else query_warehouse(settings, query)
+    PRINTERS[arguments.format](result)
+    return 0
+
+
+def _print_table(result: pa.Table) -> None:
+    table = Table(*result.column_names)
+    for row in result.slice(0, TABLE_ROWS).to_pylist():
+        table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
+    console = Console()
+    console.print(table)
+    if result.num_rows > TABLE_ROWS:
+        console.print(f"{TABLE_ROWS} of {result.num_rows:,} rows; --format csv or json prints all.")
+
+
+def _print_csv(result: pa.Table) -> None:
+    writer = csv.writer(sys.stdout)
+    writer.writerow(result.column_names)
+    for batch in result.to_batches():
+        writer.writerows(tuple(row.values()) for row in batch.to_pylist())
+
+
+def _print_json(result: pa.Table) -> None:
+    """One array of objects, a row per line, so that it streams and still parses as one document."""
+    separator = "["
+    for batch in result.to_batches():
+        for row in batch.to_pylist():
+            sys.stdout.write(f"{separator}{json.dumps(row, default=str)}")
+            separator = ",\n "
+    sys.stdout.write("[]\n" if separator == "[" else "]\n")
+
+
+PRINTERS = {"table": _print_table, "csv": _print_csv, "json": _print_json}

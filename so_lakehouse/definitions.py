@@ -1,0 +1,20 @@
+"""What Dagster loads. No network, no Spark session, no database and no secret is touched here."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from so_lakehouse.defs import bronze, marts, raw, silver, warehouse
+from so_lakehouse.defs.resources import RESOURCES
+
+defs = dg.Definitions(
+    assets=[
+        raw.raw_dump,
+        bronze.bronze_dump,
+        silver.silver,
+        warehouse.warehouse,
+        marts.dbt_models,
+        marts.published,
+    ],
+    resources=RESOURCES,
+)

@@ -1,0 +1,82 @@
+"""Marts: dbt builds dimensions, facts and aggregates; one transaction then publishes the aggregates."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+
+from so_lakehouse.defs.dbt_project import DBT_PROJECT
+from so_lakehouse.defs.metadata import OWNERS
+from so_lakehouse.defs.resources import Lakehouse
+from so_lakehouse.partitions import EVERY_SITE
+from so_lakehouse.warehouse.publish import begin_build, finish_build, publish
+from so_lakehouse.warehouse.server import dbt_environment
+
+
+class Translator(DagsterDbtTranslator):
+    """dbt's models under our names: `<layer>/<model>`, in the group of their layer, after every site's warehouse."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        if dbt_resource_props["resource_type"] == "model":
+            return dg.AssetKey([_layer(dbt_resource_props), dbt_resource_props["name"]])
+        return super().get_asset_key(dbt_resource_props)
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        return _layer(dbt_resource_props)
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
+        return OWNERS
+
+    def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
+        return {"layer": _layer(dbt_resource_props)}
+
+    def get_partition_mapping(
+        self, dbt_resource_props: Mapping[str, Any], dbt_parent_resource_props: Mapping[str, Any]
+    ) -> dg.PartitionMapping | None:
+        return EVERY_SITE if dbt_parent_resource_props["resource_type"] == "source" else None
+
+
+def _layer(properties: Mapping[str, Any]) -> str:
+    """The folder below models/ that holds it: staging, intermediate, core or marts."""
+    return properties["fqn"][1]
+
+
+@dbt_assets(
+    manifest=DBT_PROJECT.manifest_path, project=DBT_PROJECT, dagster_dbt_translator=Translator(), name="dbt", pool="dbt"
+)
+def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, lakehouse: Lakehouse) -> Iterator:
+    build = begin_build(lakehouse.settings, context.run.run_id)
+    os.environ.update(dbt_environment(lakehouse.settings))
+    command = ["build", "--vars", json.dumps({"load_id": build.load_id})]
+    yield from dbt.cli(command, context=context).stream().fetch_row_counts().fetch_column_metadata()
+    if not context.is_subset:  # some models alone prove nothing about the others
+        finish_build(lakehouse.settings, build)
+
+
+PUBLISHED = dg.AssetKey(["marts", "published"])
+
+
+@dg.asset(
+    key=PUBLISHED,
+    deps=[key for key in dbt_models.keys if key.path[0] == "marts"],
+    group_name="marts",
+    owners=OWNERS,
+    kinds={"postgres"},
+    tags={"layer": "marts"},
+    pool="dbt",
+    description=(
+        "The marts as people see them, in schema `marts`: copied there in one transaction, all under one build id, and "
+        "only when every test of the build was green. Readers see the previous build or this one, never a mix."
+    ),
+)
+def published(lakehouse: Lakehouse) -> dg.MaterializeResult:
+    done = publish(lakehouse.settings)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(done.build_id),
+        metadata={"build_id": done.build_id, "rows": done.rows, "note": done.note},
+    )

@@ -1,0 +1,73 @@
+"""Silver: one current row per key and site, converged from all the evidence in bronze by Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster_pyspark import LazyPySparkResource
+
+from so_lakehouse.defs.bronze import bronze_key
+from so_lakehouse.defs.metadata import OWNERS, check_results, check_specs, same_name_lineage, table_schema
+from so_lakehouse.defs.resources import Lakehouse
+from so_lakehouse.partitions import SITE_OF_SITE_QUARTER, SITES
+from so_lakehouse.progress import current
+from so_lakehouse.quality.silver import checks
+from so_lakehouse.schema import TABLES, Table
+from so_lakehouse.schema_forms import silver_columns
+from so_lakehouse.spark.converge import Converged, converge
+
+
+class SilverConfig(dg.Config):
+    """`accept_shrink` lets a dump delete more than 10 % (and more than 100 rows) of a table, once, in this run."""
+
+    accept_shrink: bool = False
+
+
+def silver_key(table: str) -> dg.AssetKey:
+    return dg.AssetKey(["silver", table])
+
+
+def _spec(table: Table) -> dg.AssetSpec:
+    columns = silver_columns(table, keep_personal=False)
+    return dg.AssetSpec(
+        silver_key(table.name),
+        deps=[dg.AssetDep(bronze_key(table.name), partition_mapping=SITE_OF_SITE_QUARTER)],
+        group_name="silver",
+        owners=OWNERS,
+        kinds={"spark", "deltalake"},
+        tags={"layer": "silver"},
+        partitions_def=SITES,
+        skippable=True,
+        description=(
+            f"{table.description} The newest state that all evidence supports: one row per key, tombstones for what was "
+            "deleted upstream, the ledger for what was applied. Names, places and texts about people stay in bronze."
+        ),
+        metadata={
+            "dagster/column_schema": table_schema(columns),
+            "dagster/column_lineage": same_name_lineage(bronze_key(table.name), (column.name for column in columns)),
+            "dagster/table_name": f"silver.{table.name}",
+        },
+    )
+
+
+@dg.multi_asset(
+    name="silver",
+    specs=[_spec(table) for table in TABLES.values()],
+    check_specs=[spec for name in TABLES for spec in check_specs(silver_key(name), checks(name), SITES)],
+    can_subset=True,
+    pool="spark",
+)
+def silver(
+    context: dg.AssetExecutionContext, config: SilverConfig, lakehouse: Lakehouse, pyspark: LazyPySparkResource
+) -> Iterator:
+    settings = lakehouse.settings.replace(accept_shrink=config.accept_shrink or lakehouse.settings.accept_shrink)
+    selected = [key.path[-1] for key in context.selected_asset_keys]
+    converged = converge(
+        pyspark.spark_session, lakehouse.lake, context.partition_key, selected, settings, progress=current()
+    )
+    for table, result in converged.items():
+        yield _materialisation(lakehouse, table, result)
+    chosen = context.selected_asset_check_keys
+    results = [r for table, result in converged.items() for r in check_results(silver_key(table), result.checks)]
+    yield from blocking_failures_last(r for r in results if r.asset_check_key in chosen)

@@ -1,0 +1,113 @@
+"""Whether this machine has what the lakehouse needs: prerequisites and connections, each with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from so_lakehouse.errors import LakehouseError
+from so_lakehouse.settings import PROJECT_ROOT, Settings
+
+MEMORY_NEEDED = 4 * 1024**3  # Spark's driver, Postgres and the reader side by side
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: fine or not, and what was seen or what to do."""
+
+    subject: str
+    fine: bool
+    detail: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Looks at everything, in the order in which things need each other; never raises for what is missing."""
+    findings = []
+    for subject, look in PROBES.items():
+        try:
+            findings.append(Finding(subject, True, look(settings)))
+        except LakehouseError as error:
+            findings.append(Finding(subject, False, str(error)))
+    return findings
+
+
+def _python(settings: Settings) -> str:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return f"{version} at {sys.executable}"
+
+
+def _java(settings: Settings) -> str:
+    from so_lakehouse.spark.java import require_java
+
+    return f"version {require_java()}"
+
+
+def _jars(settings: Settings) -> str:
+    from so_lakehouse.spark.jars import require_jars
+
+    return f"{len(require_jars(settings))} in {settings.jars_folder}"
+
+
+def _unpacker(settings: Settings) -> str:
+    from so_lakehouse.dumps.archive import seven_zip
+
+    return str(seven_zip())
+
+
+def _memory(settings: Settings) -> str:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if total < MEMORY_NEEDED:
+        raise LakehouseError(f"{total / 1024**3:.1f} GiB in all; the demo needs {MEMORY_NEEDED // 1024**3} GiB.")
+    return f"{total / 1024**3:.1f} GiB"
+
+
+def _disk(settings: Settings) -> str:
+    folder = settings.home
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < 2 * settings.disk_reserve_bytes:
+        raise LakehouseError(
+            f"{free / 1e9:.1f} GB free for {settings.home}; free some, or set LAKEHOUSE_HOME elsewhere."
+        )
+    return f"{free / 1e9:.1f} GB free for {settings.home}"
+
+
+def _dbt(settings: Settings) -> str:
+    manifest = PROJECT_ROOT / "dbt_project" / "target" / "manifest.json"
+    if not manifest.exists():
+        raise LakehouseError(f"{manifest} is not there. Run: make setup")
+    return str(manifest)
+
+
+def _postgres(settings: Settings) -> str:
+    from so_lakehouse.warehouse.server import connect
+
+    with connect(settings) as connection, connection.cursor() as cursor:
+        cursor.execute("show server_version")
+        row = cursor.fetchone()
+    return f"{'external' if settings.postgres else 'embedded'}, version {row[0] if row else '?'}"
+
+
+def _mirror(settings: Settings) -> str:
+    from so_lakehouse.dumps.mirrors import open_mirror
+
+    mirror = open_mirror(settings.mirror, settings)
+    releases = mirror.releases()
+    return f"{settings.mirror or 'archive.org'}: {len(releases)} releases"
+
+
+PROBES: dict[str, Callable[[Settings], str]] = {
+    "Python": _python,
+    "Java": _java,
+    "Spark's jars": _jars,
+    "7zz": _unpacker,
+    "memory": _memory,
+    "disk": _disk,
+    "dbt manifest": _dbt,
+    "Postgres": _postgres,
+    "mirror": _mirror,
+}

@@ -1,0 +1,112 @@
+"""Runs layers in this process through Dagster, one recorded run per layer and partition, and says what came of each.
+
+Belongs here: starting runs and reading their events. Which partitions to run is the command line's business, what a run
+does is the assets'.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from so_lakehouse import errors
+from so_lakehouse.partitions import SITES
+
+LOG_NOTHING = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+# The daemon's automation leaves alone what a run with this tag made: the command line carries it downstream itself.
+RUN_TAG = {"so_lakehouse/started_by": "command line"}
+
+
+@dataclass(frozen=True)
+class LayerRun:
+    """One finished run: what it wrote (per asset the metadata), what its checks refused, and why it failed if it did."""
+
+    layer: str
+    partition: str | None
+    seconds: float
+    run_id: str
+    materialised: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failed_checks: tuple[str, ...] = ()  # blocking ones: where, which, why
+    warnings: tuple[str, ...] = ()
+    error: str | None = None  # for people; a defect of ours comes with its whole traceback
+
+    @property
+    def succeeded(self) -> bool:
+        return self.error is None and not self.failed_checks
+
+    def total(self, name: str) -> int:
+        """Sum of one number over what was written."""
+        return sum(int(metadata.get(name) or 0) for metadata in self.materialised.values())
+
+
+class Runner:
+    """Runs assets of `definitions` in this process, recorded in `instance`."""
+
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+        self.job = definitions.resolve_implicit_global_asset_job_def()
+        self.asset_keys = definitions.resolve_asset_graph().materializable_asset_keys
+
+    def add_site(self, site: str) -> None:
+        """Makes the site one of the known ones; known already: nothing."""
+        if not self.instance.has_dynamic_partition(SITES.name or "", site):
+            self.instance.add_dynamic_partitions(SITES.name or "", [site])
+
+    def keys_of(self, layer: str) -> list[dg.AssetKey]:
+        return sorted(key for key in self.asset_keys if key.path[0] == layer)
+
+    def run(
+        self, layer: str, keys: Sequence[dg.AssetKey], partition: str | None, op_config: dict[str, Any] | None = None
+    ) -> LayerRun:
+        """Materialises `keys` for one partition and waits. Never raises for what the run itself ran into."""
+        started = time.monotonic()
+        result = self.job.execute_in_process(
+            run_config=LOG_NOTHING | {"ops": {name: {"config": value} for name, value in (op_config or {}).items()}},
+            instance=self.instance,
+            asset_selection=keys,
+            partition_key=partition,
+            raise_on_error=False,
+            tags=RUN_TAG,
+        )
+        evaluations = result.get_asset_check_evaluations()
+        refused = [e for e in evaluations if not e.passed and e.blocking]
+        failed = [] if refused else [event for event in result.all_events if event.is_step_failure]
+        return LayerRun(
+            layer=layer,
+            partition=partition,
+            seconds=time.monotonic() - started,
+            run_id=result.run_id,
+            materialised={
+                event.asset_key.to_user_string(): _plain(event.materialization.metadata)
+                for event in result.get_asset_materialization_events()
+                if event.asset_key is not None
+            },
+            failed_checks=tuple(map(_sentence, refused)),
+            warnings=tuple(_sentence(e) for e in evaluations if not e.passed and not e.blocking),
+            error=_explain(failed[0]) if failed else None,
+        )
+
+
+def _plain(metadata: dict[str, dg.MetadataValue]) -> dict[str, Any]:
+    return {name: value.value for name, value in metadata.items()}
+
+
+def _sentence(evaluation: dg.AssetCheckEvaluation) -> str:
+    return f"{evaluation.asset_key.to_user_string()} · {evaluation.check_name}: {evaluation.description}"
+
+
+def _explain(event: dg.DagsterEvent) -> str:
+    """The message of the error that people are meant to read, or everything where the error is ours."""
+    readable = {cls.__name__ for cls in (errors.LakehouseError, *errors.LakehouseError.__subclasses__())}
+    error = event.step_failure_data.error
+    link = error
+    while link is not None:
+        if link.cls_name in readable:
+            return link.message.partition(": ")[2].strip()
+        link = link.cause
+    return error.to_string() if error else "the run failed without saying why; see its log in the Dagster UI"

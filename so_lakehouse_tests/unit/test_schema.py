@@ -1,0 +1,66 @@
+"""The one schema and its derived forms agree: a column that one engine lacks would be lost on the way."""
+
+from __future__ import annotations
+
+import pytest
+
+from so_lakehouse import schema_forms
+from so_lakehouse.schema import TABLES, Type, table
+from so_lakehouse.warehouse.projection import PROJECTIONS
+
+EVERY_TABLE = pytest.mark.parametrize("declared", TABLES.values(), ids=list(TABLES))
+
+
+@pytest.mark.parametrize("form", [schema_forms.ARROW, schema_forms.SPARK, schema_forms.POSTGRES])
+def test_every_type_is_spelled_in_every_engine(form):
+    assert set(form) == set(Type)
+
+
+@EVERY_TABLE
+def test_bronze_holds_every_column_in_declared_order_and_only_the_key_is_required(declared):
+    fields = schema_forms.bronze_schema(declared)
+    assert fields.names == [*declared.column_names, "_extra", "_offset"]
+    assert [field.name for field in fields if not field.nullable] == ["Id", "_offset"]
+
+
+@EVERY_TABLE
+def test_every_table_has_one_key_named_id_and_every_column_a_sentence(declared):
+    assert [column.name for column in declared.columns if column.name == "Id"] == ["Id"]
+    assert not declared["Id"].nullable
+    for column in declared.columns:
+        assert column.description.endswith("."), column.name
+
+
+@EVERY_TABLE
+def test_references_lead_to_declared_tables(declared):
+    for column in declared.columns:
+        assert column.references is None or column.references in TABLES
+
+
+@EVERY_TABLE
+def test_allowed_values_fit_their_type(declared):
+    for column in declared.columns:
+        if column.allowed is not None:
+            assert column.type is Type.SMALLINT
+            assert all(-(2**15) <= code < 2**15 for code in column.allowed)
+
+
+def test_silver_leaves_out_what_is_about_people_unless_it_is_kept():
+    users = TABLES["users"]
+    kept = {column.name for column in schema_forms.silver_columns(users, keep_personal=False)}
+    assert "DisplayName" not in kept
+    assert "Reputation" in kept
+    assert schema_forms.silver_columns(users, keep_personal=True) == users.columns
+
+
+def test_the_warehouse_takes_only_columns_that_silver_keeps():
+    for projection in PROJECTIONS.values():
+        source = table(projection.source)
+        personal = {column.name for column in source.columns if column.personal}
+        for field in projection.fields:
+            assert not any(f'"{name}"' in field.expression for name in personal), f"{projection.name}.{field.name}"
+
+
+def test_an_unknown_table_is_answered_with_the_ones_there_are():
+    with pytest.raises(KeyError, match="post_history"):
+        table("post")

@@ -1,0 +1,36 @@
+"""Settings come from the environment, and what cannot be read is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from so_lakehouse.errors import BadInput
+from so_lakehouse.settings import PROJECT_ROOT, Settings, as_markdown
+
+
+def test_an_empty_environment_gives_the_embedded_defaults():
+    settings = Settings.from_environment({})
+    assert settings.home == PROJECT_ROOT / ".lakehouse"
+    assert settings.lake_uri == str(settings.home / "lake")
+    assert settings.postgres == ""
+
+
+def test_a_variable_overrides_its_default():
+    settings = Settings.from_environment({"LAKEHOUSE_HOME": "/data/lake house", "LAKEHOUSE_KEEP_PERSONAL": "true"})
+    assert settings.home == Path("/data/lake house")
+    assert settings.keep_personal is True
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"), [("LAKEHOUSE_DISK_RESERVE", "1 GB"), ("LAKEHOUSE_ACCEPT_SHRINK", "perhaps")]
+)
+def test_what_cannot_be_read_is_refused_with_the_name_of_its_variable(variable, text):
+    with pytest.raises(BadInput, match=variable):
+        Settings.from_environment({variable: text})
+
+
+def test_the_page_of_settings_is_current():
+    page = PROJECT_ROOT / "docs" / "settings.md"
+    assert page.read_text() == as_markdown(), "write it anew: see CONTRIBUTING.md"
