@@ -1,0 +1,76 @@
+"""Which Postgres the warehouse lives in, and how every process reaches it.
+
+Belongs here: addresses and connections. Does not belong here: how the embedded server is kept alive (`embedded.py`),
+and what the database holds (`ddl.py`). An external server (`LAKEHOUSE_POSTGRES`) and the embedded one differ in their
+address alone.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+
+import psycopg2
+from psycopg2.extensions import connection as PostgresConnection  # noqa: N812 - psycopg2 names its class in lower case
+from psycopg2.extensions import make_dsn, parse_dsn
+
+from so_lakehouse.errors import BadInput, Unavailable
+from so_lakehouse.settings import Settings
+from so_lakehouse.warehouse import embedded
+
+# Every session reads and writes days and months in UTC, whatever the server's own zone is.
+SESSION_OPTIONS = "-c timezone=UTC"
+
+
+def uri(settings: Settings) -> str:
+    """libpq address (`postgresql://…`) of the warehouse, for psycopg2, ADBC and SQLAlchemy.
+
+    Starts the embedded server where no external one is set; it then runs at least as long as this process.
+    Raises `Unavailable` where it cannot start, `BadInput` where `LAKEHOUSE_POSTGRES` is no Postgres address.
+    """
+    if settings.postgres:
+        try:
+            parse_dsn(settings.postgres)
+        except psycopg2.ProgrammingError as error:
+            raise BadInput(f"LAKEHOUSE_POSTGRES is no Postgres address: {str(error).strip()}. {_EXAMPLE}") from None
+        return settings.postgres
+    socket_folder = embedded.ensure_running(settings.postgres_folder)
+    where = urlencode({"host": str(socket_folder)}, quote_via=quote)
+    return f"postgresql://{embedded.SUPERUSER}@/{embedded.DATABASE}?{where}"
+
+
+_EXAMPLE = "Write postgresql://user:password@host:5432/database, or leave it empty for the embedded server."
+
+
+def connect(settings: Settings, *, read_only: bool = False) -> PostgresConnection:
+    """A psycopg2 connection in UTC, not in autocommit; the caller closes it.
+
+    `read_only` refuses writes and makes every transaction one repeatable-read snapshot, so that a page or a query that
+    reads several tables sees them of one moment. Raises `Unavailable` where the server does not answer.
+    """
+    address = uri(settings)
+    try:
+        connection = psycopg2.connect(address, options=SESSION_OPTIONS, application_name="so_lakehouse")
+    except psycopg2.OperationalError as error:
+        raise Unavailable(
+            f"Postgres does not answer at {_without_password(address)}: {str(error).strip()}. "
+            "Start it, or correct LAKEHOUSE_POSTGRES."
+        ) from error
+    if read_only:
+        connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+    return connection
+
+
+def dbt_environment(settings: Settings) -> dict[str, str]:
+    """The variables that `dbt_project/profiles.yml` reads: host (or socket folder), port, user, password, database."""
+    parts = parse_dsn(uri(settings))
+    return {
+        "SO_LAKEHOUSE_PG_HOST": parts.get("host", "localhost"),
+        "SO_LAKEHOUSE_PG_PORT": parts.get("port", "5432"),
+        "SO_LAKEHOUSE_PG_USER": parts.get("user", "postgres"),
+        "SO_LAKEHOUSE_PG_PASSWORD": parts.get("password", ""),
+        "SO_LAKEHOUSE_PG_DBNAME": parts.get("dbname", "postgres"),
+    }
+
+
+def _without_password(address: str) -> str:
+    return make_dsn(address, **({"password": "***"} if "password" in parse_dsn(address) else {}))
