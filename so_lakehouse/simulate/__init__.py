@@ -1,0 +1,17 @@
+"""A simulated community with known answers, and the dumps it would publish. None of its people or posts is real.
+
+| module | subject |
+|---|---|
+| `topics` | the sites: names, tags, words |
+| `text` | sentences of a post, as Markdown and as HTML |
+| `world` | what exists on a site: people, posts, comments, votes, history |
+| `contributions`, `reactions`, `moderation` | what people do, one function per kind of event |
+| `community` | the days: who joins, how often each event happens |
+| `badges`, `reputation` | what they earn by the rules |
+| `snapshot` | the rows that a dump shows of a world at its cut |
+| `quirks` | how the publisher spelled them in which quarter |
+| `dump_file`, `archive` | one XML file; one `.7z` |
+| `truth`, `dumps` | what is true of the files; a mirror of releases |
+
+No dependency on the reader: what writes the dumps shares nothing with what is tested against them but the schema.
+"""

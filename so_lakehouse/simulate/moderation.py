@@ -1,0 +1,104 @@
+"""How things end and come back: closing, deleting, undeleting, comments and accounts removed, old questions bumped.
+
+Each function is one kind of event, as in `contributions`.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from so_lakehouse.simulate import choices
+from so_lakehouse.simulate.reactions import withdraw_all_votes
+from so_lakehouse.simulate.world import COMMUNITY, DELETION, UNDELETION, Link, Person, World
+
+DUPLICATE = 101  # the close reason's number; the others: off-topic, needs details, needs focus, opinion-based
+_OTHER_REASONS = (102, 103, 104, 105)
+
+
+def close(world: World, now: datetime, person: Person) -> None:
+    """As a duplicate (with a link to the original) or for another reason."""
+    question, original = choices.recent_question(world, mean_age=10), choices.recent_question(world, mean_age=60)
+    if question is None or question.closed:
+        return
+    reason, details = world.rng.choice(_OTHER_REASONS), _voters(person)
+    if original is not None and original.id < question.id:
+        reason, details = DUPLICATE, _voters(person, OriginalQuestionIds=[original.id])
+        duplicate = Link(world.next_id("links"), question.id, original.id, 3, now)
+        world.links[duplicate.id] = duplicate
+    question.closed = now
+    world.record(question, person.id, now, [(10, details)], comment=str(reason))
+
+
+def reopen(world: World, now: datetime, person: Person) -> None:
+    closed = [post for post in map(world.posts.__getitem__, world.questions[-200:]) if post.closed and not post.deleted]
+    if not closed:
+        return
+    question = world.rng.choice(closed)
+    question.closed = None
+    world.record(question, person.id, now, [(11, _voters(person))])
+
+
+def delete(world: World, now: datetime, person: Person) -> None:
+    """Takes a post out of sight; what hangs on it goes out of sight with it."""
+    post = choices.recent_post(world, mean_age=40)
+    if post is None or post.id in world.offers:
+        return
+    post.deleted = now
+    world.deleted.append(post.id)
+    world.cast(post, DELETION, person.id, now)
+    world.record(post, person.id, now, [(12, _voters(person))])
+
+
+def undelete(world: World, now: datetime, person: Person) -> None:
+    if not world.deleted:
+        return
+    post = world.posts[world.deleted.pop(world.rng.randrange(len(world.deleted)))]
+    post.deleted = None
+    world.touch(post, now)
+    world.cast(post, UNDELETION, person.id, now)
+    world.record(post, person.id, now, [(13, _voters(person))])
+
+
+def delete_comment(world: World, now: datetime, person: Person) -> None:
+    if world.comments:
+        del world.comments[world.rng.choice(list(world.comments))]
+
+
+def leave(world: World, now: datetime, person: Person) -> None:
+    """The account goes; what it wrote stays under a name that says nothing: `user` and the number."""
+    name = f"user{person.id}"
+    withdraw_all_votes(world, person)
+    del world.people[person.id]
+    for post in world.posts.values():
+        if post.owner == person.id:
+            post.owner, post.owner_name = None, name
+        if post.editor == person.id:
+            post.editor, post.editor_name = None, name
+    for comment in world.comments.values():
+        if comment.user == person.id:
+            comment.user, comment.user_name = None, name
+    for entry in world.history.values():
+        if entry.user == person.id:
+            entry.user, entry.user_name = None, name
+    for vote in world.votes.values():
+        if vote.voter == person.id:
+            vote.voter = COMMUNITY
+    world.badges = {badge.id: badge for badge in world.badges.values() if badge.user != person.id}
+
+
+def bump(world: World, now: datetime, person: Person) -> None:
+    """The Community user shows an old question without an answer again."""
+    question = choices.recent_question(world, mean_age=80)
+    if question is not None and not question.answers and not question.closed:
+        question.active = now
+        world.record(question, COMMUNITY, now, [(50, None)])
+
+
+def _voters(person: Person, **details: object) -> str:
+    """What the history's text holds of such an event: JSON."""
+    return json.dumps(
+        {**details, "Voters": [{"Id": person.id, "DisplayName": person.name}]},
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )

@@ -1,0 +1,239 @@
+"""The simulated sites: their names, tags and words. Data only; sentences are made in `text.py`.
+
+Every site key begins with `simulated-`, so that no table, page or export built on it can be taken for the real network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from so_lakehouse.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What one community talks about. `tags` stand in order of popularity; the last one is for moderators only."""
+
+    site: str
+    name: str
+    tags: tuple[str, ...]
+    things: tuple[str, ...]
+    actions: tuple[str, ...]
+    troubles: tuple[str, ...]
+    snippets: tuple[str, ...]  # with the characters that markup must escape
+
+    @property
+    def archive(self) -> str:
+        """File name of the site's archive in a mirror."""
+        return f"{self.site}.stackexchange.com.7z"
+
+    @property
+    def moderator_tag(self) -> str:
+        return self.tags[-1]
+
+
+_TOPICS = (
+    Topic(
+        site="simulated-brewing",
+        name="Brewing (SIMULATED)",
+        tags=(
+            *(
+                "fermentation",
+                "hops",
+                "yeast",
+                "mash",
+                "recipe",
+                "bottling",
+                "carbonation",
+                "stout",
+                "ipa",
+                "sanitation",
+            ),
+            *(
+                "temperature-control",
+                "water-chemistry",
+                "kegging",
+                "lager",
+                "off-flavor",
+                "extract",
+                "dry-hopping",
+                "sour",
+            ),
+            *(
+                "wort-chilling",
+                "cider",
+                "specific-gravity",
+                "barrel-aging",
+                "mead",
+                "kveik",
+                "oxidation",
+                "gluten-free",
+            ),
+            "featured",
+        ),
+        things=(
+            *(
+                "a starter of wild yeast",
+                "the boil kettle",
+                "my Kölsch",
+                "a jalapeño stout",
+                "the mash tun",
+                "priming sugar",
+            ),
+            *(
+                "a 20-litre batch",
+                "the airlock",
+                "old hops",
+                "a counter-pressure filler",
+                "crème de cassis",
+                "the sour mash",
+            ),
+        ),
+        actions=("ferment", "chill", "bottle", "dry-hop", "carbonate", "rack", "sanitise", "decoct", "age", "filter"),
+        troubles=(
+            *(
+                "it stalls at 1.020",
+                "it tastes of butter",
+                "the foam collapses",
+                "the bottles gush",
+                "a pellicle forms",
+            ),
+            *(
+                "it smells of sulphur",
+                "the gravity stays > 1.030",
+                'it comes out "thin & watery"',
+                "it drops below 12 °C",
+            ),
+        ),
+        snippets=(
+            "if gravity < 1.012 && days >= 14:\n    bottle(sugar='6 g/l')",
+            'hops:\n  - {name: "Saaz", grams: 25, minutes: 60}\n  - {name: "Saaz", grams: 40, minutes: 5}',
+            "ABV = (OG - FG) * 131.25   # OG > FG",
+        ),
+    ),
+    Topic(
+        site="simulated-databases",
+        name="Databases (SIMULATED)",
+        tags=(
+            *(
+                "sql",
+                "index",
+                "query-performance",
+                "join",
+                "replication",
+                "transactions",
+                "backup",
+                "partitioning",
+                "json",
+            ),
+            *(
+                "window-functions",
+                "locking",
+                "migration",
+                "etl",
+                "c++",
+                "c#",
+                "vacuum",
+                "execution-plan",
+                "isolation-level",
+            ),
+            *(
+                "full-text-search",
+                "time-series",
+                "parquet",
+                "change-data-capture",
+                "sharding",
+                "null",
+                "collation",
+                ".net",
+            ),
+            "announcement",
+        ),
+        things=(
+            *(
+                "a table of 40 million rows",
+                "the covering index",
+                "a nightly load",
+                "our read replica",
+                "the naïve plan",
+            ),
+            *(
+                "a recursive query",
+                "the write-ahead log",
+                "a materialised view",
+                "the Zürich data centre",
+                "a bitmap scan",
+            ),
+        ),
+        actions=(
+            "partition",
+            "index",
+            "join",
+            "back up",
+            "replicate",
+            "compact",
+            "deduplicate",
+            "lock",
+            "migrate",
+            "cache",
+        ),
+        troubles=(
+            *("it scans every row", "two sessions deadlock", "the plan changes at night", "the replica lags > 5 min"),
+            *(
+                "NULL <> NULL surprises me",
+                'it fails with "out of memory"',
+                "the log fills up",
+                "the sort spills to disk",
+            ),
+        ),
+        snippets=(
+            "SELECT id FROM orders WHERE total > 100 AND note <> 'void' AND tag && ARRAY['a'];",
+            'CREATE INDEX ON "orders" (customer_id) WHERE shipped_at IS NULL;',
+            "std::map<int, std::vector<row>> groups;\nif (a < b && b > c) { merge(groups[a], groups[b]); }",
+        ),
+    ),
+    Topic(
+        site="simulated-gardening",
+        name="Gardening (SIMULATED)",
+        tags=(
+            *(
+                "soil",
+                "tomatoes",
+                "pruning",
+                "compost",
+                "seeds",
+                "watering",
+                "lawn",
+                "pests",
+                "fruit-trees",
+                "houseplants",
+            ),
+            *("fertiliser", "roses", "raised-beds", "transplanting", "mulch", "weeds", "herbs", "frost", "germination"),
+            *("grafting", "greenhouse", "fungus", "drainage", "bulbs", "hedges", "ph"),
+            "meta-announcement",
+        ),
+        things=(
+            *("a row of tomatoes", "the old apple tree", "my jardinière", "a raised bed", "the compost heap", "a fern"),
+            *("the south-facing wall", "a tray of seedlings", "the Gewürztraminer vine", "the hedge", "a pot of basil"),
+        ),
+        actions=("prune", "water", "repot", "graft", "mulch", "sow", "transplant", "feed", "harvest", "overwinter"),
+        troubles=(
+            *("the leaves curl", "nothing germinates", "slugs eat it overnight", "the soil stays < 8 °C", "it bolts"),
+            *('the label says "full sun & moist"', "white spots appear", "the roots rot", "the pH is > 7.5"),
+        ),
+        snippets=(
+            "if soil_moisture < 0.25 && !raining:\n    water(minutes=12)",
+            'plan = {"bed": 3, "rows": ["beans", "peas & leeks"]}',
+            "N-P-K 5-3-8   # <= 40 g/m²",
+        ),
+    ),
+)
+
+TOPICS: dict[str, Topic] = {topic.site: topic for topic in _TOPICS}
+
+
+def topic_of(site: str) -> Topic:
+    """The topic of a simulated site; an unknown key raises `BadInput` naming those there are."""
+    if site not in TOPICS:
+        raise BadInput(f"There is no simulated site {site!r}. Choose from: {', '.join(TOPICS)}.")
+    return TOPICS[site]

@@ -1,0 +1,61 @@
+"""What is true of simulated dumps: how many rows each file holds, and what changed since the release before.
+
+Tests compare the lakehouse with it. It is counted on the world's rows, never on the files.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from so_lakehouse.schema import FABRICATED_POST_IDS, TABLES
+from so_lakehouse.simulate.quirks import Quirks
+from so_lakehouse.simulate.snapshot import Row
+
+
+class TableTruth(TypedDict):
+    """Of one table in one release. The last four are against the site's release before; zero for its first."""
+
+    rows_in_file: int
+    fabricated: int  # rows of the file that no site ever had
+    inserted: int
+    deleted: int
+    changed: int  # rows in both with another value in any column
+    changed_columns: dict[str, int]  # column → rows in which it changed
+
+
+Truth = dict[str, dict[str, dict[str, TableTruth]]]  # release → site → table
+
+
+def truth_of(snapshots: dict[tuple[str, str], dict[str, list[Row]]], spelling: dict[str, Quirks]) -> Truth:
+    """Counts over all (site, release) snapshots, which must come in the order of their cuts within each site."""
+    truth: Truth = {}
+    before: dict[str, dict[str, list[Row]]] = {}
+    for (site, release), rows in snapshots.items():
+        quirks = spelling[release]
+        truth.setdefault(release, {})[site] = {
+            table: _table_truth(table, rows[table], before.get(site, {}).get(table), quirks) for table in TABLES
+        }
+        before[site] = rows
+    return truth
+
+
+def _table_truth(table: str, now: list[Row], before: list[Row] | None, quirks: Quirks) -> TableTruth:
+    fabricated = len(FABRICATED_POST_IDS) if table == "posts" and quirks.fabricated_posts else 0
+    columns: dict[str, int] = {}
+    inserted = deleted = changed = 0
+    if before is not None:
+        new, old = {row["Id"]: row for row in now}, {row["Id"]: row for row in before}
+        inserted, deleted = len(new.keys() - old.keys()), len(old.keys() - new.keys())
+        for key in new.keys() & old.keys():
+            different = [name for name in TABLES[table].column_names if new[key].get(name) != old[key].get(name)]
+            changed += bool(different)
+            for name in different:
+                columns[name] = columns.get(name, 0) + 1
+    return TableTruth(
+        rows_in_file=len(now) + fabricated,
+        fabricated=fabricated,
+        inserted=inserted,
+        deleted=deleted,
+        changed=changed,
+        changed_columns=dict(sorted(columns.items())),
+    )
