@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dagster as dg
 
+from so_lakehouse.unstable import unstable_api
+
 SITES = dg.DynamicPartitionsDefinition(name="site")
 
 # The key is the first day of the quarter that holds a release's cut date. The open quarter is a partition too
@@ -19,7 +21,8 @@ QUARTERS = dg.TimeWindowPartitionsDefinition(
 SITE_QUARTER = dg.MultiPartitionsDefinition({"site": SITES, "quarter": QUARTERS})
 
 # site x quarter -> site: a change in any quarter of a site concerns that site.
-SITE_OF_SITE_QUARTER = dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="site")
+with unstable_api("mapping from two dimensions to one of them"):
+    SITE_OF_SITE_QUARTER = dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="site")
 
 # site -> not partitioned: marts hold all sites.
 EVERY_SITE = dg.AllPartitionMapping()

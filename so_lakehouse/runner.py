@@ -18,6 +18,9 @@ from so_lakehouse.partitions import SITES
 
 LOG_NOTHING = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
+# dbt builds all of these in one run, and the marts are published at its end.
+DBT_LAYERS = ("staging", "intermediate", "core", "marts")
+
 # The daemon's automation leaves alone what a run with this tag made: the command line carries it downstream itself.
 RUN_TAG = {"so_lakehouse/started_by": "command line"}
 
@@ -58,7 +61,9 @@ class Runner:
             self.instance.add_dynamic_partitions(SITES.name or "", [site])
 
     def keys_of(self, layer: str) -> list[dg.AssetKey]:
-        return sorted(key for key in self.asset_keys if key.path[0] == layer)
+        """The assets that one run of this layer materialises."""
+        prefixes = DBT_LAYERS if layer == "marts" else (layer,)
+        return sorted(key for key in self.asset_keys if key.path[0] in prefixes)
 
     def run(
         self, layer: str, keys: Sequence[dg.AssetKey], partition: str | None, op_config: dict[str, Any] | None = None

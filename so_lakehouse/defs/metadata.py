@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import dagster as dg
 
 from so_lakehouse.lake.manifests import CheckOutcome
 from so_lakehouse.quality import CheckDeclaration
 from so_lakehouse.schema import Column
+from so_lakehouse.unstable import unstable_api
 
 OWNERS = ["team:so_lakehouse"]
 
@@ -40,12 +40,10 @@ def same_name_lineage(upstream: dg.AssetKey, columns: Iterable[str]) -> dg.Table
 
 
 def check_specs(
-    asset: dg.AssetKey, declarations: Sequence[CheckDeclaration], partitions_def: dg.PartitionsDefinition | None
+    asset: dg.AssetKey, declarations: Sequence[CheckDeclaration], partitions_def: dg.PartitionsDefinition
 ) -> list[dg.AssetCheckSpec]:
     """One spec per declared check, evaluated and recorded per partition."""
-    with warnings.catch_warnings():
-        # Checks by partition are a preview of Dagster 1.13; without them one site's failure would block every site.
-        warnings.simplefilter("ignore", dg.PreviewWarning)
+    with unstable_api("checks by partition: without them one site's failure would block every site"):
         return [
             dg.AssetCheckSpec(
                 name=declared.name,
@@ -58,10 +56,14 @@ def check_specs(
         ]
 
 
-def check_results(asset: dg.AssetKey, outcomes: Iterable[CheckOutcome]) -> list[dg.AssetCheckResult]:
-    """What pure checks found, as Dagster records it; a failed blocking one comes last, because it ends the step."""
-    ordered = sorted(outcomes, key=lambda outcome: outcome.blocking and not outcome.passed)
-    return [
+def check_results(
+    outcomes: Mapping[dg.AssetKey, Iterable[CheckOutcome]], chosen: Collection[dg.AssetCheckKey]
+) -> list[dg.AssetCheckResult]:
+    """What pure checks found, as Dagster records it; only the `chosen` ones of a run that selects some.
+
+    A failed blocking one comes last, because it ends the step and what is yielded after it is not recorded.
+    """
+    results = [
         dg.AssetCheckResult(
             asset_key=asset,
             check_name=outcome.name,
@@ -70,5 +72,8 @@ def check_results(asset: dg.AssetKey, outcomes: Iterable[CheckOutcome]) -> list[
             description=outcome.detail,
             metadata=outcome.metadata,
         )
-        for outcome in ordered
+        for asset, found in outcomes.items()
+        for outcome in sorted(found, key=lambda outcome: outcome.name)
+        if dg.AssetCheckKey(asset, outcome.name) in chosen
     ]
+    return sorted(results, key=lambda result: not result.passed and result.severity is dg.AssetCheckSeverity.ERROR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import dagster as dg
 from dagster_pyspark import LazyPySparkResource
@@ -61,13 +62,14 @@ def _spec(table: Table) -> dg.AssetSpec:
 def silver(
     context: dg.AssetExecutionContext, config: SilverConfig, lakehouse: Lakehouse, pyspark: LazyPySparkResource
 ) -> Iterator:
-    settings = lakehouse.settings.replace(accept_shrink=config.accept_shrink or lakehouse.settings.accept_shrink)
-    selected = [key.path[-1] for key in context.selected_asset_keys]
-    converged = converge(
-        pyspark.spark_session, lakehouse.lake, context.partition_key, selected, settings, progress=current()
-    )
+    settings = replace(lakehouse.settings, accept_shrink=config.accept_shrink or lakehouse.settings.accept_shrink)
+    tables = [key.path[-1] for key in context.selected_asset_keys]
+    converged = converge(pyspark.spark_session, lakehouse.lake, context.partition_key, tables, settings, current())
     for table, result in converged.items():
-        yield _materialisation(lakehouse, table, result)
-    chosen = context.selected_asset_check_keys
-    results = [r for table, result in converged.items() for r in check_results(silver_key(table), result.checks)]
-    yield from blocking_failures_last(r for r in results if r.asset_check_key in chosen)
+        yield dg.MaterializeResult(
+            asset_key=silver_key(table),
+            data_version=dg.DataVersion(result.data_version),
+            metadata=_metadata(lakehouse, table, result),
+        )
+    outcomes = {silver_key(table): result.checks for table, result in converged.items()}
+    yield from check_results(outcomes, context.selected_asset_check_keys)
