@@ -15,7 +15,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from random import Random
@@ -38,15 +38,31 @@ DEMO_PEOPLE = 400
 LAUNCH = date(2023, 10, 1)
 
 
+COLUMNS = ("release", "cut_date", "quarter", "revision", "note")
+
+
 @dataclass(frozen=True)
 class Release:
-    """One line of `releases.csv`. A simulated release is cut at the end of its quarter and named after that day."""
+    """A simulated release: cut at the end of its quarter and named after that day."""
 
-    release: str
-    cut_date: date
     quarter: str
     revision: int
-    note: str
+    quirks: Quirks
+    packing: Packing
+
+    @property
+    def cut(self) -> date:
+        return cut_of(self.quarter)
+
+    @property
+    def name(self) -> str:
+        return self.cut.isoformat() + (f"_rev{self.revision}" if self.revision > 1 else "")
+
+    @property
+    def line(self) -> tuple[str, ...]:
+        """As it stands in `releases.csv`, under `COLUMNS`."""
+        remarks = f"{note(self.quirks)}; {self.packing.note}"
+        return (self.name, self.cut.isoformat(), self.quarter, str(self.revision), remarks)
 
 
 def write_mirror(
@@ -57,6 +73,7 @@ def write_mirror(
     seed: int = 1,
     people: int = DEMO_PEOPLE,
     launch: date = LAUNCH,
+    reissued: Sequence[str] = (),
     packing: Packing = LZMA2_PER_TABLE,
     quirks: Mapping[str, Quirks] | None = None,
     progress: Progress = silent,
@@ -64,29 +81,31 @@ def write_mirror(
     """Writes a mirror; returns what is true of it, also kept in `truth.json`. The same arguments give the same bytes.
 
     `quarters` are keys such as 2025-07-01, `people` is each site's size two years after `launch`, `quirks` replaces the
-    publisher's spelling of a quarter. Raises `BadInput` for unknown sites and for quarters that end before the launch.
+    publisher's spelling of a quarter; a quarter in `reissued` is published twice, the second time without quirks.
+    Raises `BadInput` for unknown sites and for quarters that end before the launch.
     """
-    quarters = sorted(set(quarters))
-    spelling = {quarter: (quirks or {}).get(quarter) or quirks_at(cut_of(quarter)) for quarter in quarters}
-    for quarter in quarters:
+    releases = []
+    for quarter in sorted(set(quarters)):
         if cut_of(quarter) < launch:
             raise BadInput(
-                f"Quarter {quarter} ends before the simulated sites were launched on {launch}; choose a later one."
+                f"Quarter {quarter} ends before the simulated sites' launch on {launch}; choose a later one."
             )
-    releases = [_release(quarter, spelling[quarter], packing) for quarter in quarters]
-    snapshots: dict[tuple[str, str], dict[str, list[Row]]] = {}
+        releases.append(Release(quarter, 1, (quirks or {}).get(quarter) or quirks_at(cut_of(quarter)), packing))
+        if quarter in reissued:
+            releases.append(Release(quarter, 2, Quirks(), packing))
+    truth: Truth = {release.name: {} for release in releases}
     for site in sites:
         community = found_community(site, seed, people, launch)
+        before: dict[str, list[Row]] | None = None
         for done, release in enumerate(releases):
-            progress(f"{site} {release.release}", done, len(releases))
-            rows = rows_at(community.live_until(release.cut_date), release.cut_date)
-            snapshots[site, release.release] = rows
-            published = _as_published(rows, spelling[release.quarter], release, f"{seed}/{site}/{release.release}")
-            target = folder / release.release / f"{site}.stackexchange.com.7z"
-            _write_archive(target, published, spelling[release.quarter], packing, release.cut_date)
+            progress(f"{site} {release.name}", done, len(releases))
+            rows = rows_at(community.live_until(release.cut), release.cut)
+            truth[release.name][site] = truth_of(rows, before, release.quirks)
+            before = rows
+            target = folder / release.name / f"{site}.stackexchange.com.7z"
+            _write_archive(target, _as_published(rows, release, f"{seed}/{site}/{release.name}"), release)
     for release in releases:
-        write_checksums(folder / release.release)
-    truth = truth_of(snapshots, spelling={release.release: spelling[release.quarter] for release in releases})
+        write_checksums(folder / release.name)
     (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n", "utf-8")
     write_releases(folder, releases)
     return truth
@@ -117,24 +136,17 @@ def write_releases(folder: Path, releases: Iterable[Release]) -> None:
     part = folder / "releases.csv.part"
     with part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([entry.name for entry in fields(Release)])
-        writer.writerows(
-            astuple(release) for release in sorted(releases, key=lambda each: (each.cut_date, each.revision))
-        )
+        writer.writerow(COLUMNS)
+        writer.writerows(release.line for release in sorted(releases, key=lambda each: (each.cut, each.revision)))
     part.replace(folder / "releases.csv")
 
 
-def _release(quarter: str, quirks: Quirks, packing: Packing) -> Release:
-    cut = cut_of(quarter)
-    return Release(cut.isoformat(), cut, quarter, 1, f"{note(quirks)}; {packing.note}")
-
-
-def _as_published(rows: dict[str, list[Row]], quirks: Quirks, release: Release, seed: str) -> dict[str, list[Row]]:
+def _as_published(rows: dict[str, list[Row]], release: Release, seed: str) -> dict[str, list[Row]]:
     """The rows as the publisher would hand them out: fabricated posts among them, and in whatever order."""
     posts = list(rows["posts"])
-    if quirks.fabricated_posts:
-        posts += fabricated_posts(release.cut_date)
-    if not quirks.posts_by_id:
+    if release.quirks.fabricated_posts:
+        posts += fabricated_posts(release.cut)
+    if not release.quirks.posts_by_id:
         Random(seed).shuffle(posts)
     return {**rows, "posts": posts}
 
@@ -163,14 +175,14 @@ def fabricated_posts(cut: date) -> list[Row]:
     ]
 
 
-def _write_archive(target: Path, rows: dict[str, list[Row]], quirks: Quirks, packing: Packing, cut: date) -> None:
+def _write_archive(target: Path, rows: dict[str, list[Row]], release: Release) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".writing-", dir=target.parent) as scratch:
         files = []
         for name, table in TABLES.items():
             files.append(Path(scratch, table.file))
-            write_dump_file(files[-1], table, rows[name], quirks)
-        if quirks.licence_comment:
+            write_dump_file(files[-1], table, rows[name], release.quirks)
+        if release.quirks.licence_comment:
             files.append(Path(scratch, "license.txt"))
             files[-1].write_text("\n".join(LICENCE_COMMENT[1:-1]) + "\n", "utf-8")
-        pack(files, target, packing, stamp=datetime.combine(cut, time.max, UTC).timestamp())
+        pack(files, target, release.packing, stamp=datetime.combine(release.cut, time.max, UTC).timestamp())

@@ -23,87 +23,34 @@ class Topic:
     snippets: tuple[str, ...]  # with the characters that markup must escape
 
     @property
-    def archive(self) -> str:
-        """File name of the site's archive in a mirror."""
-        return f"{self.site}.stackexchange.com.7z"
-
-    @property
     def moderator_tag(self) -> str:
         return self.tags[-1]
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(entry.strip() for entry in text.split(";"))
 
 
 _TOPICS = (
     Topic(
         site="simulated-brewing",
         name="Brewing (SIMULATED)",
-        tags=(
-            *(
-                "fermentation",
-                "hops",
-                "yeast",
-                "mash",
-                "recipe",
-                "bottling",
-                "carbonation",
-                "stout",
-                "ipa",
-                "sanitation",
-            ),
-            *(
-                "temperature-control",
-                "water-chemistry",
-                "kegging",
-                "lager",
-                "off-flavor",
-                "extract",
-                "dry-hopping",
-                "sour",
-            ),
-            *(
-                "wort-chilling",
-                "cider",
-                "specific-gravity",
-                "barrel-aging",
-                "mead",
-                "kveik",
-                "oxidation",
-                "gluten-free",
-            ),
-            "featured",
+        tags=_list(
+            "fermentation; hops; yeast; mash; recipe; bottling; carbonation; stout; ipa; sanitation; "
+            "temperature-control; water-chemistry; kegging; lager; off-flavor; extract; dry-hopping; sour; "
+            "wort-chilling; cider; specific-gravity; barrel-aging; mead; kveik; oxidation; gluten-free; "
+            "featured"
         ),
-        things=(
-            *(
-                "a starter of wild yeast",
-                "the boil kettle",
-                "my Kölsch",
-                "a jalapeño stout",
-                "the mash tun",
-                "priming sugar",
-            ),
-            *(
-                "a 20-litre batch",
-                "the airlock",
-                "old hops",
-                "a counter-pressure filler",
-                "crème de cassis",
-                "the sour mash",
-            ),
+        things=_list(
+            "a starter of wild yeast; the boil kettle; my Kölsch; a jalapeño stout; the mash tun; "
+            "priming sugar; a 20-litre batch; the airlock; old hops; a counter-pressure filler; "
+            "crème de cassis; the sour mash"
         ),
-        actions=("ferment", "chill", "bottle", "dry-hop", "carbonate", "rack", "sanitise", "decoct", "age", "filter"),
-        troubles=(
-            *(
-                "it stalls at 1.020",
-                "it tastes of butter",
-                "the foam collapses",
-                "the bottles gush",
-                "a pellicle forms",
-            ),
-            *(
-                "it smells of sulphur",
-                "the gravity stays > 1.030",
-                'it comes out "thin & watery"',
-                "it drops below 12 °C",
-            ),
+        actions=_list("ferment; chill; bottle; dry-hop; carbonate; rack; sanitise; decoct; age; filter"),
+        troubles=_list(
+            "it stalls at 1.020; it tastes of butter; the foam collapses; the bottles gush; a pellicle forms; "
+            'it smells of sulphur; the gravity stays > 1.030; it comes out "thin & watery"; '
+            "it drops below 12 °C"
         ),
         snippets=(
             "if gravity < 1.012 && days >= 14:\n    bottle(sugar='6 g/l')",
@@ -114,77 +61,21 @@ _TOPICS = (
     Topic(
         site="simulated-databases",
         name="Databases (SIMULATED)",
-        tags=(
-            *(
-                "sql",
-                "index",
-                "query-performance",
-                "join",
-                "replication",
-                "transactions",
-                "backup",
-                "partitioning",
-                "json",
-            ),
-            *(
-                "window-functions",
-                "locking",
-                "migration",
-                "etl",
-                "c++",
-                "c#",
-                "vacuum",
-                "execution-plan",
-                "isolation-level",
-            ),
-            *(
-                "full-text-search",
-                "time-series",
-                "parquet",
-                "change-data-capture",
-                "sharding",
-                "null",
-                "collation",
-                ".net",
-            ),
-            "announcement",
+        tags=_list(
+            "sql; index; query-performance; join; replication; transactions; backup; partitioning; json; "
+            "window-functions; locking; migration; etl; c++; c#; vacuum; execution-plan; isolation-level; "
+            "full-text-search; time-series; parquet; change-data-capture; sharding; null; collation; .net; "
+            "announcement"
         ),
-        things=(
-            *(
-                "a table of 40 million rows",
-                "the covering index",
-                "a nightly load",
-                "our read replica",
-                "the naïve plan",
-            ),
-            *(
-                "a recursive query",
-                "the write-ahead log",
-                "a materialised view",
-                "the Zürich data centre",
-                "a bitmap scan",
-            ),
+        things=_list(
+            "a table of 40 million rows; the covering index; a nightly load; our read replica; the naïve plan; "
+            "a recursive query; the write-ahead log; a materialised view; the Zürich data centre; a bitmap scan"
         ),
-        actions=(
-            "partition",
-            "index",
-            "join",
-            "back up",
-            "replicate",
-            "compact",
-            "deduplicate",
-            "lock",
-            "migrate",
-            "cache",
-        ),
-        troubles=(
-            *("it scans every row", "two sessions deadlock", "the plan changes at night", "the replica lags > 5 min"),
-            *(
-                "NULL <> NULL surprises me",
-                'it fails with "out of memory"',
-                "the log fills up",
-                "the sort spills to disk",
-            ),
+        actions=_list("partition; index; join; back up; replicate; compact; deduplicate; lock; migrate; cache"),
+        troubles=_list(
+            "it scans every row; two sessions deadlock; the plan changes at night; the replica lags > 5 min; "
+            'NULL <> NULL surprises me; it fails with "out of memory"; the log fills up; '
+            "the sort spills to disk"
         ),
         snippets=(
             "SELECT id FROM orders WHERE total > 100 AND note <> 'void' AND tag && ARRAY['a'];",
@@ -195,31 +86,19 @@ _TOPICS = (
     Topic(
         site="simulated-gardening",
         name="Gardening (SIMULATED)",
-        tags=(
-            *(
-                "soil",
-                "tomatoes",
-                "pruning",
-                "compost",
-                "seeds",
-                "watering",
-                "lawn",
-                "pests",
-                "fruit-trees",
-                "houseplants",
-            ),
-            *("fertiliser", "roses", "raised-beds", "transplanting", "mulch", "weeds", "herbs", "frost", "germination"),
-            *("grafting", "greenhouse", "fungus", "drainage", "bulbs", "hedges", "ph"),
-            "meta-announcement",
+        tags=_list(
+            "soil; tomatoes; pruning; compost; seeds; watering; lawn; pests; fruit-trees; houseplants; "
+            "fertiliser; roses; raised-beds; transplanting; mulch; weeds; herbs; frost; germination; grafting; "
+            "greenhouse; fungus; drainage; bulbs; hedges; ph; notice"
         ),
-        things=(
-            *("a row of tomatoes", "the old apple tree", "my jardinière", "a raised bed", "the compost heap", "a fern"),
-            *("the south-facing wall", "a tray of seedlings", "the Gewürztraminer vine", "the hedge", "a pot of basil"),
+        things=_list(
+            "a row of tomatoes; the old apple tree; my jardinière; a raised bed; the compost heap; a fern; "
+            "a pot of basil; the south-facing wall; a tray of seedlings; the Gewürztraminer vine; the hedge"
         ),
-        actions=("prune", "water", "repot", "graft", "mulch", "sow", "transplant", "feed", "harvest", "overwinter"),
-        troubles=(
-            *("the leaves curl", "nothing germinates", "slugs eat it overnight", "the soil stays < 8 °C", "it bolts"),
-            *('the label says "full sun & moist"', "white spots appear", "the roots rot", "the pH is > 7.5"),
+        actions=_list("prune; water; repot; graft; mulch; sow; transplant; feed; harvest; overwinter"),
+        troubles=_list(
+            "the leaves curl; nothing germinates; slugs eat it overnight; the soil stays < 8 °C; it bolts; "
+            'the roots rot; the label says "full sun & moist"; white spots appear; the pH is > 7.5'
         ),
         snippets=(
             "if soil_moisture < 0.25 && !raining:\n    water(minutes=12)",

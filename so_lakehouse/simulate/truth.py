@@ -26,17 +26,9 @@ class TableTruth(TypedDict):
 Truth = dict[str, dict[str, dict[str, TableTruth]]]  # release → site → table
 
 
-def truth_of(snapshots: dict[tuple[str, str], dict[str, list[Row]]], spelling: dict[str, Quirks]) -> Truth:
-    """Counts over all (site, release) snapshots, which must come in the order of their cuts within each site."""
-    truth: Truth = {}
-    before: dict[str, dict[str, list[Row]]] = {}
-    for (site, release), rows in snapshots.items():
-        quirks = spelling[release]
-        truth.setdefault(release, {})[site] = {
-            table: _table_truth(table, rows[table], before.get(site, {}).get(table), quirks) for table in TABLES
-        }
-        before[site] = rows
-    return truth
+def truth_of(rows: dict[str, list[Row]], before: dict[str, list[Row]] | None, quirks: Quirks) -> dict[str, TableTruth]:
+    """Table → counts of one site's release, given its rows and those of its release before (None for the first)."""
+    return {table: _table_truth(table, rows[table], before[table] if before else None, quirks) for table in TABLES}
 
 
 def _table_truth(table: str, now: list[Row], before: list[Row] | None, quirks: Quirks) -> TableTruth:
