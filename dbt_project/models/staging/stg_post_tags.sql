@@ -1,0 +1,7 @@
+-- Written by `python -m so_lakehouse.warehouse.dbt_sources`.
+
+select
+    site,
+    post_id,
+    tag
+from {{ source('lake', 'post_tags') }}
