@@ -28,6 +28,9 @@ class Settings:
         "LAKEHOUSE_LAKE", "", "Where lake files lie: a folder or file:// address; default <home>/lake."
     )
     mirror: str = _setting("LAKEHOUSE_MIRROR", "", "Folder or web address of dumps; default archive.org.")
+    archive_org: str = _setting(
+        "LAKEHOUSE_ARCHIVE_ORG", "https://archive.org", "Address of archive.org, or of a server that answers as it does."
+    )
     postgres: str = _setting(
         "LAKEHOUSE_POSTGRES", "", "Postgres address; default the embedded server in <home>/postgres."
     )

@@ -3,18 +3,19 @@
 Belongs here: names and what is known about them (`sites.csv`). Does not belong here: which archives a mirror has.
 
 `sites.csv` has one row per site, main or meta:
-* `key`: the name in the lake, the host of its archives without the suffix (`beer`, `beer.meta`, `ru.stackoverflow`). The site's
-  oldest lasting name, because a key must never change; so `avp` and not `video`. One exception: `meta.stackexchange`, because
-  `meta` alone says nothing.
+* `key`: the name in the lake, the host of its archives without the suffix (`beer`, `beer.meta`, `ru.stackoverflow`).
+  The site's oldest lasting name, because a key must never change; so `avp` and not `video`. One exception:
+  `meta.stackexchange`, because `meta` alone says nothing.
 * `api`: the parameter `site` of the API; empty where the API no longer knows the site.
-* `launched`: day on which the site left its beta; empty where it has not or where no source was found. Posts from the beta are
-  older, so this is no lower bound for dates of posts.
-* `archives`: hosts that name the archive in dumps, newest first; `host@from..until` where a host was used in a part of the time only. The
-  ends are inclusive and as exact as they are known (`2017`, `2014-04-16`).
+* `launched`: day on which the site left its beta; empty where it has not or where no source was found. Posts from the
+  beta are older, so this is no lower bound for dates of posts.
+* `archives`: hosts that name the archive in dumps, newest first; `host@from..until` where a host was used in a part
+  of the time only. The ends are inclusive and as exact as they are known (`2017`, `2014-04-16`).
 * `hosts`: hosts on the web, the current one first, then those that lead or led to it.
 
-Sources: the API's list of sites as of mid-2015 (launch dates) and of 2024 (hosts, parameters); the names of the archives of
-2025-12-31, which the publisher confirmed with their checksums (Meta Stack Exchange 416720), and of 2017-06-13 on archive.org.
+Sources: the API's list of sites as of mid-2015 (launch dates) and of 2024 (hosts, parameters); the names of the
+archives of 2025-12-31, which the publisher confirmed with their checksums (Meta Stack Exchange 416720), and of
+2017-06-13 on archive.org.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ HOST = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
 
 @dataclass(frozen=True)
 class NamedPeriod:
-    """A host that names the archive from `since` until `until`: inclusive ISO dates, whole or cut short; empty is open."""
+    """A host that names the archive from `since` until `until`: inclusive ISO dates, whole or cut short, or empty."""
 
     host: str
     since: str = ""
@@ -64,8 +65,8 @@ class Site:
     def archive_hosts(self, cut: date) -> tuple[str, ...]:
         """Hosts that may name this site's archive in a release cut on that day, the likeliest first.
 
-        Names of the period come first, then the site's other names (publishers keep old names for years), but never a name
-        that meant another site on that day.
+        Names of the period come first, then the site's other names (publishers keep old names for years), but never a
+        name that meant another site on that day.
         """
         named = [name.host for name in self.archives if name.covers(cut)]
         others = [name.host for name in self.archives if not name.covers(cut)]
@@ -82,8 +83,9 @@ def all_sites() -> tuple[Site, ...]:
 def find(name: str) -> Site:
     """The site of that key, host or API parameter, e.g. `beer`, `https://beer.stackexchange.com`, `alcohol`.
 
-    A name that is not known is taken for a key and gets the host `<key>.stackexchange.com`, or for a host where it ends in a domain;
-    a mirror may have a site that is newer than this list. Raises `BadInput` where it cannot be a name of a site.
+    A name that is not known is taken for a key and gets the host `<key>.stackexchange.com`, or for a host where it
+    ends in a domain; a mirror may have a site that is newer than this list. Raises `BadInput` where it cannot be a
+    name of a site.
     """
     text = re.sub(r"^https?://", "", name.strip().lower()).split("/")[0].removesuffix(".7z")
     if not HOST.fullmatch(text):

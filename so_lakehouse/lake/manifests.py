@@ -34,6 +34,7 @@ class Archive:
     size: int
     sha256: str
     url: str
+    sha1: str = ""  # as published, where it was
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,20 @@ class RawManifest:
         return datetime.combine(date.fromisoformat(self.cut_date), time.max, UTC)
 
     @classmethod
-    def load(cls, lake: Lake, quarter: str, site: str) -> Self | None:
-        content = _load(lake, paths.raw_dump_manifest(quarter, site))
+    def load(cls, lake: Lake, quarter: str, site: str, release: str = "", revision: int = 0) -> Self | None:
+        """What represents the quarter; with a release and a revision, what was landed of that one."""
+        content = _load(lake, paths.raw_dump_manifest(quarter, site, release, revision))
         if content is None:
             return None
         return cls(**content | {"archives": tuple(Archive(**archive) for archive in content["archives"])})
 
     def save(self, lake: Lake) -> None:
+        """Makes this release the one that represents its quarter."""
         lake.write_json(paths.raw_dump_manifest(self.quarter, self.site), asdict(self))
+
+    def save_release(self, lake: Lake) -> None:
+        """Records that this release is landed, whether or not it represents its quarter."""
+        lake.write_json(paths.raw_dump_manifest(self.quarter, self.site, self.release, self.revision), asdict(self))
 
 
 @dataclass(frozen=True)

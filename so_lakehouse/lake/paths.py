@@ -9,9 +9,9 @@ def raw_dump(quarter: str, site: str, release: str = "", revision: int = 0) -> s
     return f"{folder}/release={release}/revision={revision}" if release else folder
 
 
-def raw_dump_manifest(quarter: str, site: str) -> str:
-    """The manifest that names the release which represents this quarter."""
-    return f"{raw_dump(quarter, site)}/manifest.json"
+def raw_dump_manifest(quarter: str, site: str, release: str = "", revision: int = 0) -> str:
+    """The manifest of one release; without a release, the one that names the release which represents this quarter."""
+    return f"{raw_dump(quarter, site, release, revision)}/manifest.json"
 
 
 def bronze_dump(table: str, quarter: str = "", site: str = "") -> str:

@@ -7,6 +7,9 @@ in `lake/paths.py`.
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -78,6 +81,24 @@ class Lake:
 
     def write_json(self, relative: str, content: Any) -> None:
         self.write_bytes(relative, json.dumps(content, indent=1, sort_keys=True, default=str).encode() + b"\n")
+
+    def local_path(self, relative: str) -> Path | None:
+        """Where a file of this lake is on this machine's disk; None for an object store."""
+        return Path(self.path(relative)) if self.is_local else None
+
+    def adopt(self, local: Path, relative: str) -> None:
+        """Moves a finished file of this machine into the lake, whole or not at all."""
+        target = self.local_path(relative)
+        self.make_folder(relative.rpartition("/")[0])
+        if target is None:
+            with local.open("rb") as source, self.fs.open_output_stream(self.path(relative)) as sink:
+                shutil.copyfileobj(source, sink, 1 << 20)
+            local.unlink()
+            return
+        local.replace(target)
+        folder = os.open(target.parent, os.O_RDONLY)
+        os.fsync(folder)  # the new name, too, outlives a power cut
+        os.close(folder)
 
     def make_folder(self, relative: str) -> None:
         self.fs.create_dir(self.path(relative), recursive=True)

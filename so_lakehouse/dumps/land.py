@@ -1,0 +1,192 @@
+"""Landing: a release's archives of one site, from a mirror to the raw layer, with a manifest written last.
+
+Each release and revision keeps its own folder for good. The manifest of the quarter names the one that represents it:
+the latest (cut, revision) that is landed and not withdrawn. Which release is meant is decided in `resolve.py`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from so_lakehouse import failpoints
+from so_lakehouse.dumps import download
+from so_lakehouse.dumps.mirrors.contract import Mirror, RemoteArchive
+from so_lakehouse.dumps.mirrors.patience import Patience
+from so_lakehouse.dumps.resolve import Resolved, quarters, resolve
+from so_lakehouse.errors import BadInput, Unavailable
+from so_lakehouse.lake import paths
+from so_lakehouse.lake.manifests import Archive, RawManifest
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.progress import Progress, silent
+from so_lakehouse.settings import Settings
+
+__all__ = ["Plan", "Resolved", "land_dump", "plan", "quarters", "resolve"]
+
+
+def land_dump(
+    lake: Lake,
+    mirror: Mirror,
+    resolved: Resolved,
+    settings: Settings,
+    progress: Progress = silent,
+    patience: Patience | None = None,
+) -> RawManifest:
+    """Lands a dump and returns the manifest that now represents its quarter: this release's, unless a later one is
+    landed.
+
+    What is landed already is not fetched again. Raises `BadInput` for bytes that are not what they should be,
+    `Unavailable` where the mirror fails or the disk lacks room; then nothing is published, and a further call goes on
+    where this one stopped.
+    """
+    manifest = _landed(lake, resolved)
+    if manifest is None:
+        _guard_disk(lake, resolved, settings)
+        archives = tuple(
+            _land_archive(lake, mirror, resolved, archive, settings, patience or Patience(), progress)
+            for archive in resolved.archives
+        )
+        manifest = RawManifest(
+            site=resolved.site.key,
+            quarter=resolved.quarter,
+            release=resolved.release.release,
+            revision=resolved.release.revision,
+            cut_date=resolved.release.cut_date.isoformat(),
+            archives=archives,
+            source=mirror.source,
+            licence=mirror.licence(resolved.release),
+            fetched_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            note=resolved.release.note,
+        )
+        failpoints.reach("raw.before_manifest")
+        manifest.save_release(lake)
+    return _represent(lake, mirror, manifest)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a dump would take, all layers together; rough, and nothing was started.
+
+    `bytes_to_fetch` counts what is not here yet, `disk_bytes` what all layers would come to hold beyond that which is
+    here, `seconds` the whole way on 2 cores.
+    """
+
+    resolved: Resolved
+    bytes_to_fetch: int
+    disk_bytes: int
+    seconds: float
+    landed: bool
+
+
+def plan(lake: Lake, mirror: Mirror, resolved: Resolved, settings: Settings) -> Plan:
+    """The plan for a dump. Raises `BadInput` where the landed bytes are not the mirror's."""
+    landed = _landed(lake, resolved) is not None
+    fetch = 0 if landed else _missing_bytes(lake, resolved, settings)
+    return Plan(resolved, fetch, fetch, 0.0, landed)
+
+
+def _landed(lake: Lake, resolved: Resolved) -> RawManifest | None:
+    """The manifest of this release and revision where all its archives are here; refuses a mirror with other bytes."""
+    release = resolved.release
+    manifest = RawManifest.load(lake, resolved.quarter, resolved.site.key, release.release, release.revision)
+    if manifest is None:
+        return None
+    here = {archive.name: archive for archive in manifest.archives}
+    for remote in resolved.archives:
+        archive = here.get(remote.name)
+        if archive is None or not lake.exists(archive.path) or lake.size(archive.path) != archive.size:
+            return None
+        for what in ("size", "sha256", "sha1"):
+            theirs, ours = getattr(remote, what), getattr(archive, what)
+            if theirs and ours and theirs != ours:
+                raise BadInput(
+                    f"{remote.where} has other bytes than were landed of {resolved.site.key}, release {release}: "
+                    f"{what} {theirs}, landed {ours}. A re-issue raises its revision in the mirror's releases.csv."
+                )
+    return manifest
+
+
+def _land_archive(
+    lake: Lake,
+    mirror: Mirror,
+    resolved: Resolved,
+    remote: RemoteArchive,
+    settings: Settings,
+    patience: Patience,
+    progress: Progress,
+) -> Archive:
+    relative, target = _place(lake, resolved, remote, settings)
+    what = f"{resolved.site.key} {resolved.release.release}: {remote.name}"
+    sums = _left_by_a_killed_run(remote, target, progress, what)
+    if sums is None:
+        sums = download.fetch(mirror, remote, target, patience, progress, what)
+        failpoints.reach("raw.part_written")
+        lake.adopt(download.part_of(target), relative)
+        download.forget(target)
+    return Archive(remote.name, relative, remote.size, sums.sha256, remote.where, sums.sha1)
+
+
+def _left_by_a_killed_run(
+    remote: RemoteArchive, target: Path, progress: Progress, what: str
+) -> download.Checksums | None:
+    """Checksums of a file that got its name though its manifest was never written; None where there is none."""
+    if not target.is_file():
+        return None
+    try:
+        return download.verify(remote, target, progress, what)
+    except BadInput:
+        target.unlink()
+        return None
+
+
+def _place(lake: Lake, resolved: Resolved, remote: RemoteArchive, settings: Settings) -> tuple[str, Path]:
+    """Path of an archive in the lake, and where it is built on this machine."""
+    release = resolved.release
+    folder = paths.raw_dump(resolved.quarter, resolved.site.key, release.release, release.revision)
+    relative = f"{folder}/{remote.name}"
+    return relative, lake.local_path(relative) or settings.home / "landing" / relative
+
+
+def _missing_bytes(lake: Lake, resolved: Resolved, settings: Settings) -> int:
+    """Bytes that are not on this machine yet, whole or in part."""
+    missing = 0
+    for remote in resolved.archives:
+        _, target = _place(lake, resolved, remote, settings)
+        whole = target.is_file() and target.stat().st_size == remote.size
+        missing += 0 if whole else remote.size - download.bytes_in_part(remote, target)
+    return missing
+
+
+def _guard_disk(lake: Lake, resolved: Resolved, settings: Settings) -> None:
+    """Raises `Unavailable` before anything is fetched where the disk would not hold it and the reserve."""
+    _, target = _place(lake, resolved, resolved.archives[0], settings)
+    folder = next(parent for parent in target.parents if parent.exists())
+    free, needed = shutil.disk_usage(folder).free, _missing_bytes(lake, resolved, settings)
+    if free < needed + settings.disk_reserve_bytes:
+        raise Unavailable(
+            f"{resolved.site.key} {resolved.release}: {needed:,} bytes are to be fetched and "
+            f"{settings.disk_reserve_bytes:,} must stay free (LAKEHOUSE_DISK_RESERVE), but the disk of {folder} has "
+            f"{free:,}. Free space, or move LAKEHOUSE_HOME to another disk."
+        )
+
+
+def _represent(lake: Lake, mirror: Mirror, manifest: RawManifest) -> RawManifest:
+    """The manifest that represents the quarter once this one is landed; written last, and only where it changes."""
+    current = RawManifest.load(lake, manifest.quarter, manifest.site)
+    if current == manifest:
+        return current
+    withdrawn = {(release.release, release.revision): release for release in mirror.releases() if release.withdrawn}
+    if current is not None:
+        gone = withdrawn.get((current.release, current.revision))
+        if gone is not None:
+            replace(current, note=gone.note).save_release(lake)
+        elif _order(current) > _order(manifest):
+            return current
+    manifest.save(lake)
+    return manifest
+
+
+def _order(manifest: RawManifest) -> tuple[str, int, str]:
+    return manifest.cut_date, manifest.revision, manifest.release

@@ -1,0 +1,53 @@
+"""How long to go on trying a server that fails: bounded, with full jitter, and obeying `Retry-After`."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from so_lakehouse.errors import Unavailable
+
+Answer = TypeVar("Answer")
+
+
+class Transient(Exception):
+    """A failure that another try can mend; `retry_after` is the least wait in seconds that the server asks for."""
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Tries in a row without progress, and waits in seconds."""
+
+    tries: int = 6
+    first_wait: float = 1.0
+    longest_wait: float = 60.0
+    longest_retry_after: float = 300.0
+    connect_timeout: float = 15.0
+    read_timeout: float = 60.0  # silence of a connection, not of a download
+
+    def wait(self, failures: int, error: Transient) -> None:
+        """Sleeps before the next try; raises `Unavailable` where there should be none."""
+        if failures >= self.tries:
+            raise Unavailable(f"{error} Tried {failures} times; try again later, what has arrived is kept.") from error
+        if error.retry_after > self.longest_retry_after:
+            raise Unavailable(f"{error} It asks to come back in {error.retry_after:.0f} seconds.") from error
+        # Full jitter: many clients that failed together must not come back together.
+        jitter = random.uniform(0, min(self.longest_wait, self.first_wait * 2 ** (failures - 1)))
+        time.sleep(max(jitter, error.retry_after))
+
+    def until_answered(self, ask: Callable[[], Answer]) -> Answer:
+        """What `ask` returns, trying again while it raises `Transient`."""
+        failures = 0
+        while True:
+            try:
+                return ask()
+            except Transient as error:
+                failures += 1
+                self.wait(failures, error)
