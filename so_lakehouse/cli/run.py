@@ -31,7 +31,7 @@ def main(arguments: argparse.Namespace) -> int:
 def wanted(mirror: Mirror, sites: Sequence[str], quarters: Sequence[str] | None) -> list[Resolved]:
     """The dumps to run, in the order of their cuts; what the mirror lacks is refused before any work starts."""
     asked = [resolve(mirror, site, quarter) for site in sites for quarter in (quarters or [None])]
-    found = {(dump.site.key, dump.release.quarter): dump for dump in asked}
+    found = {(dump.site.key, dump.quarter): dump for dump in asked}
     return sorted(found.values(), key=lambda dump: (dump.release.cut_date, dump.site.key))
 
 
@@ -46,7 +46,7 @@ def carry_out(
 
     runs = raw_to_marts(
         Runner(defs, open_instance(settings)),
-        [Dump(dump.site.key, dump.release.quarter) for dump in dumps],
+        [Dump(dump.site.key, dump.quarter) for dump in dumps],
         location,
         accept_shrink,
         working=lambda title: bar(console, title),
@@ -67,7 +67,7 @@ def show_plan(console: Console, plans: Sequence[Plan]) -> None:
         dump = item.resolved
         table.add_row(
             dump.site.key,
-            dump.release.quarter,
+            dump.quarter,
             dump.release.release,
             decimal(item.bytes_to_fetch),
             decimal(item.disk_bytes),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
-
-import click
 
 from so_lakehouse.errors import LakehouseError
 from so_lakehouse.simulate.archive import LZMA2_PER_TABLE, SOLID_BZIP2
@@ -15,27 +14,39 @@ from so_lakehouse.simulate.topics import TOPICS
 _PACKINGS = {"lzma2": LZMA2_PER_TABLE, "bzip2": SOLID_BZIP2}
 
 
-@click.command()
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the mirror.")
-@click.option("--sites", default=",".join(DEMO_SITES), show_default=True, help=f"Any of {', '.join(TOPICS)}.")
-@click.option("--quarters", default=",".join(DEMO_QUARTERS), show_default=True, help="First days of quarters.")
-@click.option("--users", default=DEMO_PEOPLE, show_default=True, help="People per site, two years after its launch.")
-@click.option("--seed", default=1, show_default=True, help="The same seed gives the same bytes.")
-@click.option(
-    "--packing", default="lzma2", show_default=True, type=click.Choice(list(_PACKINGS)), help="As of which era."
-)
-def main(out: Path, sites: str, quarters: str, users: int, seed: int, packing: str) -> None:
-    """Writes dumps of SIMULATED sites in the publisher's format: one release per quarter, and what is true of them."""
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m so_lakehouse.simulate",
+        description="Writes dumps of SIMULATED sites in the publisher's format: one release per quarter, and what is true.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--out", required=True, type=Path, help="folder of the mirror")
+    parser.add_argument("--sites", nargs="+", default=DEMO_SITES, metavar="S", help=f"any of {', '.join(TOPICS)}")
+    parser.add_argument("--quarters", nargs="+", default=DEMO_QUARTERS, metavar="Q", help="first days of quarters")
+    parser.add_argument("--users", type=int, default=DEMO_PEOPLE, help="people per site, two years after its launch")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same bytes")
+    parser.add_argument("--packing", choices=list(_PACKINGS), default="lzma2", help="as of which era")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Writes the mirror and prints what it holds."""
+    wanted = _arguments()
     try:
         truth = write_mirror(
-            out, sites.split(","), quarters.split(","), seed=seed, people=users, packing=_PACKINGS[packing]
+            wanted.out,
+            wanted.sites,
+            wanted.quarters,
+            seed=wanted.seed,
+            people=wanted.users,
+            packing=_PACKINGS[wanted.packing],
         )
     except LakehouseError as error:
         sys.exit(str(error))
     for release, by_site in truth.items():
         for site, tables in by_site.items():
             counts = ", ".join(f"{name} {table['rows_in_file']:,}" for name, table in tables.items())
-            click.echo(f"{release} {site}: {counts}")
+            print(f"{release} {site}: {counts}")
 
 
 if __name__ == "__main__":
