@@ -31,7 +31,7 @@ _PLACES = ("Zürich", "São Paulo", "Reykjavík", "東京", "Łódź", 'Springfi
 
 def ask(world: World, now: datetime, person: Person) -> None:
     post = Post(world.next_id("posts"), QUESTION, now, person.id, world.author.question(), world.author.title())
-    post.tags = choices.tags(world)
+    _tag(world, post)
     post.daily_views = world.rng.expovariate(1 / 2)
     if world.rng.random() < 0.01:
         post.community_owned = now
@@ -79,7 +79,7 @@ def edit(world: World, now: datetime, person: Person) -> None:
         post.title = world.author.title()
         entries.append((4, post.title))
     if post.kind == QUESTION and world.rng.random() < 0.25:
-        post.tags = choices.tags(world)
+        _tag(world, post)
         entries.append((6, "".join(f"<{tag}>" for tag in post.tags)))
     post.editor, post.editor_name, post.edited = person.id, None, now
     world.touch(post, now)
@@ -113,6 +113,10 @@ def edit_profile(world: World, now: datetime, person: Person) -> None:
 def _publish(world: World, post: Post, now: datetime) -> None:
     world.posts[post.id] = post
     world.touch(post, now)
+
+
+def _tag(world: World, post: Post) -> None:
+    post.tags = choices.tags(world)
     for name in post.tags:
         if name not in world.tags:
             world.tags[name] = Tag(world.next_id("tags"), name)

@@ -64,8 +64,8 @@ _HTML["quote"] = "<blockquote>\n<p>{}</p>\n</blockquote>"
 
 
 def html(text: Text) -> str:
-    """The text as the site renders it: one element per block, LF between them, as in `Posts.Body`."""
-    return "\n\n".join(_HTML[block.kind].format(escape(block.text, quote=False)) for block in text) + (
+    """The text as the site renders it: one element per block, LF between them, no tabs, as in `Posts.Body`."""
+    return "\n\n".join(_HTML[block.kind].format(escape(block.text.expandtabs(4), quote=False)) for block in text) + (
         "\n" if text else ""
     )
 

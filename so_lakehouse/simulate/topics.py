@@ -55,7 +55,7 @@ _TOPICS = (
         snippets=(
             "if gravity < 1.012 && days >= 14:\n    bottle(sugar='6 g/l')",
             'hops:\n  - {name: "Saaz", grams: 25, minutes: 60}\n  - {name: "Saaz", grams: 40, minutes: 5}',
-            "ABV = (OG - FG) * 131.25   # OG > FG",
+            "ABV = (OG - FG) * 131.25\t# OG > FG",
         ),
     ),
     Topic(
@@ -103,7 +103,7 @@ _TOPICS = (
         snippets=(
             "if soil_moisture < 0.25 && !raining:\n    water(minutes=12)",
             'plan = {"bed": 3, "rows": ["beans", "peas & leeks"]}',
-            "N-P-K 5-3-8   # <= 40 g/m²",
+            "N-P-K\t5-3-8\t# <= 40 g/m²",
         ),
     ),
 )

