@@ -42,6 +42,7 @@ class Settings:
     max_unpack_ratio: int = _setting(
         "LAKEHOUSE_MAX_RATIO", 1_000, "Largest ratio of unpacked to packed bytes of an archive (a bomb's guard)."
     )
+    unpack_threads: int = _setting("LAKEHOUSE_UNPACK_THREADS", 0, "Threads of one 7zz process; 0 lets it choose.")
     disk_reserve_bytes: int = _setting(
         "LAKEHOUSE_DISK_RESERVE", 1_000_000_000, "Bytes that must stay free on the disk after a step."
     )

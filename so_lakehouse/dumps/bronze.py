@@ -1,0 +1,136 @@
+"""From landed archives to bronze: typed Parquet, quarantine and manifest for any subset of a dump's tables.
+
+Belongs here: what is read in which order, what is published, and that nothing half-read ever is. Does not belong here: archives
+(`archive.py`, `unpack.py`), XML (`table_reader.py`), Parquet (`parquet.py`), the meaning of checks (`quality/bronze.py`).
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from so_lakehouse import failpoints
+from so_lakehouse.dumps.plan import ReadingPlan, plan_reading, require_space
+from so_lakehouse.dumps.streams import TableRead, read_streams
+from so_lakehouse.errors import Unavailable
+from so_lakehouse.lake import paths
+from so_lakehouse.lake.manifests import BronzeManifest, RawManifest, bronze_manifests
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.progress import Progress, silent
+from so_lakehouse.quality.bronze import outcomes
+from so_lakehouse.schema import table as table_of
+from so_lakehouse.settings import Settings
+
+# Raised with every change that can give other rows, values or reasons from the same bytes: it makes bronze be read again.
+READER_VERSION = "1"
+
+# Bytes of Parquet per unpacked byte, rounded up from the real dumps (measured: docs/reader.md); for the disk guard only.
+_PARQUET_SHARE = 0.5
+
+
+def read_dump(
+    lake: Lake, raw: RawManifest, tables: Sequence[str], settings: Settings, progress: Progress = silent
+) -> dict[str, BronzeManifest]:
+    """Reads tables of a landed dump into bronze and returns the manifest of each.
+
+    What was read before from the same bytes by the same reader is not read again. All tables that are read are published
+    together or, where anything is wrong with a file, not at all: `BadInput` then says what and where. A table that no archive
+    holds gets a manifest with `present=False`. `Unavailable` where the disk is too small. `progress` is told unpacked bytes.
+    """
+    current = {name: BronzeManifest.load(lake, name, raw.quarter, raw.site) for name in tables}
+    done = {name: manifest for name, manifest in current.items() if manifest and _is_current(lake, manifest, raw)}
+    wanted = [table_of(name).name for name in tables if name not in done]
+    if wanted:
+        done |= _read_and_publish(lake, raw, wanted, settings, progress)
+    return {name: done[name] for name in tables}
+
+
+def dead_attempts(lake: Lake, table: str, quarter: str, site: str) -> list[str]:
+    """Folders of attempts that no manifest names: a killed run's, or those a newer one replaced. A running one's are among them."""
+    manifest = BronzeManifest.load(lake, table, quarter, site)
+    live = {path.rpartition("/")[0] for path in manifest.files} if manifest else set()
+    folders = lake.list(paths.bronze_dump(table, quarter, site))
+    return [folder for folder in folders if "/attempt=" in folder and folder not in live]
+
+
+def _is_current(lake: Lake, manifest: BronzeManifest, raw: RawManifest) -> bool:
+    same = manifest.raw_version == raw.data_version and manifest.reader_version == READER_VERSION
+    files = (*manifest.files, manifest.quarantine_file) if manifest.quarantine_file else manifest.files
+    return same and all(lake.exists(path) for path in files)
+
+
+def _read_and_publish(
+    lake: Lake, raw: RawManifest, tables: list[str], settings: Settings, progress: Progress
+) -> dict[str, BronzeManifest]:
+    attempt = f"attempt={uuid4().hex}"
+    folders = {name: f"{paths.bronze_dump(name, raw.quarter, raw.site)}/{attempt}" for name in tables}
+    published: dict[str, BronzeManifest] = {}
+    try:
+        with plan_reading(lake, raw, tables, settings) as plan:
+            if lake.is_local:
+                _require_space(lake, raw, plan, settings)
+            reads = read_streams(lake, plan, folders, settings.unpack_threads, progress)
+        failpoints.reach("bronze.data_written")
+        manifests = [_manifest(lake, raw, name, reads.get(name)) for name in tables]
+        for manifest in manifests:
+            failpoints.reach("bronze.before_manifest")
+            manifest.save(lake)
+            published[manifest.table] = manifest
+    except BaseException as error:
+        for name in tables:
+            if name not in published:
+                lake.delete(folders[name])
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise Unavailable(
+                f"{raw.site}: the disk of {lake.root} is full. Free space or set LAKEHOUSE_HOME to a larger disk, then run again; "
+                "what was half written is deleted."
+            ) from error
+        raise
+    return published
+
+
+def _require_space(lake: Lake, raw: RawManifest, plan: ReadingPlan, settings: Settings) -> None:
+    lake.make_folder("")
+    needed = int(plan.size * _PARQUET_SHARE)
+    require_space(Path(lake.root), needed, settings.disk_reserve_bytes, f"{raw.site}: reading {raw.release}")
+
+
+def _manifest(lake: Lake, raw: RawManifest, table: str, read: TableRead | None) -> BronzeManifest:
+    """The manifest of one table, with what its checks say of it; not saved yet."""
+    manifest = BronzeManifest(
+        site=raw.site,
+        quarter=raw.quarter,
+        table=table,
+        release=raw.release,
+        revision=raw.revision,
+        cut_date=raw.cut_date,
+        raw_version=raw.data_version,
+        reader_version=READER_VERSION,
+        present=read is not None,
+        written_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    if read is not None:
+        tally = read.tally
+        manifest = replace(
+            manifest,
+            rows_in_file=tally.rows_in_file,
+            rows=tally.rows,
+            quarantined=tally.refused,
+            quarantined_without_key=tally.refused_without_key,
+            files=read.files,
+            quarantine_file=read.quarantine_file,
+            bytes_unpacked=read.size,
+            encoding=tally.encoding,
+            unknown_attributes=tally.unknown_attributes,
+            seconds=round(read.seconds, 3),
+        )
+    older = [
+        known
+        for known in bronze_manifests(lake, table, raw.site)
+        if (known.cut_date, known.revision) < (raw.cut_date, raw.revision) and known.present
+    ]
+    return replace(manifest, checks=outcomes(manifest, older[-1] if older else None))

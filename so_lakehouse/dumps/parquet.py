@@ -1,0 +1,127 @@
+"""How bronze is written: Parquet that is quick to write and good to read.
+
+Belongs here: encodings, compression, statistics, row groups, and the thread that writes while the next row group is being read.
+Does not belong here: which files make a table (`bronze.py`).
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from so_lakehouse.dumps.columns import RowGroup
+from so_lakehouse.dumps.faults import Refused
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.schema import Table, Type
+from so_lakehouse.schema_forms import QUARANTINE_SCHEMA
+
+# Text with few different values; every other text is different in nearly every row, and a dictionary of it only costs.
+_REPEATED_TEXT = frozenset({"ContentLicense", "Name", "Tags"})
+_DELTA = (Type.BIGINT, Type.TIMESTAMP, Type.INTEGER)  # neighbours differ little: keys and dates nearly rise
+
+_REFUSED_BYTES_AT_ONCE = 8 << 20
+
+
+def writer_options(table: Table) -> dict[str, Any]:
+    """Arguments of pyarrow's ParquetWriter for a bronze table.
+
+    zstd at its fastest regular level; statistics on all but free text, whose smallest and largest values help nobody.
+    """
+    text = {column.name for column in table.columns if column.type in (Type.TEXT, Type.TAGS)}
+    dictionary = [
+        column.name for column in table.columns if column.type is Type.SMALLINT or column.name in _REPEATED_TEXT
+    ]
+    delta = {column.name: "DELTA_BINARY_PACKED" for column in table.columns if column.type in _DELTA}
+    return {
+        "compression": "zstd",
+        "compression_level": 1,
+        "use_dictionary": dictionary,
+        "column_encoding": delta | {"_offset": "DELTA_BINARY_PACKED"},
+        "write_statistics": [column.name for column in table.columns if column.name not in text] + ["_offset"],
+        "write_page_checksum": False,
+    }
+
+
+class TableWriter:
+    """Writes row groups into one file, in a thread of its own. Two row groups take turns: one is filled, one is written.
+
+    `empty` gives a row group to fill, `put` writes a filled one, `close` waits for all. Leaving the context by an error stops the thread.
+    """
+
+    def __init__(self, lake: Lake, path: str, table: Table) -> None:
+        self._groups = [RowGroup(table), RowGroup(table)]
+        self._pending: list[Future[None]] = []
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"parquet-{table.name}")
+        self._writer = pq.ParquetWriter(
+            lake.path(path), self._groups[0].schema, filesystem=lake.fs, **writer_options(table)
+        )
+
+    def empty(self) -> RowGroup:
+        """A row group without rows; waits until one is free. Raises what went wrong in writing."""
+        if len(self._pending) == len(self._groups):
+            self._pending.pop(0).result()
+        group = self._groups.pop(0)
+        self._groups.append(group)
+        group.clear()
+        return group
+
+    def put(self, group: RowGroup) -> None:
+        self._pending.append(self._thread.submit(self._write, group))
+
+    def _write(self, group: RowGroup) -> None:
+        self._writer.write_batch(group.batch(), row_group_size=group.rows)
+
+    def close(self) -> None:
+        for pending in self._pending:
+            pending.result()
+        self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        if error is not None:
+            with suppress(OSError, pa.ArrowException):  # the first error is the one to tell; the file is deleted anyway
+                self._writer.close()
+
+
+class QuarantineWriter:
+    """Collects refused rows and writes them, if there are any, to one file."""
+
+    def __init__(self, lake: Lake, path: str) -> None:
+        self._lake, self._path = lake, path
+        self._rows: list[Refused] = []
+        self._bytes = 0
+        self._writer: pq.ParquetWriter | None = None
+
+    def put(self, row: Refused) -> None:
+        self._rows.append(row)
+        self._bytes += len(row.raw)
+        if self._bytes >= _REFUSED_BYTES_AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._writer is None:
+            target = self._lake.path(self._path)
+            self._writer = pq.ParquetWriter(target, QUARANTINE_SCHEMA, filesystem=self._lake.fs, compression="zstd")
+        columns = zip(*((row.offset, row.reason, row.detail, row.key, row.raw) for row in self._rows), strict=True)
+        arrays = [pa.array(values, field.type) for values, field in zip(columns, QUARANTINE_SCHEMA, strict=True)]
+        self._writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=QUARANTINE_SCHEMA))
+        self._rows, self._bytes = [], 0
+
+    def close(self) -> str:
+        """Path of the file in the lake; empty where no row was refused."""
+        if self._rows:
+            self._flush()
+        if self._writer is None:
+            return ""
+        self._writer.close()
+        return self._path
