@@ -17,7 +17,7 @@ _PACKINGS = {"lzma2": LZMA2_PER_TABLE, "bzip2": SOLID_BZIP2}
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m so_lakehouse.simulate",
-        description="Writes dumps of SIMULATED sites in the publisher's format: one release per quarter, and what is true.",
+        description="Writes dumps of SIMULATED sites in the publisher's format, one release per quarter.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--out", required=True, type=Path, help="folder of the mirror")
