@@ -61,6 +61,5 @@ lock: ## write requirements.lock anew from pyproject.toml
 	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra dev pyproject.toml -o requirements.lock
 
 clean: ## remove the lakehouse, the environment and everything made
-	@if [ -x .venv/bin/so-lakehouse ]; then so-lakehouse stop; fi
 	@rm -rf .lakehouse .venv .jars build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis dbt_project/target dbt_project/logs
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -52,7 +52,6 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=1, help="another seed makes another community")
     dev = commands.add_parser("dev", help="Dagster's web page on this lakehouse")
     dev.add_argument("--port", type=int, default=3000)
-    commands.add_parser("stop", help="stop the embedded Postgres")
     return top
 
 
