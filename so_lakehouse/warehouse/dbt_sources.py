@@ -8,10 +8,10 @@ test proves that they are what this module writes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from so_lakehouse.schema import POST_TYPES, VOTE_TYPES
 from so_lakehouse.settings import PROJECT_ROOT
 from so_lakehouse.warehouse.projection import PROJECTIONS
 
@@ -28,6 +28,9 @@ KEY_NAMES = {
     "tags": "tag_id",
 }
 
+# The codes by which models choose rows: one that is not declared would drop out of every mart unseen.
+CODES = {("posts", "post_type_id"): POST_TYPES, ("votes", "vote_type_id"): VOTE_TYPES}
+
 
 @dataclass(frozen=True)
 class SourceColumn:
@@ -37,6 +40,7 @@ class SourceColumn:
     type: str
     description: str
     staging_name: str
+    codes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,7 @@ LOAD_STATUS = Source(
         _plain("data_version", "text", "Version of this site's data in it."),
         _plain("rows", "bigint", "Rows of this site in this table."),
         _plain("complete_to", "timestamptz", "No gap in presence up to this moment, UTC."),
-        _plain(
-            "load_id", "bigint", "The load that last changed rows; grows in the order in which loads became visible."
-        ),
+        _plain("load_id", "bigint", "The load that last changed rows; grows as loads become visible."),
         _plain("loaded_at", "timestamptz", "When the rows were last loaded, UTC."),
     ),
 )
@@ -81,6 +83,7 @@ def sources() -> tuple[Source, ...]:
                     field.type,
                     field.description,
                     KEY_NAMES[projection.name] if field.name == "id" else field.name,
+                    tuple(CODES.get((projection.name, field.name), ())),
                 )
                 for field in projection.fields
             ),
@@ -125,7 +128,7 @@ def _sources_yml() -> str:
         "sources:",
         "  - name: lake",
         "    schema: lake",
-        '    description: "The warehouse\'s tables: the declared projection of silver, without texts and personal data."',
+        '    description: "The declared projection of silver, current, without texts and personal data."',
         "    tables:",
     ]
     for source in sources():
@@ -134,8 +137,9 @@ def _sources_yml() -> str:
             f"        description: {json.dumps(source.description)}",
             f'        config: {{meta: {{dagster: {{asset_key: ["warehouse", "{source.name}"]}}}}}}',
             "        columns:",
-            *_columns((column.name, column.type, column.description) for column in source.columns),
         ]
+        for column in source.columns:
+            lines += _column(column.name, column, indent=10)
     return "\n".join(lines) + "\n"
 
 
@@ -146,16 +150,27 @@ def _staging_yml() -> str:
             f"  - name: stg_{source.name}",
             f"    description: {json.dumps(source.description)}",
             "    columns:",
-            *_columns(((column.staging_name, column.type, column.description) for column in source.columns), indent=6),
         ]
+        for column in source.columns:
+            lines += _column(column.staging_name, column, indent=6)
+            if column.codes:
+                lines += [
+                    "        data_tests:",
+                    "          - known_codes:",
+                    f"              name: {source.name}_have_known_{column.name}",
+                    f"              arguments: {{codes: {list(column.codes)}}}",
+                    "              config: {severity: warn}",
+                ]
     return "\n".join(lines) + "\n"
 
 
-def _columns(columns: Iterator[tuple[str, str, str]], indent: int = 10) -> Iterator[str]:
-    for name, type, description in columns:
-        yield f"{' ' * indent}- name: {name}"
-        yield f"{' ' * indent}  data_type: {type}"
-        yield f"{' ' * indent}  description: {json.dumps(description)}"
+def _column(name: str, column: SourceColumn, indent: int) -> list[str]:
+    margin = " " * indent
+    return [
+        f"{margin}- name: {name}",
+        f"{margin}  data_type: {column.type}",
+        f"{margin}  description: {json.dumps(column.description)}",
+    ]
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ used as (
 final as (
 
     select
-        site,
+        coalesce(used.site, tags.site) as site,
         coalesce(used.tag, tags.tag_name) as tag,
         tags.tag_id,
         tags.count as published_questions,
@@ -58,7 +58,8 @@ final as (
         coalesce(tags.is_moderator_only, false) as is_moderator_only,
         coalesce(tags.is_required, false) as is_required
     from used
-    full join tags using (site)
+    full join tags on tags.site = used.site and tags.tag_name = used.tag
+
 )
 
 select * from final

@@ -41,12 +41,12 @@ observed as (
         question.month,
         question.asker_id,
         case
-            when question.asked_at at time zone 'UTC' + interval '7 days' > site.posts_complete_day + 1 then null
+            when (question.asked_at at time zone 'UTC' + interval '7 days' <= site.posts_complete_day + 1) is not true then null
             when question.hours_to_first_answer <= 7 * 24 then question.hours_to_first_answer
             else 'infinity'
         end as hours_waited,
         case
-            when (question.asked_at at time zone 'UTC')::date + 30 > site.votes_complete_day then null
+            when ((question.asked_at at time zone 'UTC')::date + 30 <= site.votes_complete_day) is not true then null
             when question.accepted_answer_id is null then false
             else question.accepted_on - (question.asked_at at time zone 'UTC')::date <= 30
         end as is_accepted_in_30_days

@@ -1,0 +1,30 @@
+-- Every incremental model has seen every load that this run was to bring. Load numbers grow in the order in which loads
+-- became visible, so that what is not above the newest one seen was there to be seen.
+
+with due as (
+
+    select changed.site, max(changed.load_id) as load_id
+    from {{ source('lake', 'load_status') }} as status
+    inner join lake.changed as changed on changed.site = status.site
+    where changed.load_id <= {{ var('load_id', '(select max(load_id) from core.watermark)') }}
+    group by changed.site
+
+),
+
+models as (
+
+    select unnest(array[
+        {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.config.materialized == 'incremental' %}
+        '{{ node.name }}'{{ ',' if not loop.last }}
+        {%- endfor %}
+    ]) as model
+
+)
+
+select due.site, models.model, due.load_id as due_load_id, seen.load_id as seen_load_id
+from due
+cross join models
+left join core.watermark as seen on seen.site = due.site and seen.model = models.model
+where seen.load_id is null or seen.load_id < due.load_id
+
+-- depends_on: {{ ref('top_tags') }} {{ ref('dim_tag') }}
