@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from so_lakehouse.dumps.mirrors.contract import CHUNK_BYTES, Mirror, RemoteArchive
-from so_lakehouse.dumps.mirrors.patience import Patience, Transient
+from so_lakehouse.dumps.mirrors.patience import Transient
 from so_lakehouse.dumps.sevenzip_file import check_start, check_whole
 from so_lakehouse.errors import BadInput, Unavailable
 from so_lakehouse.progress import Progress
@@ -43,9 +43,7 @@ class Note:
     validator: str
 
 
-def fetch(
-    mirror: Mirror, archive: RemoteArchive, target: Path, patience: Patience, progress: Progress, what: str
-) -> Checksums:
+def fetch(mirror: Mirror, archive: RemoteArchive, target: Path, progress: Progress, what: str) -> Checksums:
     """Checksums of the archive, which is then whole and verified in `part_of(target)`; the caller gives it its name.
 
     Raises `BadInput` for bytes that are no 7z or not the publisher's (they are deleted), `Unavailable` where the
@@ -55,7 +53,7 @@ def fetch(
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
         with _sole_writer(part) as sink:
-            resumed = _bring(mirror, archive, part, sink, patience, progress, what)
+            resumed = _bring(mirror, archive, part, sink, progress, what)
             try:
                 return verify(archive, part, progress, what)
             except BadInput:
@@ -63,7 +61,7 @@ def fetch(
                     raise
             # Where a server's validators lie, a resumed part can hold bytes of two versions: once more, in one piece.
             sink.truncate(0)
-            _bring(mirror, archive, part, sink, patience, progress, what)
+            _bring(mirror, archive, part, sink, progress, what)
             return verify(archive, part, progress, what)
     except BadInput:
         forget(target)
@@ -115,7 +113,6 @@ def _bring(
     archive: RemoteArchive,
     part: Path,
     sink: BinaryIO,
-    patience: Patience,
     progress: Progress,
     what: str,
 ) -> bool:
@@ -147,7 +144,7 @@ def _bring(
         except Transient as error:
             gained = sink.seek(0, os.SEEK_END) - begun
             failures = 1 if gained >= PROGRESS_BYTES else failures + 1
-            patience.wait(failures, error)
+            mirror.patience.wait(failures, error)
 
 
 def _write(sink: BinaryIO, chunk: bytes, part: Path) -> None:

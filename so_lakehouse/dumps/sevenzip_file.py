@@ -18,6 +18,14 @@ START_HEADER = struct.Struct("<6s2sIQQI")
 LARGEST_END_HEADER = 1 << 26  # a dump's header is below a kilobyte; more would be read into memory only to be refused
 
 
+def fingerprint(start: bytes) -> bytes:
+    """What tells two archives apart by their first bytes alone: the start header.
+
+    It holds the checksum of the header at the end, and that one holds the checksum of every member.
+    """
+    return start[: START_HEADER.size]
+
+
 def check_start(start: bytes, name: str, where: str) -> None:
     """Raises `BadInput` where the first bytes of a file (as many as there are) cannot begin a 7z."""
     head = start[: len(SIGNATURE)]

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
+from so_lakehouse.dumps.mirrors.patience import Patience
 from so_lakehouse.dumps.releases import Release
 from so_lakehouse.errors import BadInput
 
@@ -47,9 +48,10 @@ class Opened:
 
 
 class Mirror(ABC):
-    """Where dumps can be taken from. `source` is how manifests and messages name it."""
+    """Where dumps can be taken from. `source` is how manifests and messages name it; `patience`, how long to ask."""
 
     source: str
+    patience: Patience = Patience()
 
     @abstractmethod
     def releases(self) -> list[Release]:
@@ -69,6 +71,15 @@ class Mirror(ABC):
 
         Raises `patience.Transient` where another try can help.
         """
+
+    def first_bytes(self, archive: RemoteArchive, count: int) -> bytes:
+        """The first bytes of an archive, as many as asked for or the archive has."""
+
+        def ask() -> bytes:
+            with self.open(archive, 0, "") as opened:
+                return next(iter(opened.chunks), b"")[:count]
+
+        return self.patience.until_answered(ask)
 
     def licence(self, release: Release) -> str:
         return LICENCE
