@@ -12,6 +12,7 @@
 | `quirks` | how the publisher spelled them in which quarter |
 | `dump_file`, `archive` | one XML file; one `.7z` |
 | `truth`, `dumps` | what is true of the files; a mirror of releases |
+| `fixed_chance`, `large_site`, `large` | a site of any size in constant memory, for benchmarks |
 
 No dependency on the reader: what writes the dumps shares nothing with what is tested against them but the schema.
 """

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from so_lakehouse.errors import LakehouseError
 from so_lakehouse.simulate.archive import LZMA2_PER_TABLE, SOLID_BZIP2
 from so_lakehouse.simulate.dumps import DEMO_PEOPLE, DEMO_QUARTERS, DEMO_SITES, write_mirror
+from so_lakehouse.simulate.large import write_large_mirror
 from so_lakehouse.simulate.topics import TOPICS
 
 _PACKINGS = {"lzma2": LZMA2_PER_TABLE, "bzip2": SOLID_BZIP2}
@@ -25,6 +27,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quarters", nargs="+", default=DEMO_QUARTERS, metavar="Q", help="first days of quarters")
     parser.add_argument("--users", type=int, default=DEMO_PEOPLE, help="people per site, two years after its launch")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same bytes")
+    parser.add_argument(
+        "--large", type=int, metavar="POSTS", help="instead: the first site, streamed, with so many posts"
+    )
     parser.add_argument("--packing", choices=list(_PACKINGS), default="lzma2", help="as of which era")
     return parser.parse_args()
 
@@ -32,15 +37,15 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Writes the mirror and prints what it holds."""
     wanted = _arguments()
+    seed, packing = wanted.seed, _PACKINGS[wanted.packing]
     try:
-        truth = write_mirror(
-            wanted.out,
-            wanted.sites,
-            wanted.quarters,
-            seed=wanted.seed,
-            people=wanted.users,
-            packing=_PACKINGS[wanted.packing],
-        )
+        if wanted.large is None:
+            truth = write_mirror(
+                wanted.out, wanted.sites, wanted.quarters, seed=seed, people=wanted.users, packing=packing
+            )
+        else:
+            site, fast = wanted.sites[0], replace(packing, level=1)
+            truth = write_large_mirror(wanted.out, wanted.large, wanted.quarters, site=site, seed=seed, packing=fast)
     except LakehouseError as error:
         sys.exit(str(error))
     for release, by_site in truth.items():

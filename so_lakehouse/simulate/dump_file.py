@@ -8,6 +8,7 @@ characters escaped, nothing else.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +17,12 @@ from so_lakehouse.schema import Table
 from so_lakehouse.simulate.quirks import Quirks
 from so_lakehouse.simulate.snapshot import Row
 
-# Characters below U+0020 are upper-case hexadecimal references, so that a value never holds a line end; but a tab
-# stands as it is (in real PostHistory.xml), and a parser that follows the letter of XML turns it into a space.
-_ESCAPES = {code: f"&#x{code:X};" for code in range(0x20) if chr(code) != "\t"}
-_ESCAPES |= {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord('"'): "&quot;"}
+# In the publisher's order of frequency. Characters below U+0020 are upper-case hexadecimal references, so that a
+# value never holds a line end; but a tab stands as it is (in real PostHistory.xml), and a parser that follows the
+# letter of XML makes it a space. Replacing one character after the other is four times as fast as `str.translate`;
+# `&` must be the first.
+_MARKUP = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("\n", "&#xA;"), ("\r", "&#xD;"))
+_RARE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 LICENCE_COMMENT = (
     "<!--",
@@ -54,21 +57,24 @@ def write_dump_file(path: Path, table: Table, rows: Iterable[Row], quirks: Quirk
 
 def escaped(text: str) -> str:
     """An attribute's text as the publisher writes it."""
-    return text.translate(_ESCAPES)
+    for character, reference in _MARKUP:
+        if character in text:
+            text = text.replace(character, reference)
+    return _RARE.sub(lambda found: f"&#x{ord(found[0]):X};", text)
 
 
 def _attributes(row: Row, columns: list[str], quirks: Quirks) -> str:
-    written = ((name, row.get(name)) for name in columns)
-    return " ".join(
-        f'{name}="{escaped(_spelled(name, value, quirks))}"' for name, value in written if value is not None
-    )
+    return " ".join([f'{name}="{_spelled(name, row[name], quirks)}"' for name in columns if row.get(name) is not None])
 
 
 def _spelled(name: str, value: object, quirks: Quirks) -> str:
+    if isinstance(value, int):  # and True, False
+        return str(value)
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds")
     if isinstance(value, tuple):
-        return f"|{'|'.join(value)}|" if quirks.tag_notation == "||" else "".join(f"<{tag}>" for tag in value)
-    if name == "RevisionGUID" and quirks.guid_upper_case:
-        return str(value).upper()
-    return str(value)
+        text = f"|{'|'.join(value)}|" if quirks.tag_notation == "||" else "".join(f"<{tag}>" for tag in value)
+        return escaped(text)
+    if name == "RevisionGUID":
+        return str(value).upper() if quirks.guid_upper_case else str(value)
+    return escaped(str(value))

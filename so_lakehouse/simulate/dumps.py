@@ -29,12 +29,14 @@ from so_lakehouse.simulate.community import found_community
 from so_lakehouse.simulate.dump_file import LICENCE_COMMENT, write_dump_file
 from so_lakehouse.simulate.quirks import Quirks, note, quirks_at
 from so_lakehouse.simulate.snapshot import Row, rows_at
+from so_lakehouse.simulate.topics import topic_of
 from so_lakehouse.simulate.truth import Truth, truth_of
 from so_lakehouse.simulate.world import COMMUNITY
 
 DEMO_SITES = ("simulated-brewing", "simulated-databases")
 DEMO_QUARTERS = ("2025-07-01", "2025-10-01")
 DEMO_PEOPLE = 400
+FEWEST_PEOPLE = 10
 LAUNCH = date(2023, 10, 1)
 
 
@@ -84,6 +86,10 @@ def write_mirror(
     publisher's spelling of a quarter; a quarter in `reissued` is published twice, the second time without quirks.
     Raises `BadInput` for unknown sites and for quarters that end before the launch.
     """
+    if people < FEWEST_PEOPLE:
+        raise BadInput(f"A simulated site needs at least {FEWEST_PEOPLE} people, not {people}.")
+    for site in sites:
+        topic_of(site)  # an unknown one is refused before anything is written
     releases = []
     for quarter in sorted(set(quarters)):
         if cut_of(quarter) < launch:

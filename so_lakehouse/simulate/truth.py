@@ -5,7 +5,7 @@ Tests compare the lakehouse with it. It is counted on the world's rows, never on
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from so_lakehouse.schema import FABRICATED_POST_IDS, TABLES
 from so_lakehouse.simulate.quirks import Quirks
@@ -13,14 +13,17 @@ from so_lakehouse.simulate.snapshot import Row
 
 
 class TableTruth(TypedDict):
-    """Of one table in one release. The last four are against the site's release before; zero for its first."""
+    """Of one table in one release. What changed is against the site's release before; zero for its first.
+
+    A large site (`large`) tells `rows_in_file` only.
+    """
 
     rows_in_file: int
-    fabricated: int  # rows of the file that no site ever had
-    inserted: int
-    deleted: int
-    changed: int  # rows in both with another value in any column
-    changed_columns: dict[str, int]  # column → rows in which it changed
+    fabricated: NotRequired[int]  # rows of the file that no site ever had
+    inserted: NotRequired[int]
+    deleted: NotRequired[int]
+    changed: NotRequired[int]  # rows in both with another value in any column
+    changed_columns: NotRequired[dict[str, int]]  # column → rows in which it changed
 
 
 Truth = dict[str, dict[str, dict[str, TableTruth]]]  # release → site → table

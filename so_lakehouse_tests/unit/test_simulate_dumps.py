@@ -227,7 +227,7 @@ def test_a_further_quarter_leaves_the_older_releases_as_they_were(mirror: Mirror
 
 
 def test_the_same_seed_gives_the_same_bytes_in_another_process(mirror: Mirror, tmp_path: Path) -> None:
-    arguments = ["--sites", ",".join(SITES), "--quarters", ",".join(QUARTERS), "--users", str(PEOPLE)]
+    arguments = ["--sites", *SITES, "--quarters", *QUARTERS, "--users", str(PEOPLE)]
     command = [sys.executable, "-m", "so_lakehouse.simulate", "--out", str(tmp_path), *arguments]
     subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": "7"}, check=True, capture_output=True)
     assert digests(tmp_path) == digests(mirror.folder)
@@ -270,7 +270,7 @@ def test_old_archives_are_one_solid_stream_and_new_ones_one_stream_per_file(mirr
 @pytest.mark.parametrize(
     ("sites", "quarters", "message"),
     [
-        (["beer"], QUARTERS, "no simulated site 'beer'. Choose from: simulated-brewing"),
+        ([SITES[0], "beer"], QUARTERS, "no simulated site 'beer'. Choose from: simulated-brewing"),
         (SITES, ["2025-07-15"], "'2025-07-15' is not a quarter"),
         (SITES, ["2025-08-01"], "'2025-08-01' is not a quarter"),
         (SITES, ["Q3"], "'Q3' is not a quarter"),
@@ -281,6 +281,12 @@ def test_bad_arguments_are_refused_before_anything_is_written(tmp_path: Path, si
     with pytest.raises(BadInput, match=re.escape(message)):
         write_mirror(tmp_path, sites, quarters)
     assert not any(tmp_path.iterdir())
+
+
+def test_a_site_too_small_to_live_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="at least 10 people, not 9"):
+        write_mirror(tmp_path, SITES, QUARTERS, people=9)
+    assert write_mirror(tmp_path, SITES[:1], QUARTERS[:1], people=10)
 
 
 @pytest.mark.parametrize(
