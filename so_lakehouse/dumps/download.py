@@ -53,35 +53,68 @@ def fetch(mirror: Mirror, archive: RemoteArchive, target: Path, progress: Progre
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
         with _sole_writer(part) as sink:
-            resumed = _bring(mirror, archive, part, sink, progress, what)
+            digest = Digest(archive)
+            joined = _bring(mirror, archive, part, sink, digest, progress, what)
             try:
-                return verify(archive, part, progress, what)
+                return verify(archive, part, progress, what, digest)
             except BadInput:
-                if not resumed:
+                if not joined:
                     raise
-            # Where a server's validators lie, a resumed part can hold bytes of two versions: once more, in one piece.
+            # Where a server's validators lie, a joined part can hold bytes of two versions: once more, in one piece.
             sink.truncate(0)
-            _bring(mirror, archive, part, sink, progress, what)
-            return verify(archive, part, progress, what)
+            digest.restart()
+            _bring(mirror, archive, part, sink, digest, progress, what)
+            return verify(archive, part, progress, what, digest)
     except BadInput:
         forget(target)
         raise
 
 
-def verify(archive: RemoteArchive, path: Path, progress: Progress, what: str) -> Checksums:
-    """Checksums of a local file; raises `BadInput` where it is not the whole archive that the mirror announced."""
+class Digest:
+    """Checksums of a file's bytes up to `position`: fed while they arrive, so that a large file is not read again."""
+
+    def __init__(self, archive: RemoteArchive) -> None:
+        self._with_sha1 = bool(archive.sha1)
+        self.restart()
+
+    def restart(self) -> None:
+        self.position = 0
+        self._sha256 = hashlib.sha256()
+        self._sha1 = hashlib.sha1(usedforsecurity=False) if self._with_sha1 else None
+
+    def update(self, chunk: bytes) -> None:
+        self._sha256.update(chunk)
+        if self._sha1:
+            self._sha1.update(chunk)
+        self.position += len(chunk)
+
+    def catch_up(self, path: Path, until: int, progress: Progress, what: str) -> None:
+        """Takes in what the file has between the position and `until`."""
+        with path.open("rb") as source:
+            source.seek(self.position)
+            while self.position < until and (chunk := source.read(min(CHUNK_BYTES, until - self.position))):
+                self.update(chunk)
+                progress(f"{what}: verifying", self.position, until)
+
+    @property
+    def checksums(self) -> Checksums:
+        return Checksums(self._sha256.hexdigest(), self._sha1.hexdigest() if self._sha1 else "")
+
+
+def verify(
+    archive: RemoteArchive, path: Path, progress: Progress, what: str, digest: Digest | None = None
+) -> Checksums:
+    """Checksums of a local file; raises `BadInput` where it is not the whole archive that the mirror announced.
+
+    A digest that was fed with the file's first bytes saves reading them.
+    """
     check_whole(path, archive.name)
     size = path.stat().st_size
     if size != archive.size:
         raise BadInput(f"{archive.name} has {size:,} bytes, the mirror announced {archive.size:,} ({archive.where}).")
-    sha256, sha1 = hashlib.sha256(), hashlib.sha1(usedforsecurity=False)
-    with path.open("rb") as source:
-        while chunk := source.read(CHUNK_BYTES):
-            sha256.update(chunk)
-            if archive.sha1:
-                sha1.update(chunk)
-            progress(f"{what}: verifying", source.tell(), size)
-    sums = Checksums(sha256.hexdigest(), sha1.hexdigest() if archive.sha1 else "")
+    digest = digest or Digest(archive)
+    digest.catch_up(path, size, progress, what)
+    sums = digest.checksums
     for kind, published, found in (("SHA-256", archive.sha256, sums.sha256), ("SHA-1", archive.sha1, sums.sha1)):
         if published and published != found:
             raise BadInput(
@@ -113,11 +146,12 @@ def _bring(
     archive: RemoteArchive,
     part: Path,
     sink: BinaryIO,
+    digest: Digest,
     progress: Progress,
     what: str,
 ) -> bool:
-    """Fills the part to the announced size; True where it was put together from several connections."""
-    failures, resumed = 0, False
+    """Fills the part to the announced size; True where its bytes came by more than one connection."""
+    failures, joined = 0, False
     while True:
         note = _read_note(part)
         begun = sink.seek(0, os.SEEK_END)
@@ -127,20 +161,23 @@ def _bring(
             return True
         try:
             with mirror.open(archive, begun, note.validator if note else "") as opened:
-                resumed = resumed or opened.start > 0
+                joined = opened.start > 0
                 sink.truncate(opened.start)
                 sink.seek(opened.start)
                 _write_note(part, Note(archive.where, archive.size, opened.validator))
+                if opened.start == 0:
+                    digest.restart()
+                digest.catch_up(part, opened.start, progress, what)
                 for chunk in opened.chunks:
-                    if sink.tell() == 0:
+                    if digest.position == 0:
                         check_start(chunk, archive.name, archive.where)
                     _write(sink, chunk, part)
-                    progress(what, sink.tell(), archive.size)
-            if sink.tell() == archive.size:
-                sink.flush()
+                    digest.update(chunk)
+                    progress(what, digest.position, archive.size)
+            if digest.position == archive.size:
                 os.fsync(sink.fileno())
-                return resumed
-            raise Transient(f"{archive.where} ended after {sink.tell():,} of {archive.size:,} bytes.")
+                return joined
+            raise Transient(f"{archive.where} ended after {digest.position:,} of {archive.size:,} bytes.")
         except Transient as error:
             gained = sink.seek(0, os.SEEK_END) - begun
             failures = 1 if gained >= PROGRESS_BYTES else failures + 1
@@ -148,8 +185,10 @@ def _bring(
 
 
 def _write(sink: BinaryIO, chunk: bytes, part: Path) -> None:
+    rest = memoryview(chunk)
     try:
-        sink.write(chunk)
+        while rest:
+            rest = rest[sink.write(rest) :]
     except OSError as error:
         raise Unavailable(
             f"Cannot write {part}: {error.strerror}. Free disk space and run again; it goes on from here."
