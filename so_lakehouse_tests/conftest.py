@@ -18,7 +18,7 @@ def real_dumps() -> Path:
     """Folder of real dumps, laid out as a mirror; it is not part of the project."""
     if not REAL_DUMPS.is_dir():
         reason = f"no real dumps at {REAL_DUMPS}"
-        if os.environ.get("CI"):
+        if os.environ.get("CI", "false").lower() not in {"", "0", "false"}:
             pytest.fail(reason)
         pytest.skip(reason)
     return REAL_DUMPS
