@@ -69,6 +69,31 @@ MIGRATIONS: tuple[Migration, ...] = (
             "COMMENT ON COLUMN lake.changed.load_id IS 'Grows in the order in which loads became visible.'",
         ),
     ),
+    Migration(
+        2,
+        "Builds of the marts, and which of them readers see",
+        (
+            "CREATE SCHEMA IF NOT EXISTS marts",
+            "CREATE SCHEMA IF NOT EXISTS marts_build",
+            "COMMENT ON SCHEMA marts IS 'Aggregates for everybody: whole builds with every test green.'",
+            "COMMENT ON SCHEMA marts_build IS 'Where dbt builds the marts: read schema marts instead.'",
+            """CREATE TABLE lake.mart_build (
+                 number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+                 build_id text NOT NULL UNIQUE,
+                 load_id bigint NOT NULL,
+                 begun_at timestamptz NOT NULL DEFAULT now(),
+                 finished_at timestamptz,
+                 published_at timestamptz)""",
+            "COMMENT ON TABLE lake.mart_build IS 'Builds of the marts; finished means every test was green.'",
+            """CREATE TABLE marts.build (
+                 build_id text PRIMARY KEY,
+                 load_id bigint NOT NULL,
+                 published_at timestamptz NOT NULL,
+                 marts text[] NOT NULL)""",
+            "COMMENT ON TABLE marts.build IS 'Builds as they were published; the newest is what the marts hold.'",
+            "COMMENT ON COLUMN marts.build.load_id IS 'The newest load of the warehouse that the build read.'",
+        ),
+    ),
 )
 
 PARTITION_SCHEMA = "lake_partition"

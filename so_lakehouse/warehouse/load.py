@@ -115,7 +115,6 @@ class _Transaction:
         self.cursor, self.site, self.progress = cursor, site, progress
 
     def begin(self) -> None:
-        self.cursor.execute("SET LOCAL timezone = 'UTC'")
         self.cursor.execute("CREATE TEMP TABLE touched (id bigint) ON COMMIT DROP")
         self.cursor.execute(
             "CREATE TEMP TABLE changed_month (table_name text, month date,"

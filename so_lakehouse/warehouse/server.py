@@ -16,26 +16,36 @@ from psycopg2.extensions import make_dsn, parse_dsn
 from so_lakehouse.errors import BadInput, Unavailable
 from so_lakehouse.settings import Settings
 from so_lakehouse.warehouse import embedded
+from so_lakehouse.warehouse.postgres_process import APPLICATION_NAME, DATABASE, SUPERUSER
 
-# Every session reads and writes days and months in UTC, whatever the server's own zone is.
-SESSION_OPTIONS = "-c timezone=UTC"
+# Every session reads and writes days and months in UTC, whatever the server's own zone is, and says whose it is.
+SESSION = {"options": "-c timezone=UTC", "application_name": APPLICATION_NAME}
 
 
 def uri(settings: Settings) -> str:
-    """libpq address (`postgresql://…`) of the warehouse, for psycopg2, ADBC and SQLAlchemy.
+    """libpq address (`postgresql://…`) of the warehouse, with sessions in UTC: for psycopg2, ADBC and SQLAlchemy.
 
     Starts the embedded server where no external one is set; it then runs at least as long as this process.
     Raises `Unavailable` where it cannot start, `BadInput` where `LAKEHOUSE_POSTGRES` is no Postgres address.
     """
     if settings.postgres:
-        try:
-            parse_dsn(settings.postgres)
-        except psycopg2.ProgrammingError as error:
-            raise BadInput(f"LAKEHOUSE_POSTGRES is no Postgres address: {str(error).strip()}. {_EXAMPLE}") from None
-        return settings.postgres
-    socket_folder = embedded.ensure_running(settings.postgres_folder)
-    where = urlencode({"host": str(socket_folder)}, quote_via=quote)
-    return f"postgresql://{embedded.SUPERUSER}@/{embedded.DATABASE}?{where}"
+        address, parameters = settings.postgres, _missing_from(settings.postgres, SESSION)
+    else:
+        socket_folder = embedded.ensure_running(settings.postgres_folder)
+        address = f"postgresql://{SUPERUSER}@/{DATABASE}"
+        parameters = {"host": str(socket_folder)} | SESSION
+    return f"{address}{'&' if '?' in address else '?'}{urlencode(parameters, quote_via=quote)}"
+
+
+def _missing_from(address: str, parameters: dict[str, str]) -> dict[str, str]:
+    """The parameters that an address of the user's does not set itself."""
+    try:
+        given = parse_dsn(address)
+    except psycopg2.ProgrammingError as error:
+        raise BadInput(f"LAKEHOUSE_POSTGRES is no Postgres address: {str(error).strip()}. {_EXAMPLE}") from None
+    if not address.startswith(("postgresql://", "postgres://")):
+        raise BadInput(f"LAKEHOUSE_POSTGRES is no address. {_EXAMPLE}")
+    return {name: value for name, value in parameters.items() if name not in given}
 
 
 _EXAMPLE = "Write postgresql://user:password@host:5432/database, or leave it empty for the embedded server."
@@ -49,7 +59,7 @@ def connect(settings: Settings, *, read_only: bool = False) -> PostgresConnectio
     """
     address = uri(settings)
     try:
-        connection = psycopg2.connect(address, options=SESSION_OPTIONS, application_name="so_lakehouse")
+        connection = psycopg2.connect(address)
     except psycopg2.OperationalError as error:
         raise Unavailable(
             f"Postgres does not answer at {_without_password(address)}: {str(error).strip()}. "
@@ -58,6 +68,14 @@ def connect(settings: Settings, *, read_only: bool = False) -> PostgresConnectio
     if read_only:
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
     return connection
+
+
+def stop(settings: Settings) -> bool:
+    """Stops the embedded server where only this process uses it; False where it does not run or is not ours.
+
+    Nobody needs this in the normal course: the last process to end stops it. Raises `Unavailable` where it is in use.
+    """
+    return not settings.postgres and embedded.stop(settings.postgres_folder)
 
 
 def dbt_environment(settings: Settings) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -44,21 +45,20 @@ class Digest:
 
 def compare_site(
     lake: Lake, settings: Settings, site: str, tables: Iterable[str] = tuple(PROJECTIONS)
-) -> dict[str, tuple[CheckOutcome, ...]]:
-    """For each named warehouse table that silver offers: does the warehouse equal silver's projection?
+) -> dict[str, CheckOutcome]:
+    """For each named warehouse table that silver offers, by name: does the warehouse equal silver's projection?
 
     Compares with the silver version that the last load recorded, so that silver may go on meanwhile.
     """
     offered = passed_tables(lake, site)
     found = {}
     with adbc.connect(server.uri(settings)) as connection, connection.cursor() as cursor:
-        cursor.execute("SET timezone = 'UTC'")
         cursor.execute(f"SELECT table_name, lake_version FROM lake.load_status WHERE site = {literal(site)}")
         loaded = dict(cursor.fetchall())
         for name in tables:
             projection = PROJECTIONS[name]
             if projection.source in offered:
-                found[name] = (_compare(lake, cursor, projection, site, loaded.get(name)),)
+                found[name] = _compare(lake, cursor, projection, site, loaded.get(name))
     return found
 
 
@@ -113,10 +113,9 @@ def _as_numbers(column: pa.Array) -> np.ndarray:
     """One unsigned number per value. Texts repeat (tags, licences), so each distinct one is hashed once per batch."""
     absent = np.asarray(pc.is_null(column))
     if pa.types.is_string(column.type):
-        encoded = pc.dictionary_encode(column.fill_null(""))
-        hashed = [
-            int.from_bytes(hashlib.blake2b(t.encode(), digest_size=8).digest()) for t in encoded.dictionary.to_pylist()
-        ]
+        encoded = cast(pa.DictionaryArray, pc.dictionary_encode(column.fill_null("")))
+        texts = map(str, encoded.dictionary.to_pylist())
+        hashed = [int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) for text in texts]
         numbers = np.array(hashed, np.uint64)[np.asarray(encoded.indices)]
     else:
         whole = pa.int32() if pa.types.is_date32(column.type) else pa.int64()
