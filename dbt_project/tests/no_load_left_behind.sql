@@ -1,12 +1,11 @@
--- Every incremental model has seen every load that this run was to bring. Load numbers grow in the order in which loads
--- became visible, so that what is not above the newest one seen was there to be seen.
+-- Every incremental model has seen every load up to the run's horizon, of every site.
 
 with due as (
 
     select changed.site, max(changed.load_id) as load_id
     from {{ source('lake', 'load_status') }} as status
     inner join lake.changed as changed on changed.site = status.site
-    where changed.load_id <= {{ var('load_id', '(select max(load_id) from core.watermark)') }}
+    where changed.load_id <= (select load_id from core.horizon)
     group by changed.site
 
 ),
