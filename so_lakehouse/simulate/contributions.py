@@ -81,7 +81,7 @@ def edit(world: World, now: datetime, person: Person) -> None:
     if post.kind == QUESTION and world.rng.random() < 0.25:
         _tag(world, post)
         entries.append((6, "".join(f"<{tag}>" for tag in post.tags)))
-    post.editor, post.editor_name, post.edited = person.id, None, now
+    post.editor, post.edited = person.id, now
     world.touch(post, now)
     world.record(post, person.id, now, entries, comment=world.rng.choice(_REASONS))
     did(world, now, person, "edit")

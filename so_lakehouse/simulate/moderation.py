@@ -61,30 +61,15 @@ def undelete(world: World, now: datetime, person: Person) -> None:
 
 
 def delete_comment(world: World, now: datetime, person: Person) -> None:
-    if world.comments:
-        del world.comments[world.rng.choice(list(world.comments))]
+    comment = choices.recent_comment(world, mean_age=100)
+    if comment is not None:
+        del world.comments[comment.id]
 
 
 def leave(world: World, now: datetime, person: Person) -> None:
-    """The account goes; what it wrote stays under a name that says nothing: `user` and the number."""
-    name = f"user{person.id}"
+    """The account goes, and with it its votes and badges; what it wrote stays (`World.signature`)."""
     withdraw_all_votes(world, person)
     del world.people[person.id]
-    for post in world.posts.values():
-        if post.owner == person.id:
-            post.owner, post.owner_name = None, name
-        if post.editor == person.id:
-            post.editor, post.editor_name = None, name
-    for comment in world.comments.values():
-        if comment.user == person.id:
-            comment.user, comment.user_name = None, name
-    for entry in world.history.values():
-        if entry.user == person.id:
-            entry.user, entry.user_name = None, name
-    for vote in world.votes.values():
-        if vote.voter == person.id:
-            vote.voter = COMMUNITY
-    world.badges = {badge.id: badge for badge in world.badges.values() if badge.user != person.id}
 
 
 def bump(world: World, now: datetime, person: Person) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from so_lakehouse.simulate import choices
 from so_lakehouse.simulate.badges import did
-from so_lakehouse.simulate.world import ACCEPTED, BOUNTY_CLOSE, BOUNTY_START, DOWN, UP, Link, Person, Vote, World
+from so_lakehouse.simulate.world import ACCEPTED, BOUNTY_CLOSE, BOUNTY_START, DOWN, UP, Link, Person, World
 
 BOUNTY_DAYS = 7
 _POINTS = {UP: 1, DOWN: -1}
@@ -19,24 +19,25 @@ _DEEDS = {UP: "up vote", DOWN: "down vote"}
 def vote(world: World, now: datetime, person: Person) -> None:
     """Once per person and post, never on one's own."""
     post = choices.recent_post(world, mean_age=12)
-    if post is None or post.owner == person.id or (person.id, post.id) in world.voted:
+    voted = world.voted.setdefault(person.id, {})
+    if post is None or post.owner == person.id or post.id in voted:
         return
     cast = world.cast(post, DOWN if world.rng.random() < 0.07 else UP, person.id, now)
-    world.voted[person.id, post.id] = cast.id
+    voted[post.id] = cast.id
     post.score += _POINTS[cast.kind]
     did(world, now, person, _DEEDS[cast.kind])
 
 
 def withdraw_vote(world: World, now: datetime, person: Person) -> None:
     post = choices.recent_post(world, mean_age=12)
-    if post is not None and (person.id, post.id) in world.voted:
-        _withdraw(world, person, world.votes[world.voted[person.id, post.id]])
+    if post is not None and post.id in world.voted.get(person.id, {}):
+        _withdraw(world, person, post.id)
 
 
 def withdraw_all_votes(world: World, person: Person) -> None:
     """When an account goes, its votes go."""
-    for cast in [cast for cast in world.votes.values() if cast.voter == person.id and cast.kind in _POINTS]:
-        _withdraw(world, person, cast)
+    for post in list(world.voted.get(person.id, {})):
+        _withdraw(world, person, post)
 
 
 def praise_comment(world: World, now: datetime, person: Person) -> None:
@@ -49,15 +50,15 @@ def praise_comment(world: World, now: datetime, person: Person) -> None:
 def accept(world: World, now: datetime, person: Person) -> None:
     """The asker of a recent question takes its best answer; a better one replaces the one accepted before."""
     question = choices.recent_question(world, mean_age=10)
-    if question is None or question.owner is None:
+    if question is None or question.owner not in world.people:
         return
     best = choices.best_answer(world, question)
     if best is None or best.id == question.accepted:
         return
-    for cast in [cast for cast in world.votes.values() if cast.post == question.accepted and cast.kind == ACCEPTED]:
-        del world.votes[cast.id]
+    if question.id in world.acceptances:
+        del world.votes[world.acceptances[question.id]]
     question.accepted = best.id
-    world.cast(best, ACCEPTED, question.owner, now)
+    world.acceptances[question.id] = world.cast(best, ACCEPTED, question.owner, now).id
 
 
 def offer_bounty(world: World, now: datetime, person: Person) -> None:
@@ -87,8 +88,7 @@ def link(world: World, now: datetime, person: Person) -> None:
     world.links[new.id] = new
 
 
-def _withdraw(world: World, person: Person, cast: Vote) -> None:
-    del world.votes[cast.id]
-    world.voted.pop((person.id, cast.post), None)
-    world.posts[cast.post].score -= _POINTS[cast.kind]
+def _withdraw(world: World, person: Person, post: int) -> None:
+    cast = world.votes.pop(world.voted[person.id].pop(post))
+    world.posts[post].score -= _POINTS[cast.kind]
     person.deeds[_DEEDS[cast.kind]] -= 1

@@ -12,11 +12,11 @@ from datetime import date, datetime, time
 
 from so_lakehouse.simulate.reputation import reputations
 from so_lakehouse.simulate.text import html
-from so_lakehouse.simulate.world import BOUNTY_START, QUESTION, World
+from so_lakehouse.simulate.world import BOUNTY_START, COMMUNITY, QUESTION, World
 
 Row = dict[str, object]  # publisher's column name → int, str, bool, datetime or a tuple of tags; None = absent
 
-BOOKMARK = 5
+_VOTER_IS_SHOWN = {5, BOUNTY_START}  # 5: bookmarks
 # Licence by the day a text was written or last edited (stackoverflow.com/help/licensing).
 _LICENCES = ((date(2018, 5, 2), "CC BY-SA 4.0"), (date(2011, 4, 8), "CC BY-SA 3.0"), (date.min, "CC BY-SA 2.5"))
 
@@ -36,6 +36,8 @@ def _posts(world: World, cut: date) -> Iterator[Row]:
         if not world.is_visible(post):
             continue
         is_question = post.kind == QUESTION
+        owner, owner_name = world.signature(post.owner)
+        editor, editor_name = world.signature(post.editor)
         age = (cut - post.created.date()).days + 1
         yield {
             "Id": post.id,
@@ -46,10 +48,10 @@ def _posts(world: World, cut: date) -> Iterator[Row]:
             "Score": post.score,
             "ViewCount": 1 + int(age * post.daily_views) if is_question else None,
             "Body": html(post.text),
-            "OwnerUserId": post.owner,
-            "OwnerDisplayName": post.owner_name,
-            "LastEditorUserId": post.editor,
-            "LastEditorDisplayName": post.editor_name,
+            "OwnerUserId": owner,
+            "OwnerDisplayName": owner_name,
+            "LastEditorUserId": editor,
+            "LastEditorDisplayName": editor_name,
             "LastEditDate": post.edited,
             "LastActivityDate": post.active,
             "Title": post.title or None,
@@ -84,25 +86,27 @@ def _users(world: World, cut: date) -> Iterator[Row]:
 def _comments(world: World, cut: date) -> Iterator[Row]:
     for comment in world.comments.values():
         if world.is_visible(world.posts[comment.post]):
+            user, user_name = world.signature(comment.user)
             yield {
                 "Id": comment.id,
                 "PostId": comment.post,
                 "Score": comment.score,
                 "Text": comment.text,
                 "CreationDate": comment.created,
-                "UserDisplayName": comment.user_name,
-                "UserId": comment.user,
+                "UserDisplayName": user_name,
+                "UserId": user,
                 "ContentLicense": licence(comment.created),
             }
 
 
 def _votes(world: World, cut: date) -> Iterator[Row]:
     for vote in world.votes.values():
+        voter = vote.voter if vote.voter in world.people else COMMUNITY
         yield {
             "Id": vote.id,
             "PostId": vote.post,
             "VoteTypeId": vote.kind,
-            "UserId": vote.voter if vote.kind in {BOOKMARK, BOUNTY_START} else None,
+            "UserId": voter if vote.kind in _VOTER_IS_SHOWN else None,
             "CreationDate": datetime.combine(vote.day, time()),
             "BountyAmount": vote.amount,
         }
@@ -110,14 +114,15 @@ def _votes(world: World, cut: date) -> Iterator[Row]:
 
 def _badges(world: World, cut: date) -> Iterator[Row]:
     for badge in world.badges.values():
-        yield {
-            "Id": badge.id,
-            "UserId": badge.user,
-            "Name": badge.name,
-            "Date": badge.awarded,
-            "Class": badge.level,
-            "TagBased": badge.tag_based,
-        }
+        if badge.user in world.people:
+            yield {
+                "Id": badge.id,
+                "UserId": badge.user,
+                "Name": badge.name,
+                "Date": badge.awarded,
+                "Class": badge.level,
+                "TagBased": badge.tag_based,
+            }
 
 
 def _post_links(world: World, cut: date) -> Iterator[Row]:
@@ -149,14 +154,15 @@ def _tags(world: World, cut: date) -> Iterator[Row]:
 def _post_history(world: World, cut: date) -> Iterator[Row]:
     for entry in world.history.values():
         if world.is_visible(world.posts[entry.post]):
+            user, user_name = world.signature(entry.user)
             yield {
                 "Id": entry.id,
                 "PostHistoryTypeId": entry.kind,
                 "PostId": entry.post,
                 "RevisionGUID": entry.revision,
                 "CreationDate": entry.created,
-                "UserId": entry.user,
-                "UserDisplayName": entry.user_name,
+                "UserId": user,
+                "UserDisplayName": user_name,
                 "Comment": entry.comment,
                 "Text": entry.text,
                 "ContentLicense": licence(entry.created) if entry.text else None,

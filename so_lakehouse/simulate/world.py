@@ -52,15 +52,13 @@ class Post:
     id: int
     kind: int
     created: datetime
-    owner: int | None
+    owner: int
     text: Text
     title: str = ""
     tags: tuple[str, ...] = ()
     parent: int | None = None
     accepted: int | None = None
-    owner_name: str | None = None
     editor: int | None = None
-    editor_name: str | None = None
     edited: datetime | None = None
     active: datetime = datetime.min
     closed: datetime | None = None
@@ -77,8 +75,7 @@ class Comment:
     post: int
     text: str
     created: datetime
-    user: int | None
-    user_name: str | None = None
+    user: int
     score: int = 0
 
 
@@ -129,7 +126,6 @@ class HistoryEntry:
     revision: str
     created: datetime
     user: int | None
-    user_name: str | None = None
     comment: str | None = None
     text: str | None = None
 
@@ -152,7 +148,8 @@ class World:
         self.history: dict[int, HistoryEntry] = {}
         self.questions: list[int] = []  # ids in order of creation, deleted ones included
         self.deleted: list[int] = []  # posts that were deleted on their own and are still so
-        self.voted: dict[tuple[int, int], int] = {}  # (voter, post) → vote
+        self.voted: dict[int, dict[int, int]] = {}  # voter → post → vote
+        self.acceptances: dict[int, int] = {}  # question → vote
         self.offers: dict[int, Vote] = {}  # question → open bounty
         self.ids = {
             name: count(1)
@@ -165,6 +162,10 @@ class World:
     def is_visible(self, post: Post) -> bool:
         """Whether the public sees it: neither the post nor the question that it answers is deleted."""
         return post.deleted is None and (post.parent is None or self.posts[post.parent].deleted is None)
+
+    def signature(self, user: int | None) -> tuple[int | None, str | None]:
+        """What the public sees of who did something: the number, or of an account that is gone a name that says nothing."""
+        return (user, None) if user is None or user in self.people else (None, f"user{user}")
 
     def question_of(self, post: Post) -> Post:
         return post if post.parent is None else self.posts[post.parent]
@@ -185,7 +186,7 @@ class World:
         """Adds the (type, text) entries of one revision to the history."""
         revision = str(UUID(int=self.rng.getrandbits(128), version=4))
         for kind, text in entries:
-            entry = HistoryEntry(self.next_id("history"), kind, post.id, revision, now, user, None, comment, text)
+            entry = HistoryEntry(self.next_id("history"), kind, post.id, revision, now, user, comment, text)
             self.history[entry.id] = entry
 
     def cast(self, post: Post, kind: int, voter: int, now: datetime, amount: int | None = None) -> Vote:
