@@ -22,15 +22,16 @@ GROWTH_DAYS = 730
 FOUNDERS_SHARE = 0.2
 EVENTS_PER_PERSON_AND_DAY = 0.07
 WEEKEND_FACTOR = 0.6
+MOST_ZEAL = 30  # times as busy as the least busy
 HIDDEN_ACCOUNT_SHARE = 0.08  # of accounts that hide their network-wide number
 
 
 @dataclass(frozen=True)
 class Event:
-    """A kind of event: how often in 1,000, and what about a person makes it fall to them."""
+    """A kind of event: how often, relative to the others, and which inclination of a person makes it fall to them."""
 
     act: Callable[[World, datetime, Person], None]
-    per_mille: float
+    weight: float
     inclination: str
 
 
@@ -66,35 +67,6 @@ ROLES: dict[str, tuple[float, dict[str, float]]] = {
 }
 _FAINT = 0.02
 
-_FIRST = (
-    "Ada",
-    "Björn",
-    "Chloé",
-    "Dmitri",
-    "Élodie",
-    "Farid",
-    "Grace",
-    "Hiroshi",
-    "Inès",
-    "João",
-    "Łucja",
-    "Mei",
-    "Nur",
-    "Zoë",
-)
-_LAST = (
-    "Sim",
-    "Mock",
-    "Pseudo",
-    "Specimen",
-    "O'Fiction",
-    "von Beispiel",
-    "Ejemplo",
-    "Sample & Co",
-    "<Example>",
-    "見本",
-)
-
 
 @dataclass
 class Community:
@@ -104,6 +76,7 @@ class Community:
     people_target: int
     today: date
     pools: dict[str, tuple[list[Person], list[float]]] = field(default_factory=dict)
+    accounts: set[int] = field(default_factory=set)
 
     def live_until(self, last_day: date) -> World:
         """The world at the end of that day (UTC). A day that is over cannot be lived again: raises `ValueError`."""
@@ -122,7 +95,7 @@ class Community:
         for moment in choices.moments(world, day, _about(rng, pace)):
             self._join(moment)
         rate = EVENTS_PER_PERSON_AND_DAY * len(world.people) * (WEEKEND_FACTOR if day.weekday() >= 5 else 1)
-        weights = list(accumulate(event.per_mille for event in EVENTS))
+        weights = list(accumulate(event.weight for event in EVENTS))
         moments = choices.moments(world, day, _about(rng, rate))
         for moment, event in zip(moments, rng.choices(EVENTS, cum_weights=weights, k=len(moments)), strict=True):
             person = self._somebody(event.inclination)
@@ -139,9 +112,7 @@ class Community:
             Block("p", "Hi, I'm not really a person."),
             Block("p", "This whole site is SIMULATED & nobody here is real."),
         )
-        world.people[COMMUNITY] = Person(
-            COMMUNITY, start, "Community", "visitor", 0, COMMUNITY, about=about, seen=start
-        )
+        world.people[COMMUNITY] = Person(COMMUNITY, start, "Community", "visitor", 0, -1, about=about, seen=start)
         for _ in range(max(3, int(self.people_target * FOUNDERS_SHARE))):
             self._join(start)
 
@@ -151,9 +122,8 @@ class Community:
         if len(world.people) <= 2:
             role = "curator"  # a site without anybody to look after it would never delete anything
         identifier = world.next_id("users")
-        account = None if rng.random() < HIDDEN_ACCOUNT_SHARE else 1_000_000 + rng.randrange(10 * self.people_target)
-        name = f"{rng.choice(_FIRST)} {rng.choice(_LAST)} {identifier}"
-        person = Person(identifier, moment, name, role, min(rng.paretovariate(1.3), 30), account, seen=moment)
+        zeal = min(rng.paretovariate(1.3), MOST_ZEAL)
+        person = Person(identifier, moment, world.author.name(identifier), role, zeal, self._account(), seen=moment)
         if rng.random() < 0.4:
             contributions.edit_profile(world, moment, person)
         world.people[identifier] = person
@@ -162,6 +132,15 @@ class Community:
             weight = person.zeal * ROLES[role][1].get(inclination, _FAINT)
             people.append(person)
             weights.append(weight + (weights[-1] if weights else 0))
+
+    def _account(self) -> int | None:
+        """A number in the whole network, so that some people are on two sites; nobody twice on one."""
+        if self.world.rng.random() < HIDDEN_ACCOUNT_SHARE:
+            return None
+        while (account := 1_000_000 + self.world.rng.randrange(20 * self.people_target)) in self.accounts:
+            pass
+        self.accounts.add(account)
+        return account
 
     def _somebody(self, inclination: str) -> Person | None:
         people, weights = self.pools[inclination]

@@ -48,6 +48,9 @@ _TITLES = (
     "{trouble}: what to do with {thing}?",
 )
 
+_FIRST_NAMES = ("Ada", "Björn", "Chloé", "Dmitri", "Farid", "Grace", "Hiroshi", "Inès", "João", "Łucja", "Mei", "Zoë")
+_LAST_NAMES = ("Sim", "Mock", "Pseudo", "Specimen", "O'Fiction", "von Beispiel", "Sample & Co", "<Example>", "見本")
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -85,6 +88,9 @@ class Author:
     def __init__(self, topic: Topic, rng: Random) -> None:
         self.topic = topic
         self.rng = rng
+
+    def name(self, number: int) -> str:
+        return f"{self.rng.choice(_FIRST_NAMES)} {self.rng.choice(_LAST_NAMES)} {number}"
 
     def title(self) -> str:
         title = self._sentence(_TITLES)

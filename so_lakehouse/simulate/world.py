@@ -164,7 +164,7 @@ class World:
         return post.deleted is None and (post.parent is None or self.posts[post.parent].deleted is None)
 
     def signature(self, user: int | None) -> tuple[int | None, str | None]:
-        """What the public sees of who did something: the number, or of an account that is gone a name that says nothing."""
+        """What the public sees of who did something: a number; of an account that is gone, a name that says nothing."""
         return (user, None) if user is None or user in self.people else (None, f"user{user}")
 
     def question_of(self, post: Post) -> Post:
