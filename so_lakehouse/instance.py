@@ -11,7 +11,7 @@ from so_lakehouse.settings import Settings
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """The instance in `settings.dagster_home`, made on first use. Sets DAGSTER_HOME for this process and its children."""
+    """The instance in `settings.dagster_home`, made on first use. Sets DAGSTER_HOME for what this starts."""
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
     configuration = home / "dagster.yaml"

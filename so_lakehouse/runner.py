@@ -27,7 +27,7 @@ RUN_TAG = {"so_lakehouse/started_by": "command line"}
 
 @dataclass(frozen=True)
 class LayerRun:
-    """One finished run: what it wrote (per asset the metadata), what its checks refused, and why it failed if it did."""
+    """One finished run: what it wrote (metadata per asset), what its checks refused, why it failed if it did."""
 
     layer: str
     partition: str | None

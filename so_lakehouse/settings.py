@@ -29,7 +29,7 @@ class Settings:
     )
     mirror: str = _setting("LAKEHOUSE_MIRROR", "", "Folder or web address of dumps; default archive.org.")
     archive_org: str = _setting(
-        "LAKEHOUSE_ARCHIVE_ORG", "https://archive.org", "Address of archive.org, or of a server that answers as it does."
+        "LAKEHOUSE_ARCHIVE_ORG", "https://archive.org", "Address of archive.org, or of one that answers as it does."
     )
     postgres: str = _setting(
         "LAKEHOUSE_POSTGRES", "", "Postgres address; default the embedded server in <home>/postgres."

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from so_lakehouse.lake import paths
 from so_lakehouse.lake.manifests import BronzeManifest, RawManifest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES

@@ -1,7 +1,5 @@
 """Bronze: every row of a dump, typed and lossless, one Parquet table each; what cannot be read is in quarantine."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg
@@ -9,7 +7,6 @@ import dagster as dg
 from so_lakehouse.defs.metadata import OWNERS, check_results, check_specs, table_schema
 from so_lakehouse.defs.raw import RAW_DUMP
 from so_lakehouse.defs.resources import Lakehouse
-from so_lakehouse.dumps.bronze import read_dump
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake.manifests import BronzeManifest, RawManifest
 from so_lakehouse.partitions import SITE_QUARTER, site_and_quarter
@@ -45,6 +42,8 @@ def _spec(table: Table) -> dg.AssetSpec:
     pool="read_dump",
 )
 def bronze_dump(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> Iterator:
+    from so_lakehouse.dumps.bronze import read_dump  # numba: half a second that loading definitions need not spend
+
     site, quarter = site_and_quarter(context)
     raw = RawManifest.load(lakehouse.lake, quarter, site)
     if raw is None:

@@ -1,7 +1,5 @@
 """Where the dbt project lies, and its manifest, which everything that Dagster knows of dbt comes from."""
 
-from __future__ import annotations
-
 from dagster_dbt import DbtProject
 
 from so_lakehouse.settings import PROJECT_ROOT

@@ -1,7 +1,5 @@
 """Marts: dbt builds dimensions, facts and aggregates; one transaction then publishes the aggregates."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -14,8 +12,6 @@ from so_lakehouse.defs.dbt_project import DBT_PROJECT
 from so_lakehouse.defs.metadata import OWNERS
 from so_lakehouse.defs.resources import Lakehouse
 from so_lakehouse.partitions import EVERY_SITE
-from so_lakehouse.warehouse.publish import begin_build, finish_build, publish
-from so_lakehouse.warehouse.server import dbt_environment
 
 
 class Translator(DagsterDbtTranslator):
@@ -50,6 +46,9 @@ def _layer(properties: Mapping[str, Any]) -> str:
     manifest=DBT_PROJECT.manifest_path, project=DBT_PROJECT, dagster_dbt_translator=Translator(), name="dbt", pool="dbt"
 )
 def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, lakehouse: Lakehouse) -> Iterator:
+    from so_lakehouse.warehouse.publish import begin_build, finish_build  # drivers: not while definitions load
+    from so_lakehouse.warehouse.server import dbt_environment
+
     build = begin_build(lakehouse.settings, context.run.run_id)
     os.environ.update(dbt_environment(lakehouse.settings))
     command = ["build", "--vars", json.dumps({"load_id": build.load_id})]
@@ -75,6 +74,8 @@ PUBLISHED = dg.AssetKey(["marts", "published"])
     ),
 )
 def published(lakehouse: Lakehouse) -> dg.MaterializeResult:
+    from so_lakehouse.warehouse.publish import publish
+
     done = publish(lakehouse.settings)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(done.build_id),

@@ -1,7 +1,5 @@
 """How the schema looks in Dagster: column schemas, column lineage, check specs. Translation only."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import dagster as dg

@@ -1,7 +1,5 @@
 """Raw: the publisher's archives of one site and quarter, as published."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from so_lakehouse.defs.metadata import OWNERS
@@ -29,8 +27,8 @@ class RawDumpConfig(dg.Config):
     tags={"layer": "raw"},
     pool="download",
     description=(
-        "The site's `.7z` archives of the release that stands for this quarter, byte for byte as published, verified by "
-        "size and checksum, with a manifest (release, revision, cut date, checksum, licence). From a few hundred "
+        "The site's `.7z` archives of the release that stands for this quarter, byte for byte as published, verified "
+        "by size and checksum, with a manifest (release, revision, cut date, checksum, licence). From a few hundred "
         "kilobytes for a meta site to about 69 GB for Stack Overflow."
     ),
 )

@@ -1,7 +1,5 @@
 """What assets are given: the lakehouse (settings and files) and Spark. No connection is made before an asset asks."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,9 +1,8 @@
 """Silver: one current row per key and site, converged from all the evidence in bronze by Spark."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster_pyspark import LazyPySparkResource
@@ -11,12 +10,15 @@ from dagster_pyspark import LazyPySparkResource
 from so_lakehouse.defs.bronze import bronze_key
 from so_lakehouse.defs.metadata import OWNERS, check_results, check_specs, same_name_lineage, table_schema
 from so_lakehouse.defs.resources import Lakehouse
+from so_lakehouse.lake import paths
 from so_lakehouse.partitions import SITE_OF_SITE_QUARTER, SITES
 from so_lakehouse.progress import current
 from so_lakehouse.quality.silver import checks
 from so_lakehouse.schema import TABLES, Table
 from so_lakehouse.schema_forms import silver_columns
-from so_lakehouse.spark.converge import Converged, converge
+
+if TYPE_CHECKING:
+    from so_lakehouse.spark.converge import Converged
 
 
 class SilverConfig(dg.Config):
@@ -41,8 +43,8 @@ def _spec(table: Table) -> dg.AssetSpec:
         partitions_def=SITES,
         skippable=True,
         description=(
-            f"{table.description} The newest state that all evidence supports: one row per key, tombstones for what was "
-            "deleted upstream, the ledger for what was applied. Names, places and texts about people stay in bronze."
+            f"{table.description} The newest state that all evidence supports: one row per key, tombstones for what "
+            "was deleted upstream, the ledger for what was applied. Names and texts about people stay in bronze."
         ),
         metadata={
             "dagster/column_schema": table_schema(columns),
@@ -62,6 +64,8 @@ def _spec(table: Table) -> dg.AssetSpec:
 def silver(
     context: dg.AssetExecutionContext, config: SilverConfig, lakehouse: Lakehouse, pyspark: LazyPySparkResource
 ) -> Iterator:
+    from so_lakehouse.spark.converge import converge  # Spark and deltalake: not while definitions load
+
     settings = replace(lakehouse.settings, accept_shrink=config.accept_shrink or lakehouse.settings.accept_shrink)
     tables = [key.path[-1] for key in context.selected_asset_keys]
     converged = converge(pyspark.spark_session, lakehouse.lake, context.partition_key, tables, settings, current())
@@ -73,3 +77,18 @@ def silver(
         )
     outcomes = {silver_key(table): result.checks for table, result in converged.items()}
     yield from check_results(outcomes, context.selected_asset_check_keys)
+
+
+def _metadata(lakehouse: Lakehouse, table: str, result: "Converged") -> dict:
+    totals = {
+        name: sum(getattr(row, f"rows_{name}") for row in result.applied)
+        for name in ("inserted", "updated", "unchanged", "deleted", "deduplicated")
+    }
+    notes = [f"{ignored.partition}: {ignored.reason}" for ignored in result.ignored]
+    return {
+        "dagster/partition_row_count": result.rows,
+        "quarantined": result.quarantined,
+        **totals,
+        "note": "; ".join(notes),
+        "dagster/uri": lakehouse.lake.uri(paths.silver(table)),
+    }

@@ -1,9 +1,8 @@
 """Warehouse: slim facts in Postgres, the declared projection of silver, all tables of a site in one transaction."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -12,10 +11,11 @@ from so_lakehouse.defs.resources import Lakehouse
 from so_lakehouse.defs.silver import silver_key
 from so_lakehouse.partitions import SITES
 from so_lakehouse.progress import current
-from so_lakehouse.warehouse.load import load_site
 from so_lakehouse.warehouse.projection import PROJECTIONS, Projection
-from so_lakehouse.warehouse.record import Loaded
-from so_lakehouse.warehouse.verify import DECLARATIONS, compare_site
+from so_lakehouse.warehouse.verify import DECLARATIONS
+
+if TYPE_CHECKING:
+    from so_lakehouse.warehouse.record import Loaded
 
 
 def warehouse_key(table: str) -> dg.AssetKey:
@@ -77,6 +77,9 @@ def _lineage(projection: Projection) -> dg.TableColumnLineage:
     pool="warehouse",
 )
 def warehouse(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> Iterator:
+    from so_lakehouse.warehouse.load import load_site  # database drivers: not while definitions load
+    from so_lakehouse.warehouse.verify import compare_site
+
     tables = [key.path[-1] for key in context.selected_asset_keys]
     loaded = load_site(lakehouse.lake, lakehouse.settings, context.partition_key, tables, current())
     for table, result in loaded.items():
@@ -91,7 +94,7 @@ def warehouse(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> Iterat
     yield from check_results(outcomes, context.selected_asset_check_keys)
 
 
-def _metadata(result: Loaded) -> dict:
+def _metadata(result: "Loaded") -> dict:
     return {
         "dagster/partition_row_count": result.rows,
         "inserted": result.inserted,
