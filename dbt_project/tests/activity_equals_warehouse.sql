@@ -29,4 +29,4 @@ select
 from mart
 full join warehouse using (site)
 where (mart.questions, mart.answers) is distinct from (warehouse.questions, warehouse.answers)
-  and {{ is_settled('site') }}
+  and site not in ({{ unsettled_sites() }})

@@ -37,4 +37,4 @@ select
 from facts
 full join warehouse using (site, month, post_type_id)
 where (facts.posts, facts.score) is distinct from (warehouse.posts, warehouse.score)
-  and {{ is_settled('site') }}
+  and site not in ({{ unsettled_sites() }})

@@ -37,4 +37,4 @@ denominators as (
 )
 
 select * from (select * from totals union all select * from denominators) as different
-where {{ is_settled('different.site') }}
+where different.site not in ({{ unsettled_sites() }})

@@ -1,0 +1,184 @@
+"""What dbt builds of a small site, its unit tests, and that each of its tests can fail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from so_lakehouse.settings import Settings
+from so_lakehouse_tests.pipeline.dbt_warehouse import PROJECT, DbtWarehouse, brewery, invoke, running_warehouse
+
+COMPUTING_MACROS = {"author_kind", "last_complete_day", "wilson_low", "wilson_high", "is_small_cell"}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DbtWarehouse]:
+    """Two sites, loaded and built."""
+    with running_warehouse(
+        Settings(home=tmp_path_factory.mktemp("home")), tmp_path_factory.mktemp("target")
+    ) as warehouse:
+        warehouse.load(brewery("beer"))
+        warehouse.load(brewery("ai"))
+        assert set(warehouse.build().values()) == {"success", "pass"}
+        yield warehouse
+
+
+@pytest.fixture(scope="module")
+def manifest(built: DbtWarehouse) -> dict:
+    return json.loads((built.target / "dbt_project" / "manifest.json").read_text())
+
+
+def models(manifest: dict) -> list[dict]:
+    return [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+
+
+def test_a_small_site_gives_the_marts_that_one_counts_by_hand(built: DbtWarehouse) -> None:
+    months = built.query(
+        "select month, is_complete, questions, answers, askers, answerers, answered_in_7_days,"
+        " median_hours_to_first_answer, questions_30_days_old, accepted_in_30_days"
+        " from marts_build.activity_month where site = 'beer' order by month"
+    )
+    # The question of 20 January waited 13 days; of January's two, half had an answer after 4 hours.
+    # February's is unanswered; March's is 3 days old when the data ends.
+    assert months == [
+        (date(2020, 1, 1), True, 2, 2, 1, 2, 1, 4.0, 2, 1),
+        (date(2020, 2, 1), True, 1, 1, 1, 1, 0, None, 1, 0),
+        (date(2020, 3, 1), True, 1, 1, 1, 1, 0, None, 0, 0),
+    ]
+    assert built.query(
+        "select tag, month, questions, denominator from marts_build.tag_month where site = 'beer' order by month, tag"
+    ) == [
+        ("hops", date(2020, 1, 1), 1, 2),
+        ("malt", date(2020, 1, 1), 2, 2),
+        ("hops", date(2020, 2, 1), 1, 1),
+        ("yeast", date(2020, 3, 1), 1, 1),
+    ]
+    assert built.query(
+        "select position, tag, questions, denominator from marts_build.top_tags"
+        " where site = 'beer' and time_window = 'all' order by position"
+    ) == [(1, "hops", 2, 4), (2, "malt", 2, 4), (3, "yeast", 1, 4)]
+    assert built.query(
+        "select rows, complete_to::date from marts_build.load_status where site = 'beer' and table_name = 'posts'"
+    ) == [(8, date(2020, 3, 31))]
+
+
+def test_marts_hold_no_person(built: DbtWarehouse) -> None:
+    columns = {
+        name
+        for (name,) in built.query(
+            "select column_name from information_schema.columns where table_schema = 'marts_build'"
+        )
+    }
+    assert columns
+    assert not {name for name in columns if name.endswith("_id") or "user" in name}
+
+
+def test_unit_tests_of_the_models_pass(built: DbtWarehouse) -> None:
+    statuses = built.dbt("test", "--select", "test_type:unit")
+    assert len(statuses) >= 13
+    assert set(statuses.values()) == {"pass"}
+
+
+def test_every_model_is_described_owned_and_lies_in_the_schema_of_its_layer(manifest: dict) -> None:
+    schemas = {"staging": "staging", "intermediate": "intermediate", "core": "core", "marts": "marts_build"}
+    for model in models(manifest):
+        layer = model["fqn"][1]
+        assert model["schema"] == schemas[layer], model["name"]
+        assert model["config"]["meta"]["dagster"] == {"owners": ["team:so_lakehouse"], "group": layer}
+        assert model["description"], model["name"]
+        assert all(column["description"] for column in model["columns"].values()), model["name"]
+
+
+def test_every_column_of_the_database_is_described(built: DbtWarehouse, manifest: dict) -> None:
+    for node in [*models(manifest), *manifest["sources"].values()]:
+        existing = built.query(
+            "select column_name from information_schema.columns"
+            f" where table_schema = '{node['schema']}' and table_name = '{node['name']}'"
+        )
+        declared = set(node["columns"])
+        missing = {name for (name,) in existing} - declared
+        if node["name"] == "load_status" and node["resource_type"] == "source":
+            missing -= {"lake_table_id", "projection"}  # the loader's own
+        assert existing, node["name"]
+        assert not missing, (node["name"], missing)
+
+
+def test_sources_join_the_lineage_of_the_warehouse(manifest: dict) -> None:
+    for source in manifest["sources"].values():
+        assert source["config"]["meta"]["dagster"]["asset_key"] == ["warehouse", source["name"]]
+
+
+def test_a_models_fingerprint_has_every_macro_that_computes_a_value(manifest: dict) -> None:
+    """A macro that a model uses must make it rebuild when it changes; which keys are rebuilt is no value."""
+    rebuilding = {
+        "note_changed_months",
+        "note_changed_sites",
+        "join_changed_months",
+        "join_changed_sites",
+        "move_watermark",
+    }
+    used = {
+        macro.removeprefix("macro.so_lakehouse.")
+        for model in models(manifest)
+        for macro in model["depends_on"]["macros"]
+        if macro.startswith("macro.so_lakehouse.")
+    }
+    fingerprint = set(manifest["macros"]["macro.so_lakehouse.definition"]["depends_on"]["macros"])
+    assert used - rebuilding - {"wilson_end"} == COMPUTING_MACROS
+    assert {f"macro.so_lakehouse.{name}" for name in COMPUTING_MACROS} <= fingerprint
+
+
+BROKEN = {
+    "posts_have_known_post_type_id": "insert into lake.posts (site, id, post_type_id, creation_date, owner_is_deleted)"
+    " values ('beer', 50, 77, '2020-01-01', false)",
+    "votes_have_known_vote_type_id": "insert into lake.votes (site, post_id, vote_type_id, day, n, bounty_amount)"
+    " values ('beer', 1, 77, '2020-01-01', 1, 0)",
+    "askers_are_users": "update core.fct_question set asker_id = 404 where site = 'beer' and question_id = 1",
+    "answerers_are_users": "update core.fct_answer set answerer_id = 404 where site = 'beer' and answer_id = 2",
+    "accepted_answers_exist": "update core.fct_question set accepted_answer_id = 404"
+    " where site = 'beer' and question_id = 1",
+    "answered_questions_exist": "update core.fct_answer set question_id = 404 where site = 'beer' and answer_id = 2",
+    "facts_equal_warehouse": "update core.fct_answer set score = score + 1 where site = 'beer' and answer_id = 3",
+    "activity_equals_warehouse": "delete from marts_build.activity_month where site = 'beer' and month = '2020-01-01'",
+    "tags_equal_warehouse": "delete from marts_build.tag_month where site = 'beer' and tag = 'malt'",
+    "tags_of_months_are_known": "delete from core.dim_tag where site = 'beer' and tag = 'hops'",
+    "months_are_in_the_calendar": "delete from core.dim_date where day = '2020-02-01'",
+    "no_load_left_behind": "update core.watermark set load_id = 0 where site = 'beer' and model = 'top_tags'",
+}
+
+
+def test_each_test_of_the_models_can_fail_and_names_the_site(built: DbtWarehouse) -> None:
+    for break_it in BROKEN.values():
+        built.query(break_it)
+    statuses = built.dbt("test", "--select", "test_type:data")
+    assert set(statuses) == set(BROKEN)
+    assert set(statuses.values()) == {"fail", "warn"}
+    without_site = {"months_are_in_the_calendar"}  # dbt's own relationships test; the month is what is wrong
+    for name in set(BROKEN) - without_site:
+        assert built.query(f"select distinct site from test_failures.{name}") == [("beer",)], name
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        "update marts_build.tag_month set share_low = 0.99 where tag = 'hops'",
+        "update marts_build.activity_month set answered_in_7_days = 1000",
+        "insert into marts_build.activity_month select * from marts_build.activity_month",
+        "update core.fct_question set asker_kind = null",
+    ],
+)
+def test_the_database_refuses_rows_that_break_a_contract(built: DbtWarehouse, impossible: str) -> None:
+    with pytest.raises(Exception, match="constraint"):
+        built.query(impossible)
+
+
+def test_the_project_parses_without_a_warning_and_with_nothing_running(
+    built: DbtWarehouse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for variable in ("HOST", "PORT", "USER", "PASSWORD", "DBNAME"):
+        monkeypatch.delenv(f"SO_LAKEHOUSE_PG_{variable}")
+    assert invoke(PROJECT, tmp_path, "--warn-error", "parse").nodes
