@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 
+RAW_DUMP = "raw/dump"
+
+
 def raw_dump(quarter: str, site: str, release: str = "", revision: int = 0) -> str:
     """Folder of one release's archives and manifest; without a release, the folder of all of that partition's."""
-    folder = f"raw/dump/quarter={quarter}/site={site}"
+    folder = f"{RAW_DUMP}/quarter={quarter}/site={site}"
     return f"{folder}/release={release}/revision={revision}" if release else folder
 
 
@@ -24,6 +27,16 @@ def bronze_dump_manifest(table: str, quarter: str, site: str) -> str:
     return f"{bronze_dump(table, quarter, site)}/manifest.json"
 
 
+def bronze_api(entity: str, day: str = "", site: str = "") -> str:
+    """Folder of one entity's pages; without a partition, the folder of all of that entity's."""
+    folder = f"bronze/api/{entity}"
+    return f"{folder}/day={day}/site={site}" if day else folder
+
+
+def bronze_api_manifest(entity: str, day: str, site: str) -> str:
+    return f"{bronze_api(entity, day, site)}/manifest.json"
+
+
 def silver(table: str) -> str:
     """Delta table (all sites); also `tombstones` and `ledger`."""
     return f"silver/{table}"
@@ -37,6 +50,12 @@ def silver_gate(site: str) -> str:
 def silver_quarantine(table: str, site: str, source: str, partition: str) -> str:
     """Folder of the rows that cleaning refused of one input, with its manifest."""
     return f"quarantine/silver/{table}/site={site}/source={source}/partition={partition}"
+
+
+def staging(site: str, attempt: str = "") -> str:
+    """Folder of rows on their way into silver; nothing in it outlives its run but a killed run's, which is swept."""
+    folder = f"staging/silver/site={site}"
+    return f"{folder}/attempt={attempt}" if attempt else folder
 
 
 def locks() -> str:

@@ -1,0 +1,44 @@
+"""`so-lakehouse status`: sites x layers, with the newest partition, rows, age and failed checks."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from so_lakehouse.settings import Settings
+from so_lakehouse.status import status
+
+
+def main(arguments: argparse.Namespace) -> int:
+    console = Console()
+    settings = Settings.from_environment()
+    found = status(settings)
+    if not found:
+        console.print(f"Nothing in {settings.home} yet. Start with: so-lakehouse run --site beer --plan")
+        return 0
+    table = Table("site", "layer", "newest")
+    table.add_column("rows", justify="right")
+    table.add_column("age", justify="right")
+    table.add_column("failed checks", style="bold red")
+    for layer in found:
+        table.add_row(
+            Text(layer.site),
+            layer.layer,
+            layer.newest,
+            "" if layer.rows is None else f"{layer.rows:,}",
+            _age(layer.age_hours),
+            ", ".join(layer.failed_checks),
+        )
+    console.print(table)
+    return 0
+
+
+def _age(hours: float | None) -> str:
+    if hours is None:
+        return ""
+    if hours < 2:
+        return f"{hours * 60:.0f} min"
+    return f"{hours:.0f} h" if hours < 72 else f"{hours / 24:.0f} days"

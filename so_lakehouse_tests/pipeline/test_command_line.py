@@ -1,0 +1,238 @@
+"""The command line as people use it, each time a process of its own: bad input, missing things, kills and re-runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from so_lakehouse.lake.query import query_lake
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.schema import TABLES
+from so_lakehouse.settings import Settings
+from so_lakehouse.simulate.dumps import write_mirror
+from so_lakehouse.warehouse.projection import PROJECTIONS
+from so_lakehouse.warehouse.query import query_warehouse
+
+SITE = "simulated-brewing"
+QUARTER = "2025-10-01"
+COMMAND = Path(sys.executable).with_name("so-lakehouse")
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("mirror")
+    write_mirror(folder, [SITE], [QUARTER], people=60)
+    return folder
+
+
+def call(home: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """One command in a process of its own, in an environment that has only what is named."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME", "TMPDIR") if name in os.environ}
+    return subprocess.run(
+        [COMMAND, *words],
+        env=inherited | {"LAKEHOUSE_HOME": str(home), "COLUMNS": "200"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def run(home: Path, mirror: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return call(home, "run", "--site", SITE, "--mirror", str(mirror), *words, **environment)
+
+
+def said(done: subprocess.CompletedProcess[str]) -> str:
+    return done.stdout + done.stderr
+
+
+class TestBadInputIsRefusedWithAClearMessageAndNothingIsPublished:
+    @pytest.fixture
+    def broken(self, mirror, tmp_path) -> Path:
+        """A copy of the mirror whose one archive a test may spoil."""
+        folder = tmp_path / "mirror"
+        subprocess.run(["cp", "-r", str(mirror), str(folder)], check=True)
+        return folder
+
+    @pytest.fixture
+    def home(self, tmp_path):
+        return tmp_path / "home"
+
+    @staticmethod
+    def archive(folder: Path) -> Path:
+        return next(folder.glob("*/*.7z"))
+
+    @staticmethod
+    def nothing_published(home: Path) -> bool:
+        return not list((home / "lake").glob("bronze/**/manifest.json")) and not (home / "lake" / "silver").exists()
+
+    def test_a_truncated_archive(self, broken, home):
+        archive = self.archive(broken)
+        (archive.parent / "SHA256SUMS").unlink()
+        archive.write_bytes(archive.read_bytes()[:-1_000])
+        done = run(home, broken)
+        assert done.returncode == 1
+        assert SITE in said(done)
+        assert "Traceback" not in said(done)
+        assert self.nothing_published(home)
+
+    def test_a_wrong_checksum(self, broken, home):
+        archive = self.archive(broken)
+        content = bytearray(archive.read_bytes())
+        content[len(content) // 2] ^= 1
+        archive.write_bytes(content)
+        done = run(home, broken)
+        assert done.returncode == 1
+        assert "sha256" in said(done)
+        assert self.nothing_published(home)
+
+    def test_something_that_is_no_7z(self, broken, home):
+        archive = self.archive(broken)
+        (archive.parent / "SHA256SUMS").unlink()
+        archive.write_text("<html>please log in</html>")
+        done = run(home, broken)
+        assert done.returncode == 1
+        assert "7z" in said(done)
+        assert self.nothing_published(home)
+
+    def test_an_unknown_site_is_answered_with_what_exists(self, mirror, home):
+        done = call(home, "run", "--site", "simulated-brewery", "--mirror", str(mirror))
+        assert done.returncode == 1
+        assert SITE in said(done)
+        assert not home.exists()
+
+    @pytest.mark.parametrize("quarter", ["2020Q1", "2019-12", "yesterday"])
+    def test_an_unknown_quarter_or_release_is_answered_with_what_exists(self, mirror, home, quarter):
+        done = run(home, mirror, "--quarter", quarter)
+        assert done.returncode == 1
+        assert "2025-12-31" in said(done)
+        assert not home.exists()
+
+    def test_a_mirror_that_is_not_there(self, tmp_path, home):
+        done = run(home, tmp_path / "nowhere")
+        assert done.returncode == 1
+        assert "nowhere" in said(done)
+
+    def test_a_full_disk(self, mirror, home):
+        done = run(home, mirror, LAKEHOUSE_DISK_RESERVE=str(10**18))
+        assert done.returncode == 1
+        assert "LAKEHOUSE_DISK_RESERVE" in said(done)
+        assert self.nothing_published(home)
+
+    def test_no_java(self, mirror, home, tmp_path):
+        done = run(home, mirror, PATH=str(COMMAND.parent), JAVA_HOME=str(tmp_path))
+        assert done.returncode == 1
+        assert "Java 17 or 21" in said(done)
+        assert "Traceback" not in said(done)
+        assert not (home / "lake" / "silver").exists()
+
+
+def test_a_plan_says_what_it_would_take_and_starts_nothing(mirror, tmp_path):
+    done = run(tmp_path / "home", mirror, "--plan")
+    assert done.returncode == 0, said(done)
+    assert SITE in done.stdout
+    assert not (tmp_path / "home").exists()
+
+
+# One place in each step; each run dies at the next one and starts where the one before left off.
+FAIL_POINTS = (
+    "raw.part_written",
+    "raw.before_manifest",
+    "bronze.data_written",
+    "silver.posts_written",
+    "warehouse.before_commit",
+    "publish.before_commit",
+)
+
+MARTS = ("activity_month", "tag_month", "top_tags")
+
+
+def contents(home: Path) -> dict[str, list]:
+    """Every row of silver, warehouse and marts, without the times of the runs themselves."""
+    settings = Settings(home=home)
+    found = {}
+    for table in TABLES:
+        rows = query_lake(Lake(settings.lake_uri), f"select * from silver.{table}").to_pylist()
+        found[f"silver.{table}"] = sorted(json.dumps(row, default=str, sort_keys=True) for row in rows)
+    for name in [*(f"lake.{table}" for table in PROJECTIONS), *(f"marts.{mart}" for mart in MARTS)]:
+        rows = query_warehouse(settings, f"select * from {name}").to_pylist()
+        found[name] = sorted(json.dumps(row, default=str, sort_keys=True) for row in rows)
+    return found
+
+
+@pytest.fixture(scope="module")
+def undisturbed(mirror, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    home = tmp_path_factory.mktemp("undisturbed")
+    return home, run(home, mirror)
+
+
+def test_a_run_prints_rows_quarantined_and_seconds_per_layer(undisturbed):
+    _, done = undisturbed
+    assert done.returncode == 0, said(done)
+    for layer in ("raw", "bronze", "silver", "warehouse", "marts"):
+        assert layer in done.stdout
+    assert "quarantined" in done.stdout
+    assert "seconds" in done.stdout
+    assert "Warning" not in said(done)
+
+
+def test_runs_killed_in_every_step_end_in_the_same_tables(mirror, undisturbed, tmp_path):
+    home = tmp_path / "home"
+    for place in FAIL_POINTS:
+        killed = run(home, mirror, LAKEHOUSE_FAIL_AT=place)
+        assert killed.returncode == -9, f"{place}: {said(killed)}"
+    finished = run(home, mirror)
+    assert finished.returncode == 0, said(finished)
+    assert contents(home) == contents(undisturbed[0])
+
+
+def test_status_shows_every_layer_of_the_site(undisturbed):
+    done = call(undisturbed[0], "status")
+    assert done.returncode == 0, said(done)
+    for word in (SITE, "raw", "bronze", "silver", "warehouse", "2025-12-31"):
+        assert word in done.stdout
+
+
+def test_sql_answers_from_marts_and_from_the_lake_in_every_format(undisturbed):
+    home, _ = undisturbed
+    as_json = call(home, "sql", "select count(*) as n from marts.activity_month", "--format", "json")
+    assert json.loads(as_json.stdout)[0]["n"] > 0, said(as_json)
+    as_csv = call(home, "sql", "--lake", 'select "Id" from silver.posts order by 1 limit 2', "--format", "csv")
+    assert as_csv.stdout.splitlines()[0] == "Id", said(as_csv)
+    assert len(as_csv.stdout.splitlines()) == 3
+    as_table = call(home, "sql", "select site from marts.activity_month limit 1")
+    assert SITE in as_table.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (("sql", "select * from marts.no_such_mart"), "no_such_mart"),
+        (("sql", "delete from marts.activity_month"), "read"),
+        (("sql", "--lake", "select * from silver.no_such_table"), "silver.posts"),
+        (("sql", "selec 1"), "selec"),
+    ],
+)
+def test_a_query_that_cannot_be_answered_says_why_without_a_traceback(undisturbed, words, answer):
+    done = call(undisturbed[0], *words)
+    assert done.returncode == 1
+    assert answer in said(done)
+    assert "Traceback" not in said(done)
+
+
+def test_doctor_finds_everything_it_needs(mirror, undisturbed):
+    done = call(undisturbed[0], "doctor", LAKEHOUSE_MIRROR=str(mirror))
+    assert done.returncode == 0, said(done)
+    assert "missing" not in done.stdout
+
+
+def test_postgres_gone_is_said_and_the_lake_keeps_what_it_has(mirror, undisturbed):
+    nowhere = "postgresql://nobody@127.0.0.1:9/none"
+    done = run(undisturbed[0], mirror, LAKEHOUSE_POSTGRES=nowhere)
+    assert done.returncode == 1
+    assert "Postgres does not answer" in said(done)
+    assert "Traceback" not in said(done)

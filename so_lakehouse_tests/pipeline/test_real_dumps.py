@@ -1,0 +1,179 @@
+"""Real dumps of real sites, from their `.7z` to the marts through Dagster: every count against the published table."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import pytest
+
+from so_lakehouse.definitions import defs
+from so_lakehouse.end_to_end import Dump, raw_to_marts
+from so_lakehouse.instance import open_instance
+from so_lakehouse.lake.query import query_lake
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.runner import Runner
+from so_lakehouse.settings import Settings
+from so_lakehouse.warehouse.query import query_warehouse
+
+# Rows of each real archive, as counted by the people who collected them: site, quarter, {table: rows}; 0 where the
+# archive lacks the table. In the order of cuts, so that beer's two quarters follow each other.
+PUBLISHED = {
+    ("avp.meta", "2014-07-01"): (1_022, 460, 860, 48, 381, 75, 650, 1_385),
+    ("beer", "2016-07-01"): (5_216, 1_742, 4_800, 91, 2_008, 134, 3_658, 10_244),
+    ("beer", "2016-10-01"): (5_571, 1_860, 5_093, 93, 2_106, 133, 3_948, 10_798),
+    ("ai", "2016-10-01"): (3_290, 1_165, 3_612, 101, 1_279, 222, 3_157, 5_323),
+    ("quantumcomputing", "2018-07-01"): (4_671, 3_413, 0, 327, 1_986, 154, 3_461, 12_560),
+    ("beer.meta", "2022-04-01"): (1_214, 367, 702, 39, 251, 76, 522, 1_211),
+    ("bicycles.meta", "2023-07-01"): (6_585, 2_448, 3_994, 189, 1_446, 94, 2_551, 5_671),
+    ("datascience.meta", "2024-01-01"): (0, 0, 0, 0, 624, 0, 0, 0),
+}
+TABLE_ORDER = ("badges", "comments", "post_history", "post_links", "posts", "tags", "users", "votes")
+ROWS = {dump: dict(zip(TABLE_ORDER, counts, strict=True)) for dump, counts in PUBLISHED.items()}
+NEWEST = {site: counts for (site, _), counts in ROWS.items()}  # the last quarter of a site wins
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory, real_dumps):
+    """A lakehouse that took in every real archive, in the order of cuts; the runs are in `runs` beside it."""
+    with pytest.MonkeyPatch.context() as patch:
+        settings = Settings(home=tmp_path_factory.mktemp("lakehouse"), mirror=str(real_dumps))
+        patch.setenv("LAKEHOUSE_HOME", str(settings.home))
+        patch.setenv("LAKEHOUSE_MIRROR", str(real_dumps))
+        yield settings
+
+
+def take_in(settings, *dumps):
+    runner = Runner(defs, open_instance(settings))
+    return raw_to_marts(
+        runner,
+        [Dump(site, quarter) for site, quarter in dumps],
+        settings.mirror,
+        accept_shrink=False,
+        working=lambda title: nullcontext(),
+        finished=lambda run: None,
+    )
+
+
+@pytest.fixture(scope="module")
+def runs(home):
+    return take_in(home, *PUBLISHED)
+
+
+def lake_counts(settings, query) -> dict:
+    return {tuple(row.values())[:-1]: row["n"] for row in query_lake(Lake(settings.lake_uri), query).to_pylist()}
+
+
+def warehouse_rows(settings, query) -> list[dict]:
+    return query_warehouse(settings, query).to_pylist()
+
+
+def test_every_run_succeeds(runs):
+    assert [(run.layer, run.partition, run.failed_checks, run.error) for run in runs if not run.succeeded] == []
+
+
+@pytest.mark.parametrize("table", TABLE_ORDER)
+def test_bronze_and_quarantine_together_hold_every_row_of_every_archive(home, runs, table):
+    from so_lakehouse.lake.manifests import BronzeManifest
+
+    lake = Lake(home.lake_uri)
+    for (site, quarter), counts in ROWS.items():
+        manifest = BronzeManifest.load(lake, table, quarter, site)
+        assert manifest is not None
+        assert manifest.present == (counts[table] > 0), f"{table} of {site}"
+        assert manifest.rows + manifest.quarantined == counts[table], f"{table} of {site}"
+        assert manifest.quarantined == 0
+
+
+@pytest.mark.parametrize("table", TABLE_ORDER)
+def test_silver_and_its_quarantine_hold_the_newest_dump_of_every_site(home, runs, table):
+    held = lake_counts(home, f"select site, count(*) as n from silver.{table} group by site")
+    refused = lake_counts(
+        home,
+        "select site, table_name, count(*) as n from quarantine.rows where layer = 'silver' and resolved_at is null "
+        "group by site, table_name",
+    )
+    for site, counts in NEWEST.items():
+        assert held.get((site,), 0) + refused.get((site, table), 0) == counts[table], f"{table} of {site}"
+
+
+@pytest.mark.parametrize(
+    ("table", "measure"),
+    [
+        ("badges", "count(*)"),
+        ("comments", "count(*)"),
+        ("post_history", "sum(n)"),
+        ("post_links", "count(*)"),
+        ("posts", "count(*)"),
+        ("tags", "count(*)"),
+        ("users", "count(*)"),
+        ("votes", "sum(n)"),
+    ],
+)
+def test_the_warehouse_holds_what_silver_holds_as_rows_or_as_sums(home, runs, table, measure):
+    silver = lake_counts(home, f"select site, count(*) as n from silver.{table} group by site")
+    loaded = {
+        (row["site"],): row["n"]
+        for row in warehouse_rows(home, f"select site, ({measure})::bigint as n from lake.{table} group by site")
+    }
+    assert loaded == silver
+
+
+def ledger_row(settings, table: str, quarter: str) -> dict:
+    (row,) = query_lake(
+        Lake(settings.lake_uri),
+        f"select * from silver.ledger where site = 'beer' and table_name = '{table}' and partition = '{quarter}' "
+        "and rows_superseded = 0",
+    ).to_pylist()
+    return row
+
+
+# Published differences of beer 2016-09 -> 2016-12: new, gone, changed; and how many of the changed ones silver cannot
+# see because only a column changed that it leaves out (named here).
+BEER_CHANGES = {
+    "posts": (134, 36, 657),
+    "users": (314, 24, 610),
+    "comments": (132, 14, 13),
+    "post_history": (366, 73, 9),
+    "tags": (3, 4, 31),
+}
+
+
+@pytest.mark.parametrize("table", BEER_CHANGES)
+def test_the_ledger_shows_what_changed_between_two_real_quarters(home, runs, table):
+    row = ledger_row(home, table, "2016-10-01")
+    assert (row["rows_inserted"], row["rows_deleted"], row["rows_updated"]) == BEER_CHANGES[table]
+
+
+def test_an_older_quarter_again_changes_nothing_and_says_why(home, runs):
+    before = lake_counts(home, "select table_name, count(*) as n from silver.ledger where site = 'beer' group by 1")
+    posts = query_lake(Lake(home.lake_uri), "select * from silver.posts where site = 'beer' order by \"Id\"")
+    again = take_in(home, ("beer", "2016-07-01"))
+    assert all(run.succeeded for run in again)
+    silver = next(run for run in again if run.layer == "silver")
+    assert silver.total("inserted") == silver.total("updated") == silver.total("deleted") == 0
+    assert any("2016" in str(metadata["note"]) for metadata in silver.materialised.values()), silver.materialised
+    after = query_lake(Lake(home.lake_uri), "select * from silver.posts where site = 'beer' order by \"Id\"")
+    assert after.equals(posts)
+    assert before == lake_counts(
+        home, "select table_name, count(*) as n from silver.ledger where site = 'beer' group by 1"
+    )
+
+
+def test_marts_are_published_under_one_build_for_every_site_with_posts(home, runs):
+    sites = {row["site"] for row in warehouse_rows(home, "select distinct site from marts.activity_month")}
+    assert sites == set(NEWEST)
+    totals = warehouse_rows(
+        home,
+        "select site, sum(questions)::bigint as questions, sum(answers)::bigint as answers from marts.activity_month "
+        "where site = 'ai' group by site",
+    )
+    assert totals == [{"site": "ai", "questions": 421, "answers": 749}]  # PostTypeId 1 and 2 in the archive
+
+
+def test_every_layer_can_be_seen_in_the_instance(home, runs):
+    instance = open_instance(home)
+    assert set(instance.get_dynamic_partitions("site")) == set(NEWEST)
+    import dagster as dg
+
+    partitions = instance.get_materialized_partitions(dg.AssetKey(["bronze", "dump", "posts"]))
+    assert partitions == {f"{quarter}|{site}" for site, quarter in PUBLISHED}
