@@ -42,6 +42,7 @@ class FaultServer(ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.faults: dict[str, list[Fault]] = {}
         self.validators = True
+        self.etag = ""  # in place of one that follows from the content: a server that lies
         self.head = True
         self.requests: list[tuple[str, str, str, int]] = []
 
@@ -73,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.status or content is None:
             self._answer(fault.status or 404, fault.headers, fault.body)
             return
-        etag = f'"{hashlib.sha1(content, usedforsecurity=False).hexdigest()}"'
+        etag = self.server.etag or f'"{hashlib.sha1(content, usedforsecurity=False).hexdigest()}"'
         headers = {"ETag": etag} if self.server.validators else {}
         span = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         status, body = 200, content

@@ -122,18 +122,35 @@ def test_never_joins_bytes_of_two_versions(server: FaultServer, lake: Lake, sett
 def test_joined_bytes_of_a_lying_server_are_fetched_once_more_in_one_piece(
     server: FaultServer, lake: Lake, settings: Settings
 ):
-    """The server keeps the same ETag for other bytes; only the published checksum tells."""
-    changed = small_7z(seed=2)
-    server.faults[ARCHIVE] = [Fault(cut_after=200_000, headers={"ETag": f'"{hashlib.sha1(changed).hexdigest()}"'})]
-    server.faults[ARCHIVE] += [Fault(status=503)] * 2
+    """The server keeps one ETag for whatever it has; only the published checksum tells."""
+    server.etag = '"always"'
+    server.faults[ARCHIVE] = [Fault(cut_after=200_000), Fault(status=503), Fault(status=503)]
     with pytest.raises(Unavailable):
         land(server, lake, settings)
-    server.files |= {
-        ARCHIVE: changed,
-        SUMS: f"{hashlib.sha256(changed).hexdigest()}  beer.stackexchange.com.7z\n".encode(),
-    }
+    changed = server.files[ARCHIVE] = small_7z(seed=2)
+    server.files[SUMS] = f"{hashlib.sha256(changed).hexdigest()}  beer.stackexchange.com.7z\n".encode()
     assert landed_bytes(lake, land(server, lake, settings)) == changed
     assert [status for _, status in server.got(ARCHIVE)][-2:] == [206, 200]
+
+
+def test_bytes_of_two_mirrors_are_never_joined(server: FaultServer, lake: Lake, settings: Settings):
+    server.etag = '"always"'
+    server.faults[ARCHIVE] = [Fault(cut_after=200_000), Fault(status=503), Fault(status=503)]
+    with pytest.raises(Unavailable):
+        land(server, lake, settings)
+    with fault_server() as other:
+        other.etag, other.files = server.etag, server.files | {ARCHIVE: small_7z(seed=2)}
+        assert landed_bytes(lake, land(other, lake, settings)) == other.files[ARCHIVE]
+
+
+def test_another_range_than_asked_for_is_refused(server: FaultServer, lake: Lake, settings: Settings):
+    server.faults[ARCHIVE] = [
+        Fault(cut_after=200_000),
+        Fault(headers={"Content-Range": f"bytes 0-{len(CONTENT) - 1}/{len(CONTENT)}"}),
+    ]
+    with pytest.raises(Unavailable, match=r"answered bytes \d+- with 'bytes 0-"):
+        land(server, lake, settings)
+    assert landed_bytes(lake, land(server, lake, settings)) == CONTENT
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
@@ -194,9 +211,12 @@ def test_a_web_page_instead_of_an_archive_is_refused_at_its_first_bytes(
     server: FaultServer, lake: Lake, settings: Settings
 ):
     server.files[ARCHIVE] = b"<!DOCTYPE html><title>Log in</title>" + b" " * 300_000
+    told: list[int] = []
+    mirror = mirror_of(server)
     with pytest.raises(BadInput, match=r"not a 7z archive.*web page"):
-        land(server, lake, settings)
-    assert lake.list("raw", recursive=True) == [] or nothing_is_published(lake)
+        land_dump(lake, mirror, resolve(mirror, "beer"), settings, lambda what, done, total=None: told.append(done))
+    assert told == []
+    assert nothing_is_published(lake)
 
 
 def test_an_archive_that_is_cut_short_at_its_publisher_is_refused(server: FaultServer, lake: Lake, settings: Settings):
