@@ -36,13 +36,14 @@ def _posts(world: World, cut: date) -> Iterator[Row]:
         if not world.is_visible(post):
             continue
         is_question = post.kind == QUESTION
+        answers = [each for each in post.answers if world.is_visible(world.posts[each])]
         owner, owner_name = world.signature(post.owner)
         editor, editor_name = world.signature(post.editor)
         age = (cut - post.created.date()).days + 1
         yield {
             "Id": post.id,
             "PostTypeId": post.kind,
-            "AcceptedAnswerId": post.accepted,
+            "AcceptedAnswerId": post.accepted if post.accepted in answers else None,
             "ParentId": post.parent,
             "CreationDate": post.created,
             "Score": post.score,
@@ -56,7 +57,7 @@ def _posts(world: World, cut: date) -> Iterator[Row]:
             "LastActivityDate": post.active,
             "Title": post.title or None,
             "Tags": post.tags or None,
-            "AnswerCount": sum(world.is_visible(world.posts[each]) for each in post.answers) if is_question else None,
+            "AnswerCount": len(answers) if is_question else None,
             "CommentCount": comments[post.id],
             "ClosedDate": post.closed,
             "CommunityOwnedDate": post.community_owned,

