@@ -236,6 +236,18 @@ def test_the_plan_counts_what_is_missing_and_starts_nothing(mirror_folder: Path,
     assert after.disk_bytes == before.disk_bytes - before.bytes_to_fetch
 
 
+def test_a_file_is_only_gone_on_with_while_it_is_the_same(mirror_folder: Path):
+    mirror = open_folder(mirror_folder)
+    (archive,) = resolve(mirror, "beer").archives
+    with mirror.open(archive, 0, "") as opened:
+        validator = opened.validator
+    with mirror.open(archive, 1000, validator) as opened:
+        assert (opened.start, b"".join(opened.chunks)) == (1000, small_7z(seed=1)[1000:])
+    Path(archive.address).write_bytes(small_7z(seed=2))
+    with mirror.open(archive, 1000, validator) as opened:
+        assert opened.start == 0
+
+
 def test_progress_is_told_in_bytes(mirror_folder: Path, lake: Lake, settings: Settings):
     told: list[tuple[str, int, int | None]] = []
     mirror = open_folder(mirror_folder)

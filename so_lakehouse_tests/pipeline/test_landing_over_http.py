@@ -141,6 +141,7 @@ def test_bytes_of_two_mirrors_are_never_joined(server: FaultServer, lake: Lake, 
     with fault_server() as other:
         other.etag, other.files = server.etag, server.files | {ARCHIVE: small_7z(seed=2)}
         assert landed_bytes(lake, land(other, lake, settings)) == other.files[ARCHIVE]
+        assert other.got(ARCHIVE) == [("", 200)]
 
 
 def test_another_range_than_asked_for_is_refused(server: FaultServer, lake: Lake, settings: Settings):
