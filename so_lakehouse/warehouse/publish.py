@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg2.errors import DependentObjectsStillExist
-from psycopg2.extensions import cursor as PostgresCursor  # noqa: N812
+from psycopg2.extensions import cursor as PostgresCursor
 
 from so_lakehouse import failpoints
 from so_lakehouse.errors import BadInput, CheckFailed

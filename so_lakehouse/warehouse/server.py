@@ -10,8 +10,8 @@ from __future__ import annotations
 from urllib.parse import quote, urlencode
 
 import psycopg2
-from psycopg2.extensions import connection as PostgresConnection  # noqa: N812 - psycopg2 names its class in lower case
-from psycopg2.extensions import make_dsn, parse_dsn
+from psycopg2.extensions import connection as PostgresConnection
+from psycopg2.extensions import parse_dsn
 
 from so_lakehouse.errors import BadInput, Unavailable
 from so_lakehouse.settings import Settings
@@ -61,9 +61,13 @@ def connect(settings: Settings, *, read_only: bool = False) -> PostgresConnectio
     try:
         connection = psycopg2.connect(address)
     except psycopg2.OperationalError as error:
+        parts = parse_dsn(address)
+        where = (
+            f"{parts.get('host', 'localhost')}:{parts.get('port', '5432')}"  # never the address: it may hold a password
+        )
+        said = " ".join(str(error).split())
         raise Unavailable(
-            f"Postgres does not answer at {_without_password(address)}: {str(error).strip()}. "
-            "Start it, or correct LAKEHOUSE_POSTGRES."
+            f"Postgres does not answer at {where}: {said} Start it, or correct LAKEHOUSE_POSTGRES."
         ) from error
     if read_only:
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
@@ -88,7 +92,3 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         "SO_LAKEHOUSE_PG_PASSWORD": parts.get("password", ""),
         "SO_LAKEHOUSE_PG_DBNAME": parts.get("dbname", "postgres"),
     }
-
-
-def _without_password(address: str) -> str:
-    return make_dsn(address, **({"password": "***"} if "password" in parse_dsn(address) else {}))
