@@ -1,7 +1,7 @@
 """The jars that Spark needs beside pyspark's own: resolved once at set-up, verified, then passed as files.
 
-`python -m so_lakehouse.spark.jars` fills the folder of settings. Resolving at run time (`spark.jars.packages`) would start
-Apache Ivy with every session; here it runs once, out of pyspark's own jars, and knows Maven Central by itself.
+`python -m so_lakehouse.spark.jars` fills the folder of settings. Resolving at run time (`spark.jars.packages`) would
+start Apache Ivy with every session; here it runs once, out of pyspark's own jars, and knows Maven Central by itself.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def require_jars(settings: Settings) -> list[Path]:
 def resolve_jars(settings: Settings, jars: Sequence[Jar] | None = None) -> list[Jar]:
     """Brings what is missing or damaged in the folder; returns those jars (empty: everything was there).
 
-    Raises `Unavailable` without Java or network, `BadInput` where the bytes are not the locked ones; a jar gets its name
-    only after its bytes are verified, so a folder never holds half a jar or a wrong one.
+    Raises `Unavailable` without Java or network, `BadInput` where the bytes are not the locked ones; a jar gets its
+    name only after its bytes are verified, so a folder never holds half a jar or a wrong one.
     """
     jars = locked_jars() if jars is None else jars
     folder = settings.jars_folder
@@ -99,7 +99,7 @@ def _run_ivy(jars: Sequence[Jar], folder: Path) -> None:
         *["-retrieve", f"{folder}/jars/[artifact]-[revision].[ext]"],
     ]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=IVY_SECONDS, cwd=folder, check=False)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, timeout=IVY_SECONDS, cwd=folder, check=False)
     except subprocess.TimeoutExpired as error:
         raise Unavailable(f"Apache Ivy did not end within {IVY_SECONDS} s. Check the network and try again.") from error
     if done.returncode != 0:

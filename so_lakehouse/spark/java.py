@@ -25,7 +25,7 @@ def require_java(environment: dict[str, str] | None = None) -> int:
     """
     program = _java_program(dict(os.environ) if environment is None else environment)
     try:
-        answer = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
+        answer = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         raise Unavailable(f"Java at {program} does not run: {error}. {REMEDY}") from error
     version = _major_version(answer.stderr + answer.stdout)

@@ -33,7 +33,7 @@ QUIET = {
     "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{LOG_CONFIGURATION} -Dfile.encoding=UTF-8",
 }
 
-# One alone fails where the host's name resolves to a loopback address: the driver would bind one and announce the other.
+# One alone fails where the host's name resolves to a loopback address: the driver would bind one and announce another.
 LOCAL_ADDRESS = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 

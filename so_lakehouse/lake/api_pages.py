@@ -1,0 +1,77 @@
+"""The small bronze form of API pages: what was said of one entity, site and day, and the manifest that names it.
+
+Belongs here: the form. Not here: fetching (`api/`) or merging (`spark/`).
+
+The Parquet has the columns of the entity's table as bronze spells them, then `_as_of` (when the page was fetched: that
+is what a page speaks of, not its day) and `_present`. `_present` false is a sweep's finding: the key was asked for and
+not returned; the other columns are null. A later fetch of the same day adds rows to the partition and makes a new
+version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Self
+
+import pyarrow as pa
+
+from so_lakehouse.lake import paths
+from so_lakehouse.lake.manifests import CheckOutcome
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.schema import Table
+from so_lakehouse.schema_forms import bronze_schema
+
+AS_OF = pa.field("_as_of", pa.timestamp("us", tz="UTC"), nullable=False)
+PRESENT = pa.field("_present", pa.bool_(), nullable=False)
+
+
+def page_schema(table: Table) -> pa.Schema:
+    """Arrow schema of the pages of a table: the dump's bronze schema, `_as_of` and `_present`.
+
+    A sweep's absent row has nothing but its key, so no column but Id is required.
+    """
+    return pa.schema([*bronze_schema(table), AS_OF, PRESENT])
+
+
+@dataclass(frozen=True)
+class PagesManifest:
+    """Everything bronze holds of one (entity, site, day)."""
+
+    site: str
+    day: str  # ISO date: the partition, not what the pages speak of
+    entity: str
+    data_version: str
+    rows: int  # present rows
+    absent: int  # findings of sweeps
+    newest_as_of: str  # ISO, UTC
+    files: tuple[str, ...] = ()  # Parquet, relative to the lake
+    written_at: str = ""
+    checks: tuple[CheckOutcome, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return all(check.passed for check in self.checks if check.blocking)
+
+    @property
+    def newest(self) -> datetime:
+        return datetime.fromisoformat(self.newest_as_of)
+
+    @classmethod
+    def load(cls, lake: Lake, entity: str, day: str, site: str) -> Self | None:
+        try:
+            content = lake.read_json(paths.bronze_api_manifest(entity, day, site))
+        except FileNotFoundError:
+            return None
+        checks = tuple(CheckOutcome(**check) for check in content["checks"])
+        return cls(**content | {"checks": checks, "files": tuple(content["files"])})
+
+    def save(self, lake: Lake) -> None:
+        lake.write_json(paths.bronze_api_manifest(self.entity, self.day, self.site), asdict(self))
+
+
+def pages_of(lake: Lake, entity: str, site: str) -> list[PagesManifest]:
+    """All that bronze holds of one entity of one site, by day."""
+    days = [folder.rpartition("day=")[2] for folder in lake.list(paths.bronze_api(entity))]
+    found = [PagesManifest.load(lake, entity, day, site) for day in days]
+    return [manifest for manifest in found if manifest is not None]

@@ -1,0 +1,171 @@
+"""The ledger of silver: which input was applied to which table, and what became of its rows.
+
+The truth is in the commits: each commit of a silver table carries its ledger rows as user metadata, so that they
+appear with the data or not at all. `silver/ledger` repeats them for readers and keeps them when a table's history
+expires; after a crash between the two, the next run finds the rows in the history. Read here without a JVM; written by
+`spark/write.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
+from typing import Any, Self
+
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from so_lakehouse.lake import silver_tables
+from so_lakehouse.lake.storage import Lake
+
+DUMP = "dump"
+POSTS = "posts"  # source of rows that go along with a deleted post
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """One applied input; meanings are in `silver_tables.LEDGER`."""
+
+    site: str
+    table_name: str
+    source: str
+    partition: str
+    data_version: str
+    rule_version: str
+    applied_at: datetime
+    rows_in: int = 0
+    rows_inserted: int = 0
+    rows_updated: int = 0
+    rows_unchanged: int = 0
+    rows_superseded: int = 0
+    rows_suppressed: int = 0
+    rows_quarantined: int = 0
+    rows_deduplicated: int = 0
+    rows_deleted: int = 0
+    cut_at: datetime | None = None
+    revision: int | None = None
+    rests_on: str | None = None
+    delta_version: int | None = None
+
+    @property
+    def rows_accounted(self) -> int:
+        """The sum that must equal `rows_in`."""
+        return (
+            self.rows_inserted
+            + self.rows_updated
+            + self.rows_unchanged
+            + self.rows_superseded
+            + self.rows_suppressed
+            + self.rows_quarantined
+            + self.rows_deduplicated
+        )
+
+    @property
+    def input(self) -> tuple[str, str, str, str]:
+        """What makes an input the same input."""
+        return (self.source, self.partition, self.data_version, self.rule_version)
+
+    def to_json(self) -> dict[str, Any]:
+        """For commit metadata: ISO times, no delta_version (a commit does not know its own)."""
+        content = {name: value for name, value in asdict(self).items() if value is not None and name != "delta_version"}
+        return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in content.items()}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any], delta_version: int) -> Self:
+        times = {name: datetime.fromisoformat(content[name]) for name in ("applied_at", "cut_at") if name in content}
+        return cls(**content | times, delta_version=delta_version)
+
+
+ARROW = pa.schema(
+    [
+        ("site", pa.string()),
+        ("table_name", pa.string()),
+        ("source", pa.string()),
+        ("partition", pa.string()),
+        ("data_version", pa.string()),
+        ("rule_version", pa.string()),
+        ("applied_at", pa.timestamp("us", tz="UTC")),
+        *((field.name, pa.int64()) for field in fields(LedgerRow) if field.name.startswith("rows_")),
+        ("cut_at", pa.timestamp("us", tz="UTC")),
+        ("revision", pa.int32()),
+        ("rests_on", pa.string()),
+        ("delta_version", pa.int64()),
+    ]
+)
+
+
+def to_arrow(rows: Iterable[LedgerRow]) -> pa.Table:
+    return pa.Table.from_pylist([asdict(row) for row in rows], schema=ARROW)
+
+
+def commit_metadata(rows: Sequence[LedgerRow]) -> str:
+    """What a commit carries."""
+    return json.dumps({"ledger": [row.to_json() for row in rows]}, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All that was applied to one site. `unrecorded`: rows in commits of any site that the table does not hold yet."""
+
+    site: str
+    recorded: tuple[LedgerRow, ...]
+    unrecorded: tuple[LedgerRow, ...]
+
+    def of(self, table: str) -> list[LedgerRow]:
+        """Rows of one table of the site, in the order in which they were applied."""
+        rows = [row for row in (*self.recorded, *self.unrecorded) if (row.site, row.table_name) == (self.site, table)]
+        return sorted(rows, key=lambda row: row.applied_at)
+
+    def newest_dump(self, table: str) -> LedgerRow | None:
+        """The dump that stands applied: the last in the order of (cut, revision), then of application."""
+        dumps = [row for row in self.of(table) if row.source == DUMP]
+        return max(dumps, key=lambda row: (row.cut_at, row.revision, row.applied_at), default=None)
+
+    def last_change(self, table: str) -> int | None:
+        """Delta version of the last commit that changed rows of this site; None where there was none."""
+        return max((row.delta_version for row in self.of(table) if row.delta_version is not None), default=None)
+
+
+def load(lake: Lake, site: str, tables: Iterable[str]) -> Ledger:
+    """The ledger of one site; commits of `tables` that it does not hold yet are read from their histories.
+
+    Whoever records a commit records all earlier ones of that table, of any site: so only what follows the newest
+    recorded version is read.
+    """
+    delta = open_delta(lake, silver_tables.LEDGER.name)
+    recorded: list[LedgerRow] = []
+    known: dict[str, int] = {}
+    if delta is not None:
+        rows = delta.to_pyarrow_table(filters=[("site", "=", site)]).select(ARROW.names)
+        recorded = [LedgerRow(**row) for row in rows.to_pylist()]
+        versions = delta.to_pyarrow_table(columns=["table_name", "delta_version"])
+        newest = versions.group_by("table_name").aggregate([("delta_version", "max")]).to_pylist()
+        known = {row["table_name"]: row["delta_version_max"] for row in newest if row["delta_version_max"] is not None}
+    unrecorded = [row for table in tables for row in committed_rows(lake, table, known.get(table, -1))]
+    return Ledger(site, tuple(recorded), tuple(unrecorded))
+
+
+def committed_rows(lake: Lake, table: str, after_version: int) -> list[LedgerRow]:
+    """The ledger rows that commits of a table after this version carry, oldest first."""
+    delta = open_delta(lake, table)
+    if delta is None or delta.version() <= after_version:
+        return []
+    rows = []
+    for commit in reversed(delta.history(delta.version() - after_version)):
+        content = json.loads(commit.get("userMetadata") or "{}")
+        rows += [LedgerRow.from_json(entry, commit["version"]) for entry in content.get("ledger", ())]
+    return [row for row in rows if row.delta_version is not None and row.delta_version > after_version]
+
+
+def open_delta(lake: Lake, table: str) -> DeltaTable | None:
+    """A silver table for reading without a JVM; None where it does not exist yet."""
+    if not lake.exists(f"{silver_tables.paths.silver(table)}/_delta_log"):
+        return None
+    return DeltaTable(silver_tables.uri(lake, table))
+
+
+def recorded_at(rows: Iterable[LedgerRow], delta_version: int | None) -> list[LedgerRow]:
+    """The rows as they stand after the commit of this version."""
+    return [replace(row, delta_version=delta_version) for row in rows]

@@ -1,0 +1,132 @@
+"""Which of the evidence in bronze a table of silver must still take in, which it ignores, and why.
+
+Belongs here: the decision, from manifests and ledger alone. Not here: any row (`spark/`).
+
+Source of the rules: docs/converge.md. A dump orders by (cut, revision). The newest one decides; older ones count only
+where it is silent: where it holds keys in a form that could not be read ("open"), the dump before it tells those, and
+so on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from so_lakehouse.lake.ledger import DUMP, LedgerRow
+from so_lakehouse.lake.manifests import BronzeManifest, bronze_manifests
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.schema import TABLES
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """An input that was not applied, with the reason as a sentence for people."""
+
+    source: str
+    partition: str
+    rows: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class WaitingDump:
+    """The newest dump of a table and the older ones it rests on, oldest first (`chain`; the newest is its last)."""
+
+    chain: tuple[BronzeManifest, ...]
+
+    @property
+    def newest(self) -> BronzeManifest:
+        return self.chain[-1]
+
+    @property
+    def rests_on(self) -> str | None:
+        return ",".join(manifest.data_version for manifest in self.chain[:-1]) or None
+
+
+def eligible_dumps(lake: Lake, table: str, site: str) -> tuple[list[BronzeManifest], list[Ignored]]:
+    """A table's dumps that passed every gate, in the order of (cut, revision), and those that did not.
+
+    A dump counts only as a whole: where any table of the same (site, quarter, bytes) failed a blocking check, none of
+    its tables is read, so that tables of one cut stay together.
+    """
+    eligible, ignored = [], []
+    for manifest in bronze_manifests(lake, table, site):
+        if not manifest.present:
+            reason = f"{manifest.release} has no {table}: the rows that silver holds stay"
+        elif failed := _failed_checks(lake, manifest):
+            reason = f"blocked by checks of bronze: {', '.join(failed)}"
+        else:
+            eligible.append(manifest)
+            continue
+        ignored.append(Ignored(DUMP, manifest.quarter, manifest.rows, reason))
+    return eligible, ignored
+
+
+def _failed_checks(lake: Lake, manifest: BronzeManifest) -> list[str]:
+    """Blocking checks that failed in any table of this dump, as `table.check`."""
+    failed = []
+    for table in TABLES:
+        other = BronzeManifest.load(lake, table, manifest.quarter, manifest.site)
+        if other is not None and other.raw_version == manifest.raw_version:
+            failed += [f"{table}.{check.name}" for check in other.checks if check.blocking and not check.passed]
+    return failed
+
+
+def waiting_dump(
+    eligible: list[BronzeManifest],
+    applied: LedgerRow | None,
+    rule_version: str,
+    is_open: Callable[[BronzeManifest], bool],
+) -> tuple[WaitingDump | None, list[Ignored]]:
+    """The dump to apply now (None: nothing to do), and why the others are not.
+
+    `is_open(manifest)` tells whether a dump holds keys that it does not tell; it is asked of as few dumps as possible.
+    """
+    if not eligible:
+        return None, []
+    newest = eligible[-1]
+    if applied is not None and _order(newest) < (applied.cut_at, applied.revision):
+        return None, [_superseded(manifest, _day(applied.cut_at)) for manifest in eligible]
+    chain = _chain(eligible, is_open)
+    others = [_superseded(manifest, newest.cut_date) for manifest in eligible if manifest not in chain]
+    waiting = WaitingDump(chain)
+    if applied is not None and (applied.data_version, applied.rule_version, applied.rests_on) == (
+        newest.data_version,
+        rule_version,
+        waiting.rests_on,
+    ):
+        told = [Ignored(DUMP, newest.quarter, newest.rows, f"{_name(newest)} is already applied")]
+        return None, [*others, *told]
+    return waiting, others
+
+
+def _chain(eligible: list[BronzeManifest], is_open: Callable[[BronzeManifest], bool]) -> tuple[BronzeManifest, ...]:
+    chain: list[BronzeManifest] = []
+    for manifest in reversed(eligible):
+        chain.insert(0, manifest)
+        if not is_open(manifest):
+            break
+    return tuple(chain)
+
+
+def _order(manifest: BronzeManifest) -> tuple[datetime, int]:
+    return manifest.cut_at, manifest.revision
+
+
+def _superseded(manifest: BronzeManifest, cut: str) -> Ignored:
+    reason = f"{_name(manifest)} is not newer than the applied cut {cut}: superseded"
+    return Ignored(DUMP, manifest.quarter, manifest.rows, reason)
+
+
+def _name(manifest: BronzeManifest) -> str:
+    return f"{manifest.release} (cut {manifest.cut_date}, revision {manifest.revision})"
+
+
+def _day(moment: datetime | None) -> str:
+    return date.isoformat(moment.date()) if moment else ""
+
+
+def reasons(ignored: Iterable[Ignored]) -> list[str]:
+    """The sentences, each once."""
+    return list(dict.fromkeys(entry.reason for entry in ignored))

@@ -1,0 +1,193 @@
+"""Makes silver hold what all evidence in bronze says, for one site. See docs/converge.md for the rules.
+
+Belongs here: the order of work. Plan every table, refuse what must be refused, then write: tombstones, tables, ledger.
+A crash anywhere in between is repaired by the next run, because every step finds out by itself what is already there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from uuid import uuid4
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from so_lakehouse import failpoints, schema
+from so_lakehouse.lake import gates, ledger, paths, silver_tables
+from so_lakehouse.lake.gates import TableGate
+from so_lakehouse.lake.ledger import Ledger, LedgerRow
+from so_lakehouse.lake.manifests import CheckOutcome
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.lake.waiting import Ignored
+from so_lakehouse.progress import Progress, silent
+from so_lakehouse.quality.silver import Case, outcomes
+from so_lakehouse.settings import Settings
+from so_lakehouse.spark import read, write
+from so_lakehouse.spark.measure import measured
+from so_lakehouse.spark.plan import TablePlan, plan_table
+
+# Small commits wait for the driver and the disk, not for cores; more at once than this gained nothing.
+TABLES_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Converged:
+    """What a converge made of one table of one site."""
+
+    table: str
+    site: str
+    rows: int  # current rows of the site
+    applied: tuple[LedgerRow, ...]  # what this run applied; empty: nothing was new
+    ignored: tuple[Ignored, ...]  # what it did not, and why
+    version: int | None  # of the Delta table, after this run; None: there is no table yet
+    data_version: str  # changes exactly when rows of the site do
+    checks: tuple[CheckOutcome, ...] = ()
+
+    @property
+    def quarantined(self) -> int:
+        return sum(row.rows_quarantined for row in self.applied)
+
+
+def converge(
+    spark: SparkSession,
+    lake: Lake,
+    site: str,
+    tables: Sequence[str],
+    settings: Settings,
+    progress: Progress = silent,
+) -> dict[str, Converged]:
+    """Takes in what bronze holds and silver does not, for these tables of one site; returns what became of each.
+
+    Raises `CheckFailed` where a dump would delete too much of a table (then nothing was written).
+    """
+    write.site_literal(site)
+    names = [name for name in schema.TABLES if name in {schema.table(wanted).name for wanted in tables}]
+    known = ledger.load(lake, site, names)
+    attempt = uuid4().hex
+    try:
+        plans = _planned(spark, lake, site, names, known, settings, attempt, progress)
+        _write(spark, lake, site, plans, progress)
+    finally:
+        lake.delete(paths.staging(site, attempt))
+    write.record(spark, lake, _to_record(ledger.load(lake, site, names), plans))
+    after = ledger.load(lake, site, names)
+    checked = _checked(spark, lake, site, names, after, progress)
+    return {name: _result(lake, site, plan, known, after, checked) for name, plan in plans.items()}
+
+
+def _planned(
+    spark: SparkSession,
+    lake: Lake,
+    site: str,
+    names: Sequence[str],
+    known: Ledger,
+    settings: Settings,
+    attempt: str,
+    progress: Progress,
+) -> dict[str, TablePlan]:
+    def plan(name: str) -> TablePlan:
+        planned = plan_table(spark, lake, site, schema.table(name), known, settings, attempt)
+        progress(f"{site}: compared {name}", sum(row.rows_in for row in planned.ledger_rows))
+        return planned
+
+    with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
+        return dict(zip(names, pool.map(plan, names), strict=True))
+
+
+def _write(spark: SparkSession, lake: Lake, site: str, plans: dict[str, TablePlan], progress: Progress) -> None:
+    _write_tombstones(spark, lake, site, plans)
+    changed = [plan for plan in plans.values() if plan.changes is not None]
+    with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
+        for plan in pool.map(lambda plan: _write_table(spark, lake, site, plan), changed):
+            progress(f"{site}: wrote {plan.table.name}", sum(row.rows_in for row in plan.ledger_rows))
+
+
+def _write_tombstones(spark: SparkSession, lake: Lake, site: str, plans: dict[str, TablePlan]) -> None:
+    """All tables' tombstones in one commit, before the rows go: a crash leaves a key too many, never one too few."""
+    new = {name: plan.tombstones for name, plan in plans.items() if plan.tombstones is not None}
+    exists = ledger.open_delta(lake, silver_tables.TOMBSTONES.name) is not None
+    if not new:
+        return
+    rows: DataFrame | None = None
+    for name, frame in new.items():
+        named = frame.withColumn("table_name", F.lit(name))
+        rows = named if rows is None else rows.unionByName(named)
+    if exists:
+        held = read.silver_rows(spark, lake, silver_tables.TOMBSTONES.name, site).drop("site")
+        rows = rows.unionByName(held.where(~F.col("table_name").isin(list(new))))
+    write.create(spark, lake, silver_tables.TOMBSTONES)
+    failpoints.reach("silver.before_tombstones")
+    write.replace_site(rows, lake, silver_tables.TOMBSTONES, site)
+    failpoints.reach("silver.tombstones_written")
+
+
+def _write_table(spark: SparkSession, lake: Lake, site: str, plan: TablePlan) -> TablePlan:
+    session = write.own_session(spark)
+    write.create(session, lake, plan.table)
+    metadata = ledger.commit_metadata(plan.ledger_rows)
+    failpoints.reach(f"silver.before_{plan.table.name}")
+    if plan.first_load:
+        write.append(plan.changes, lake, plan.table, site, metadata)
+    else:
+        write.merge(session, plan.staged, lake, plan.table, site, metadata)
+    failpoints.reach(f"silver.{plan.table.name}_written")
+    return plan
+
+
+def _to_record(after: Ledger, plans: dict[str, TablePlan]) -> list[LedgerRow]:
+    """Rows that commits carry and the ledger lacks, and rows of inputs that changed nothing and so have no commit."""
+    without_commit = [row for plan in plans.values() if plan.changes is None for row in plan.ledger_rows]
+    return [*after.unrecorded, *without_commit]
+
+
+def _data_version(after: Ledger, table: str) -> str:
+    """Moves exactly when rows of the site do: compaction and other sites' commits leave it."""
+    changed = after.last_change(table)
+    return f"{table}@{'none' if changed is None else changed}"
+
+
+def _checked(
+    spark: SparkSession, lake: Lake, site: str, names: Sequence[str], after: Ledger, progress: Progress
+) -> dict[str, TableGate]:
+    """The gates of these tables; checks run only where the rows changed since the last gate."""
+    last = gates.load(lake, site)
+
+    def check(name: str) -> TableGate | None:
+        delta = ledger.open_delta(lake, name)
+        if delta is None or not after.of(name):
+            return None
+        version = _data_version(after, name)
+        if name in last and last[name].data_version == version:
+            return last[name]
+        table = schema.table(name)
+        case = Case(table, site, measured(spark, lake, table, site), tuple(after.of(name)), last.get(name))
+        progress(f"{site}: checked {name}", case.measured.rows)
+        return TableGate(delta.version(), version, outcomes(case))
+
+    with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
+        found = {name: gate for name, gate in zip(names, pool.map(check, names), strict=True) if gate is not None}
+    if any(last.get(name) != gate for name, gate in found.items()):
+        failpoints.reach("silver.before_gate")
+        gates.save(lake, site, found)
+    return found
+
+
+def _result(
+    lake: Lake, site: str, plan: TablePlan, known: Ledger, after: Ledger, checked: dict[str, TableGate]
+) -> Converged:
+    name = plan.table.name
+    before = {row.input for row in known.of(name)}
+    rows = after.of(name)
+    delta = ledger.open_delta(lake, name)
+    return Converged(
+        table=name,
+        site=site,
+        rows=sum(row.rows_inserted - row.rows_deleted for row in rows),
+        applied=tuple(row for row in rows if row.input not in before),
+        ignored=tuple(plan.ignored),
+        version=None if delta is None else delta.version(),
+        data_version=_data_version(after, name),
+        checks=checked[name].checks if name in checked else (),
+    )

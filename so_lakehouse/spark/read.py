@@ -1,0 +1,44 @@
+"""Bronze and silver as DataFrames: what a manifest or a Delta table names, with declared types. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from so_lakehouse.lake import silver_tables
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.schema import Table, Type
+from so_lakehouse.schema_forms import SPARK
+
+QUARANTINE = "byte_offset BIGINT, reason STRING, detail STRING, id BIGINT, raw BINARY"
+
+
+def bronze_form(table: Table) -> str:
+    """Spark's DDL of `schema_forms.bronze_schema`: tag lists are still one string."""
+    columns = [f"`{c.name}` {SPARK[Type.TEXT if c.type is Type.TAGS else c.type]}" for c in table.columns]
+    return ", ".join([*columns, "`_extra` MAP<STRING, STRING>", "`_offset` BIGINT"])
+
+
+def page_form(table: Table) -> str:
+    """Spark's DDL of `api_pages.page_schema`."""
+    return f"{bronze_form(table)}, `_as_of` TIMESTAMP, `_present` BOOLEAN"
+
+
+def parquet(spark: SparkSession, lake: Lake, files: Sequence[str], form: str) -> DataFrame:
+    """The rows of these files of the lake; without files, no rows."""
+    if not files:
+        return spark.createDataFrame([], form)
+    return spark.read.schema(form).parquet(*(lake.uri(file) for file in files))
+
+
+def silver_rows(spark: SparkSession, lake: Lake, table: str, site: str) -> DataFrame:
+    """Current rows of one site."""
+    return spark.read.format("delta").load(silver_tables.uri(lake, table)).where(F.col("site") == site)
+
+
+def tombstones(spark: SparkSession, lake: Lake, table: str, site: str) -> DataFrame:
+    """Tombstones of one table of one site: id, as_of, reason, post_id."""
+    rows = silver_rows(spark, lake, silver_tables.TOMBSTONES.name, site)
+    return rows.where(F.col("table_name") == table).select("id", "as_of", "reason", "post_id")

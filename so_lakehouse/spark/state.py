@@ -1,0 +1,103 @@
+"""The state that dumps alone support: rows of the newest one, and of older ones where it is silent.
+
+DataFrame to DataFrame. Belongs here: folding dumps in the order of their cuts. Not here: pages (`overlay.py`), what
+silver holds now (`compare.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from so_lakehouse.lake.ledger import LedgerRow
+from so_lakehouse.lake.manifests import BronzeManifest
+from so_lakehouse.lake.quarantine import CleaningManifest
+from so_lakehouse.lake.silver_tables import BOOKKEEPING
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.schema import Table
+from so_lakehouse.spark import clean, examine, read
+
+QUARANTINED = "quarantined"
+SUSPENDED = "deletions suspended"
+
+
+@dataclass(frozen=True)
+class Dump:
+    """One dump of one table with what cleaning found in it."""
+
+    manifest: BronzeManifest
+    cleaning: CleaningManifest
+
+    @property
+    def suspends_deletions(self) -> bool:
+        """A row whose key cannot be read may be any row: then nothing counts as absent."""
+        return self.manifest.quarantined_without_key > 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are keys that this dump does not tell."""
+        return self.suspends_deletions or self.cleaning.open_keys > 0
+
+
+def told_rows(spark: SparkSession, lake: Lake, table: Table, dump: Dump, keep_personal: bool) -> DataFrame:
+    """The rows that a dump tells, one per key, in silver's spelling with empty bookkeeping."""
+    rows = read.parquet(spark, lake, dump.manifest.files, read.bronze_form(table))
+    if dump.cleaning.quarantined:
+        rows = clean.faultless(rows, table)
+    rows = clean.one_per_key(rows, table, dump.cleaning.equal_keys)
+    empty = {column.name: F.lit(None).cast(column.type) for column in BOOKKEEPING}
+    return clean.shaped(rows, table, keep_personal).withColumns(empty)
+
+
+def folded(
+    spark: SparkSession, lake: Lake, table: Table, dumps: Sequence[Dump], before: DataFrame | None, keep_personal: bool
+) -> DataFrame:
+    """The state after these dumps, oldest first.
+
+    `before` holds rows of evidence older than the first dump (None: there is none); they matter only for keys about
+    which every dump is silent.
+    """
+    state = before
+    cut: datetime | None = None
+    for dump in dumps:
+        rows = told_rows(spark, lake, table, dump, keep_personal)
+        if state is not None and dump.is_open:
+            rows = rows.unionByName(_silent(spark, lake, table, dump, state, rows, cut))
+        state, cut = rows, dump.manifest.cut_at
+    if state is None:
+        raise ValueError("no dumps to fold")
+    return state
+
+
+def _silent(
+    spark: SparkSession,
+    lake: Lake,
+    table: Table,
+    dump: Dump,
+    state: DataFrame,
+    rows: DataFrame,
+    cut: datetime | None,
+) -> DataFrame:
+    """Rows of the earlier state that this dump neither tells nor denies, marked; `cut` is what that state speaks of."""
+    untold = examine.untold_keys(spark, lake, table, dump.manifest, dump.cleaning.files).withColumn(
+        "_untold", F.lit(True)
+    )
+    candidates = state.join(rows.select("Id"), "Id", "left_anti").join(untold, "Id", "left")
+    if not dump.suspends_deletions:
+        candidates = candidates.where("_untold")
+    reason = F.when(F.col("_untold"), F.lit(QUARANTINED)).otherwise(F.lit(SUSPENDED))
+    return candidates.withColumns({"_as_of": F.coalesce("_as_of", F.lit(cut)), "_kept": reason}).drop("_untold")
+
+
+def kept_before(target: DataFrame, applied: LedgerRow | None, first_cut: datetime) -> DataFrame | None:
+    """Rows of silver whose dump is older than the oldest that bronze still holds: what `folded` takes as `before`."""
+    if applied is None or applied.cut_at is None:
+        return None
+    pure = F.col("_as_of").isNull() & F.lit(applied.cut_at < first_cut)
+    kept = F.col("_kept").isNotNull() & (F.col("_as_of") < F.lit(first_cut))
+    rows = target.where(pure | kept)
+    return rows.withColumn("_as_of", F.coalesce("_as_of", F.lit(applied.cut_at))).drop("site")

@@ -1,0 +1,115 @@
+"""Every write to a Delta table of silver: create, append, merge, replace. One call is one commit.
+
+Belongs here: how rows reach a table. Not here: which rows (`plan.py`), and who may write at all (`lake/lock.py`): the
+caller holds the tables' locks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import contextmanager
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from so_lakehouse import failpoints
+from so_lakehouse.errors import BadInput
+from so_lakehouse.lake import ledger, silver_tables
+from so_lakehouse.lake.ledger import LedgerRow
+from so_lakehouse.lake.silver_tables import DeltaTable, literal, quoted_path
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.spark.compare import ACTION, DELETE
+
+USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+
+
+def own_session(spark: SparkSession) -> SparkSession:
+    """A session whose configuration is its own, so that threads do not see each other's commit metadata.
+
+    Spark Connect has none to give: there the caller's session is used, and tables are written one after the other.
+    """
+    return spark.newSession() if hasattr(spark, "newSession") else spark
+
+
+def create(spark: SparkSession, lake: Lake, table: DeltaTable) -> None:
+    """Creates the table where there is none."""
+    if ledger.open_delta(lake, table.name) is None:
+        spark.sql(silver_tables.create_statement(table, silver_tables.uri(lake, table.name)))
+        failpoints.reach("silver.table_created")
+
+
+def append(rows: DataFrame, lake: Lake, table: DeltaTable, site: str, metadata: str = "") -> None:
+    """Adds rows of one site; `site` is put first, the other columns come by name."""
+    complete = rows.withColumn("site", F.lit(site)).select(*table.column_names)
+    writer = complete.write.format("delta").mode("append")
+    if metadata:
+        writer = writer.option("userMetadata", metadata)
+    writer.save(silver_tables.uri(lake, table.name))
+
+
+def stage(changes: DataFrame, lake: Lake, folder: str) -> DataFrame:
+    """Writes rows as Parquet and returns them from there: computed once, of known size, and independent of the table
+    that they are merged into. (Delta refuses a cached source, and would make such a copy itself.)
+    """
+    changes.write.parquet(lake.uri(folder))
+    return changes.sparkSession.read.schema(changes.schema).parquet(lake.uri(folder))
+
+
+def merge(spark: SparkSession, staged: str, lake: Lake, table: DeltaTable, site: str, metadata: str) -> None:
+    """Applies the `compare.changed_rows` staged in a folder to one site, in one commit.
+
+    The site stands in the condition as a literal: merges of different sites then touch different partitions.
+    """
+    source = "parquet.`" + lake.uri(staged).replace("`", "``") + "`"
+    with _setting(spark, USER_METADATA, metadata):
+        spark.sql(_merge_statement(table, silver_tables.uri(lake, table.name), source, site))
+
+
+def _merge_statement(table: DeltaTable, address: str, source: str, site: str) -> str:
+    columns = [name for name in table.column_names if name not in ("site", "Id")]
+    assignments = ", ".join(f"t.`{name}` = s.`{name}`" for name in columns)
+    names = ", ".join(f"`{name}`" for name in columns)
+    values = ", ".join(f"s.`{name}`" for name in columns)
+    return f"""
+        MERGE INTO {quoted_path(address)} t USING {source} s ON t.site = {site_literal(site)} AND t.Id = s.Id
+        WHEN MATCHED AND s.{ACTION} = '{DELETE}' THEN DELETE
+        WHEN MATCHED THEN UPDATE SET {assignments}
+        WHEN NOT MATCHED AND s.{ACTION} <> '{DELETE}'
+          THEN INSERT (site, `Id`, {names}) VALUES ({site_literal(site)}, s.`Id`, {values})
+    """
+
+
+def replace_site(rows: DataFrame, lake: Lake, table: DeltaTable, site: str) -> None:
+    """Makes these rows the site's only ones, in one commit."""
+    complete = rows.withColumn("site", F.lit(site)).select(*table.column_names)
+    writer = complete.write.format("delta").mode("overwrite").option("replaceWhere", f"site = {site_literal(site)}")
+    writer.save(silver_tables.uri(lake, table.name))
+
+
+def record(spark: SparkSession, lake: Lake, rows: Sequence[LedgerRow]) -> None:
+    """Appends rows to `silver/ledger` in one commit; nothing where there are none."""
+    if not rows:
+        return
+    create(spark, lake, silver_tables.LEDGER)
+    table = spark.createDataFrame(ledger.to_arrow(rows)).select(*silver_tables.LEDGER.column_names)
+    failpoints.reach("silver.before_ledger")
+    table.write.format("delta").mode("append").save(silver_tables.uri(lake, silver_tables.LEDGER.name))
+    failpoints.reach("silver.ledger_written")
+
+
+def site_literal(site: str) -> str:
+    """The site as a SQL literal; `BadInput` for what cannot be a site key."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", site):
+        raise BadInput(f"{site!r} is no site key; they look like beer, beer.meta or mathoverflow.net.")
+    return literal(site)
+
+
+@contextmanager
+def _setting(spark: SparkSession, name: str, value: str):
+    """The session's configuration with this value, for the block only."""
+    spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        spark.conf.unset(name)
