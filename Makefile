@@ -26,8 +26,10 @@ setup: prerequisites .venv/.installed .jars/.resolved dbt_project/target/manifes
 .venv/.installed: requirements.lock pyproject.toml
 	@echo "Installing the locked packages into .venv (about 1.7 GB) …"
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@awk '/^uv==/ {found = 1; print; next} found && /^ / {print; next} {found = 0}' requirements.lock > .venv/uv.lock
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
+	@.venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .jars/.resolved: so_lakehouse/spark/jars.lock.txt .venv/.installed
@@ -58,7 +60,7 @@ bench: setup ## the benchmarks behind docs/benchmarks.md (slow; on an idle machi
 	@.venv/bin/python -m benchmarks
 
 lock: ## write requirements.lock anew from pyproject.toml
-	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra dev pyproject.toml -o requirements.lock
+	@uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url --extra dev pyproject.toml -o requirements.lock
 
 clean: ## remove the lakehouse, the environment and everything made
 	@rm -rf .lakehouse .venv .jars build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis dbt_project/target dbt_project/logs
