@@ -172,7 +172,24 @@ def _statements(cursor: PostgresCursor, projection: Projection) -> list[str]:
             statements.append(f"{table} ALTER COLUMN {name} {'DROP' if field.nullable else 'SET'} NOT NULL")
         if comment != field.description:
             statements.append(_comment(projection, field))
-    return statements
+    return statements + _missing_indexes(cursor, projection)
+
+
+def _missing_indexes(cursor: PostgresCursor, projection: Projection) -> list[str]:
+    """Declared indexes that the table lacks; others that somebody added are theirs."""
+    cursor.execute(
+        "SELECT array_agg(a.attname::text ORDER BY k.position) FROM pg_index i"
+        " CROSS JOIN unnest(i.indkey) WITH ORDINALITY k(number, position)"
+        " JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number"
+        " WHERE i.indrelid = to_regclass(%s) GROUP BY i.indexrelid",
+        (f"lake.{projection.name}",),
+    )
+    existing = {tuple(columns) for (columns,) in cursor.fetchall()}
+    return [
+        statement
+        for columns, statement in zip(projection.indexes, _indexes(projection), strict=True)
+        if columns not in existing
+    ]
 
 
 def _create(projection: Projection) -> str:
