@@ -1,9 +1,11 @@
 """What an archive says it holds, and whether that may be read.
 
-Belongs here: 7-Zip's listing, the allow-list of members, the limits on sizes. Does not belong here: reading a member (`unpack.py`).
+Belongs here: 7-Zip's listing, the allow-list of members, the limits on sizes. Does not belong here: reading a member
+(`unpack.py`).
 
-Nothing in an archive is trusted. No name of a member ever becomes a name on disk, and a member that is not on the allow-list is
-never unpacked: it is ignored where it is harmless (a licence, a readme) and refused where a path or a link tries to lead elsewhere.
+Nothing in an archive is trusted. No name of a member ever becomes a name on disk, and a member that is not on the
+allow-list is never unpacked: it is ignored where it is harmless (a licence, a readme) and refused where a path or a
+link tries to lead elsewhere.
 """
 
 from __future__ import annotations
@@ -62,8 +64,8 @@ def volumes(names: list[str]) -> list[str]:
 def inventory(path: Path, where: str, settings: Settings) -> Inventory:
     """What the archive holds of a dump. `where` names site and archive in messages.
 
-    Raises `BadInput` for what is no 7z archive, is damaged, encrypted or larger than the settings allow, and for members that
-    are links, lead out of the archive or stand twice.
+    Raises `BadInput` for what is no 7z archive, is damaged, encrypted or larger than the settings allow, and for
+    members that are links, lead out of the archive or stand twice.
     """
     entries = _listing(path, where)
     packed = _packed_size(path)
@@ -72,13 +74,15 @@ def inventory(path: Path, where: str, settings: Settings) -> Inventory:
     for member in members:
         if member.size > settings.max_unpacked_bytes:
             raise BadInput(
-                f"{where}: {member.name} says it unpacks to {member.size:,} bytes, more than the {settings.max_unpacked_bytes:,} allowed. "
+                f"{where}: {member.name} says it unpacks to {member.size:,} bytes, more than the "
+                f"{settings.max_unpacked_bytes:,} allowed. "
                 "If the archive can be trusted, raise LAKEHOUSE_MAX_UNPACKED."
             )
     unpacked = sum(member.size for member in members)
     if unpacked > packed * settings.max_unpack_ratio:
         raise BadInput(
-            f"{where}: {packed:,} bytes say they unpack to {unpacked:,}, more than {settings.max_unpack_ratio:,} times as many. "
+            f"{where}: {packed:,} bytes say they unpack to {unpacked:,}, more than {settings.max_unpack_ratio:,} times "
+            "as many. "
             "If the archive can be trusted, raise LAKEHOUSE_MAX_RATIO."
         )
     return Inventory(path, packed, members)
@@ -170,6 +174,7 @@ def _refuse_twins(members: tuple[Member, ...], where: str) -> None:
         key = member.table or member.name
         if key in seen:
             raise BadInput(
-                f"{where}: {seen[key]} and {member.name} are the same table; which one counts cannot be known. Nothing was published."
+                f"{where}: {seen[key]} and {member.name} are the same table; which one counts cannot be known. "
+                "Nothing was published."
             )
         seen[key] = member.name

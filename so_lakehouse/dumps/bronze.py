@@ -1,7 +1,8 @@
 """From landed archives to bronze: typed Parquet, quarantine and manifest for any subset of a dump's tables.
 
-Belongs here: what is read in which order, what is published, and that nothing half-read ever is. Does not belong here: archives
-(`archive.py`, `unpack.py`), XML (`table_reader.py`), Parquet (`parquet.py`), the meaning of checks (`quality/bronze.py`).
+Belongs here: what is read in which order, what is published, and that nothing half-read ever is. Does not belong
+here: archives (`archive.py`, `unpack.py`), XML (`table_reader.py`), Parquet (`parquet.py`), the meaning of checks
+(`quality/bronze.py`).
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ from so_lakehouse.quality.bronze import outcomes
 from so_lakehouse.schema import table as table_of
 from so_lakehouse.settings import Settings
 
-# Raised with every change that can give other rows, values or reasons from the same bytes: it makes bronze be read again.
+# Raised with every change that can give other rows, values or reasons from the same bytes: it makes bronze be read
+# again.
 READER_VERSION = "1"
 
-# Bytes of Parquet per unpacked byte, rounded up from the real dumps (measured: docs/reader.md); for the disk guard only.
+# Bytes of Parquet per unpacked byte, rounded up from the real dumps (measured: docs/reader.md); for the disk guard
+# only.
 _PARQUET_SHARE = 0.5
 
 
@@ -37,9 +40,10 @@ def read_dump(
 ) -> dict[str, BronzeManifest]:
     """Reads tables of a landed dump into bronze and returns the manifest of each.
 
-    What was read before from the same bytes by the same reader is not read again. All tables that are read are published
-    together or, where anything is wrong with a file, not at all: `BadInput` then says what and where. A table that no archive
-    holds gets a manifest with `present=False`. `Unavailable` where the disk is too small. `progress` is told unpacked bytes.
+    What was read before from the same bytes by the same reader is not read again. All tables that are read are
+    published together or, where anything is wrong with a file, not at all: `BadInput` then says what and where. A
+    table that no archive holds gets a manifest with `present=False`. `Unavailable` where the disk is too small.
+    `progress` is told unpacked bytes.
     """
     current = {name: BronzeManifest.load(lake, name, raw.quarter, raw.site) for name in tables}
     done = {name: manifest for name, manifest in current.items() if manifest and _is_current(lake, manifest, raw)}
@@ -50,7 +54,7 @@ def read_dump(
 
 
 def dead_attempts(lake: Lake, table: str, quarter: str, site: str) -> list[str]:
-    """Folders of attempts that no manifest names: a killed run's, or those a newer one replaced. A running one's are among them."""
+    """Folders of attempts that no manifest names: a killed run's, a replaced one's, a running one's."""
     manifest = BronzeManifest.load(lake, table, quarter, site)
     live = {path.rpartition("/")[0] for path in manifest.files} if manifest else set()
     folders = lake.list(paths.bronze_dump(table, quarter, site))
@@ -86,8 +90,8 @@ def _read_and_publish(
                 lake.delete(folders[name])
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise Unavailable(
-                f"{raw.site}: the disk of {lake.root} is full. Free space or set LAKEHOUSE_HOME to a larger disk, then run again; "
-                "what was half written is deleted."
+                f"{raw.site}: the disk of {lake.root} is full. Free space or set LAKEHOUSE_HOME to a larger disk, then "
+                "run again; what was half written is deleted."
             ) from error
         raise
     return published

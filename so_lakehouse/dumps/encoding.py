@@ -1,9 +1,10 @@
 """The encoding of a dump's file: told by its first bytes, never by what it declares.
 
-Belongs here: byte order marks, UTF-16 to UTF-8 while reading, and how many bytes of the file a piece of text took. Does not belong here: XML.
+Belongs here: byte order marks, UTF-16 to UTF-8 while reading, and how many bytes of the file a piece of text took.
+Does not belong here: XML.
 
-One real release (2024-04) was UTF-16LE. The kernel reads UTF-8 only; what is no text in the file's encoding survives the way to it as
-bytes that are no UTF-8 either, so that the row lands in quarantine and its bytes can be given back.
+One real release (2024-04) was UTF-16LE. The kernel reads UTF-8 only; what is no text in the file's encoding survives
+the way to it as bytes that are no UTF-8 either, so that the row lands in quarantine and its bytes can be given back.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from so_lakehouse.dumps.kernel.units import utf16_units
 ReadInto = Callable[[memoryview], int]
 _PIECE = 1 << 18
 
-# (first bytes of the file, encoding, bytes of the mark). The last two have no mark but can only be `<?` or `<` + a letter in UTF-16.
+# (first bytes of the file, encoding, bytes of the mark). The last two have no mark but can only be `<?` or `<` + a
+# letter in UTF-16.
 _SIGNS = (
     (b"\xef\xbb\xbf", "utf-8", 3),
     (b"\xff\xfe", "utf-16-le", 2),

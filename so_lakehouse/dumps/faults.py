@@ -1,6 +1,7 @@
 """What can be wrong with a row, by name and in words, and the row's key where it can still be read.
 
-Belongs here: row-level faults, which cost that row only. What is wrong with a whole file is an error (`framing.py`, `unpack.py`).
+Belongs here: row-level faults, which cost that row only. What is wrong with a whole file is an error (`framing.py`,
+`unpack.py`).
 """
 
 from __future__ import annotations

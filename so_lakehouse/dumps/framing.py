@@ -1,8 +1,10 @@
 """What stands around the rows: declaration, comments, the root's tags.
 
-Belongs here: the XML of a dump that is no row, and the faults of a whole file. Does not belong here: rows (`kernel/rows.py`).
+Belongs here: the XML of a dump that is no row, and the faults of a whole file. Does not belong here: rows
+(`kernel/rows.py`).
 
-A document type could define entities or pull in other files; no dump has one, so `<!DOCTYPE` and `<!ENTITY` are refused.
+A document type could define entities or pull in other files; no dump has one, so `<!DOCTYPE` and `<!ENTITY` are
+refused.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from so_lakehouse.errors import BadInput
 
 MAX_PROLOG_BYTES = 1 << 20  # real ones, with the licence in a comment, have under 2,000 bytes
 
+NOTHING = "Nothing was published. Compare the archive's checksum with the publisher's and land it again."
+
 _PIECE = re.compile(rb"[ \t\r\n]+|<\?.*?\?>|<!--.*?-->", re.DOTALL)
 _ROOT = re.compile(
     rb"""<([A-Za-z_][\w.-]*)((?:[ \t\r\n]+[\w:.-]+[ \t\r\n]*=[ \t\r\n]*(?:"[^"<]*"|'[^'<]*'))*)[ \t\r\n]*(/?)>"""
@@ -24,7 +28,7 @@ _REFUSED = re.compile(rb"<!\s*(DOCTYPE|ENTITY)\b", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Root:
-    """The root's opening tag: its name as spelled, the byte after it, whether it is closed at once, the declared encoding."""
+    """The root's opening tag: its name, the byte after it, whether it is closed at once, the declared encoding."""
 
     name: bytes
     end: int
@@ -49,18 +53,18 @@ def read_prolog(text: bytes, expected: str, where: str, is_all: bool) -> Root | 
     match = _ROOT.match(text, at)
     if match is None:
         if is_all and not text.strip():
-            raise BadInput(f"{where}: the file is empty. {_NOTHING}")
+            raise BadInput(f"{where}: the file is empty. {NOTHING}")
         if is_all:
-            raise BadInput(f"{where}: the file ends before its root, <{expected}>, is opened. {_NOTHING}")
+            raise BadInput(f"{where}: the file ends before its root, <{expected}>, is opened. {NOTHING}")
         if len(text) >= MAX_PROLOG_BYTES or (not text.startswith(b"<", at) and at < len(text)):
             shown = text[at : at + 40].decode("utf-8", "backslashreplace")
             raise BadInput(
-                f"{where}: at byte {at} <{expected}> should be opened, but there stands {shown!r}. {_NOTHING}"
+                f"{where}: at byte {at} <{expected}> should be opened, but there stands {shown!r}. {NOTHING}"
             )
         return None
     if match[1].decode("latin-1").lower() != expected:
         raise BadInput(
-            f"{where}: its root is <{match[1].decode('latin-1')}>, not <{expected}>: this is another file. {_NOTHING}"
+            f"{where}: its root is <{match[1].decode('latin-1')}>, not <{expected}>: this is another file. {NOTHING}"
         )
     declared = _DECLARED.search(text, 0, at)
     return Root(match[1], match.end(), match[3] == b"/", declared[1].decode("latin-1").lower() if declared else "")
@@ -70,7 +74,7 @@ def refuse_document_type(text: bytes, where: str) -> None:
     """Raises `BadInput` where the text begins with a document type or an entity's definition."""
     if found := _REFUSED.match(text):
         word = found[1].decode("ascii").upper()
-        raise BadInput(f"{where}: holds <!{word}, which no dump has and which could read other files. {_NOTHING}")
+        raise BadInput(f"{where}: holds <!{word}, which no dump has and which could read other files. {NOTHING}")
 
 
 def check_epilog(text: bytes, root: bytes, where: str) -> None:
@@ -80,17 +84,14 @@ def check_epilog(text: bytes, root: bytes, where: str) -> None:
     if at < len(text):
         shown = text[at : at + 40].decode("utf-8", "backslashreplace")
         raise BadInput(
-            f"{where}: {shown!r} stands after </{root.decode('latin-1')}>, where the file should end. {_NOTHING}"
+            f"{where}: {shown!r} stands after </{root.decode('latin-1')}>, where the file should end. {NOTHING}"
         )
-
-
-_NOTHING = "Nothing was published. Compare the archive's checksum with the publisher's and land it again."
 
 
 def ends_early(where: str, root: bytes, byte: int) -> BadInput:
     """The error for a file without its closing root."""
     name = root.decode("latin-1")
-    return BadInput(f"{where}: the file ends early, at byte {byte:,}, without </{name}>: rows are missing. {_NOTHING}")
+    return BadInput(f"{where}: the file ends early, at byte {byte:,}, without </{name}>: rows are missing. {NOTHING}")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """How bronze is written: Parquet that is quick to write and good to read.
 
-Belongs here: encodings, compression, statistics, row groups, and the thread that writes while the next row group is being read.
-Does not belong here: which files make a table (`bronze.py`).
+Belongs here: encodings, compression, statistics, row groups, and the thread that writes while the next row group is
+being read. Does not belong here: which files make a table (`bronze.py`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from so_lakehouse.dumps.columns import RowGroup
 from so_lakehouse.dumps.faults import Refused
+from so_lakehouse.dumps.row_group import RowGroup
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import Table, Type
 from so_lakehouse.schema_forms import QUARANTINE_SCHEMA
@@ -48,9 +48,10 @@ def writer_options(table: Table) -> dict[str, Any]:
 
 
 class TableWriter:
-    """Writes row groups into one file, in a thread of its own. Two row groups take turns: one is filled, one is written.
+    """Writes row groups into one file, in a thread of its own. Two take turns: one is filled, one is written.
 
-    `empty` gives a row group to fill, `put` writes a filled one, `close` waits for all. Leaving the context by an error stops the thread.
+    `empty` gives a row group to fill, `put` writes a filled one, `close` waits for all. Leaving the context by an
+    error stops the thread.
     """
 
     def __init__(self, lake: Lake, path: str, table: Table) -> None:

@@ -2,8 +2,9 @@
 
 Belongs here: from a landed dump to streams of members. Does not belong here: reading them (`streams.py`).
 
-Old archives are one compressed block with all tables: one process, one pass. New ones have a block per table: read side by side. Stack Overflow
-came as an archive per table, and once as archives in an archive. All of that is read from the headers; nothing is assumed.
+Old archives are one compressed block with all tables: one process, one pass. New ones have a block per table: read
+side by side. Stack Overflow came as an archive per table, and once as archives in an archive. All of that is read
+from the headers; nothing is assumed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from so_lakehouse.lake.manifests import RawManifest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
 
-# Below this, starting a process per block costs more than reading the blocks side by side saves (a start takes about 10 ms).
+# Below this, starting a process per block costs more than reading the blocks side by side saves (a start takes about
+# 10 ms).
 SIDE_BY_SIDE_BYTES = 32 << 20
 
 
@@ -54,7 +56,7 @@ class ReadingPlan:
 
 @contextmanager
 def plan_reading(lake: Lake, raw: RawManifest, tables: Sequence[str], settings: Settings) -> Iterator[ReadingPlan]:
-    """The plan for these tables. Archives that must be local files first (from an object store, or in an archive) live as long as it."""
+    """The plan for these tables. Archives that must first become local files live as long as it does."""
     settings.home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="archives-", dir=settings.home) as scratch:
         found: dict[str, str] = {}
@@ -65,8 +67,8 @@ def plan_reading(lake: Lake, raw: RawManifest, tables: Sequence[str], settings: 
                 assert member.table is not None
                 if member.table in found:
                     raise BadInput(
-                        f"{where}: holds {member.table}, but so does {found[member.table]}; which one counts cannot be known. "
-                        "Nothing was published."
+                        f"{where}: holds {member.table}, but so does {found[member.table]}; which one counts cannot be "
+                        "known. Nothing was published."
                     )
                 found[member.table] = where
             streams += _streams(held.path, where, wanted)
@@ -79,8 +81,9 @@ def require_space(folder: Path, needed: int, reserve: int, purpose: str) -> None
     free = shutil.disk_usage(folder).free
     if free - needed < reserve:
         raise Unavailable(
-            f"{purpose} needs about {needed:,} bytes, and {reserve:,} must stay free, but the disk of {folder} has {free:,}. "
-            "Free space, set LAKEHOUSE_HOME to a larger disk, or lower LAKEHOUSE_DISK_RESERVE. Nothing was read."
+            f"{purpose} needs about {needed:,} bytes, and {reserve:,} must stay free, but the disk of {folder} has "
+            f"{free:,}. Free space, set LAKEHOUSE_HOME to a larger disk, or lower LAKEHOUSE_DISK_RESERVE. "
+            "Nothing was read."
         )
 
 
@@ -103,11 +106,12 @@ def _inventories(lake: Lake, raw: RawManifest, settings: Settings, scratch: Path
             inner = scratch / f"{len(list(scratch.iterdir()))}-{number}.7z"
             require_space(scratch, member.size, settings.disk_reserve_bytes, f"{where}: unpacking {member.name}")
             extract(local, member, where, inner)
-            inner_where = f"{where} › {member.name}"
+            inner_where = f"{where} > {member.name}"
             inner_held = inventory(inner, inner_where, settings)
             if any(deeper.table is None for deeper in inner_held.members):
                 raise BadInput(
-                    f"{inner_where}: holds an archive again; a dump is at most an archive in an archive. Nothing was published."
+                    f"{inner_where}: holds an archive again; a dump is at most an archive in an archive. "
+                    "Nothing was published."
                 )
             yield inner_where, inner_held
 

@@ -1,6 +1,7 @@
 """Reads the streams of a plan, side by side, into Parquet and quarantine files.
 
-Belongs here: threads, and what happens to the others when one fails. Does not belong here: what is published (`bronze.py`).
+Belongs here: threads, and what happens to the others when one fails. Does not belong here: what is published
+(`bronze.py`).
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from so_lakehouse.dumps.archive import Member
+from so_lakehouse.dumps.encoding import ReadInto
 from so_lakehouse.dumps.parquet import QuarantineWriter, TableWriter
 from so_lakehouse.dumps.plan import ReadingPlan, Stream
-from so_lakehouse.dumps.table_reader import TableReader, Tally
+from so_lakehouse.dumps.table_reader import TableReader
+from so_lakehouse.dumps.tally import Tally
 from so_lakehouse.dumps.unpack import Unpacking, unpacking
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake.storage import Lake
@@ -90,7 +93,7 @@ class _Reading:
         path = f"{folder}/part-0.parquet"
         try:
             with TableWriter(self.lake, path, table) as writer:
-                reader = TableReader(self._counted(process, member), table, f"{where} › {member.name}", quarantine.put)
+                reader = TableReader(self._counted(process, member), table, f"{where} > {member.name}", quarantine.put)
                 for group in reader.row_groups(writer.empty):
                     writer.put(group)
                 writer.close()
@@ -101,7 +104,7 @@ class _Reading:
             raise
         self.done[table.name] = TableRead(reader.tally, (path,), quarantine_file, member.size, time.monotonic() - began)
 
-    def _counted(self, process: Unpacking, member: Member):  # type: ignore[no-untyped-def]
+    def _counted(self, process: Unpacking, member: Member) -> ReadInto:
         def read(target: memoryview) -> int:
             if self._stop.is_set():
                 raise Stopped(member.name)

@@ -1,23 +1,26 @@
 """One unpacked member of a dump, from its first byte to its last: row groups and refused rows.
 
-Belongs here: blocks of bytes, what is carried from one to the next, and the count that proves that no row was lost. Does not belong
-here: the grammar (`kernel/rows.py`, `framing.py`), where bytes come from (`unpack.py`) and go to (`parquet.py`).
+Belongs here: blocks of bytes, what is carried from one to the next, and the count that proves that no row was lost.
+Does not belong here: the grammar (`kernel/rows.py`, `framing.py`), where bytes come from (`unpack.py`) and go to
+(`parquet.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from so_lakehouse.dumps import framing
-from so_lakehouse.dumps.columns import Block, RowGroup
 from so_lakehouse.dumps.encoding import ReadInto, sniff
 from so_lakehouse.dumps.faults import REASONS, Refused, readable_key, spelling_detail, value_detail
 from so_lakehouse.dumps.kernel import codes
-from so_lakehouse.dumps.kernel.bytes import PADDING, WIDTH
-from so_lakehouse.dumps.kernel.rows import MAX_EXTRAS, count_rows, next_row, read_rows
+from so_lakehouse.dumps.kernel.bytes import PADDING
+from so_lakehouse.dumps.kernel.grammar import count_rows, next_row
+from so_lakehouse.dumps.kernel.rows import read_rows
+from so_lakehouse.dumps.kernel_tables import KernelTables
+from so_lakehouse.dumps.row_group import Block, RowGroup
+from so_lakehouse.dumps.tally import Tally
 from so_lakehouse.errors import BadInput
 from so_lakehouse.schema import Table
 
@@ -26,29 +29,11 @@ MAX_ROW_BYTES = 1 << 28  # a row is held in memory whole; the publisher's larges
 ROW_GROUP_TEXT_BYTES = 48 << 20
 ROW_GROUP_ROWS = 1 << 19
 
-_FAULTS_AT_ONCE = 1_024
-_EXTRAS_AT_ONCE = 16_384
 _SMALLEST_ROW = 48  # bytes; only decides how many rows a block's tables hold before it is read in two steps
 
 
-@dataclass
-class Tally:
-    """What one member held. `rows_in_file` is counted apart from the reading."""
-
-    rows_in_file: int = 0
-    rows: int = 0
-    refused: int = 0
-    refused_without_key: int = 0
-    encoding: str = ""
-    unknown_attributes: dict[str, int] = field(default_factory=dict)
-
-    def count_unknown(self, names: dict[str, int]) -> None:
-        for name, times in names.items():
-            self.unknown_attributes[name] = self.unknown_attributes.get(name, 0) + times
-
-
 class TableReader:
-    """Reads one member. `row_groups` yields filled row groups; `refuse` is called with every row that is not among them."""
+    """Reads one member. `row_groups` yields filled row groups; `refuse` is called with every row that is in none."""
 
     def __init__(
         self,
@@ -66,7 +51,7 @@ class TableReader:
         self._byte = self._source.mark  # where in the file `_at` is
         self._is_all = False
         self._root = b""
-        self._tables = _KernelTables(table, max(block_bytes // _SMALLEST_ROW, 16))
+        self._tables = KernelTables(table, max(block_bytes // _SMALLEST_ROW, 16))
 
     def row_groups(self, empty: Callable[[], RowGroup]) -> Iterator[RowGroup]:
         """Fills row groups that `empty` gives and yields them; every row of the file is then in one of them or refused.
@@ -77,7 +62,7 @@ class TableReader:
             yield from self._row_groups(empty)
         except UnicodeDecodeError as error:
             raise BadInput(
-                f"{self.where}: the file ends inside a character of {self._source.name}. {framing._NOTHING}"
+                f"{self.where}: the file ends inside a character of {self._source.name}. {framing.NOTHING}"
             ) from error
 
     def _row_groups(self, empty: Callable[[], RowGroup]) -> Iterator[RowGroup]:
@@ -100,7 +85,8 @@ class TableReader:
         self.tally.count_unknown(group.extra.names())
         return group
 
-    # --- bytes -----------------------------------------------------------------------------------------------------------
+    # --- bytes
+    # -----------------------------------------------------------------------------------------------------------
 
     def _advance(self, stop: int) -> None:
         self._byte += self._source.width(self._buffer, self._at, stop)
@@ -112,13 +98,13 @@ class TableReader:
         room = self._buffer.size - PADDING
         if unread > MAX_ROW_BYTES:
             raise BadInput(
-                f"{self.where}: the row at byte {self._byte:,} has more than {MAX_ROW_BYTES:,} bytes, or its quote is never closed. "
-                f"{framing._NOTHING}"
+                f"{self.where}: the row at byte {self._byte:,} has more than {MAX_ROW_BYTES:,} bytes, or its quote is "
+                f"never closed. {framing.NOTHING}"
             )
         target = self._buffer if unread * 2 <= room else np.zeros(room * 2 + PADDING, np.uint8)
         target[:unread] = self._buffer[self._at : self._end]
         self._buffer, self._at, self._end = target, 0, unread
-        view = memoryview(self._buffer)[: self._buffer.size - PADDING]
+        view = self._buffer.data[: self._buffer.size - PADDING]
         while self._end < len(view):
             count = self._source.readinto(view[self._end :])
             if not count:
@@ -137,7 +123,8 @@ class TableReader:
     def _text(self, size: int) -> bytes:
         return self._buffer[self._at : min(self._at + size, self._end)].tobytes()
 
-    # --- around the rows -------------------------------------------------------------------------------------------------
+    # --- around the rows
+    # -------------------------------------------------------------------------------------------------
 
     def _open_root(self) -> framing.Root:
         root = None
@@ -161,7 +148,7 @@ class TableReader:
             if found is not None:
                 break
             if len(text) >= framing.MAX_PROLOG_BYTES:
-                raise BadInput(f"{self.where}: a comment at byte {self._byte:,} never ends. {framing._NOTHING}")
+                raise BadInput(f"{self.where}: a comment at byte {self._byte:,} never ends. {framing.NOTHING}")
             self._need_more()
         if found.length:
             self._advance(self._at + found.length)
@@ -187,7 +174,8 @@ class TableReader:
                 "a defect of the reader. Nothing was published."
             )
 
-    # --- rows ------------------------------------------------------------------------------------------------------------
+    # --- rows
+    # ------------------------------------------------------------------------------------------------------------
 
     def _read_block(self, group: RowGroup) -> int:
         """Reads what rows the buffer holds into the group; returns why the kernel stopped."""
@@ -257,25 +245,3 @@ class TableReader:
         self.tally.refused += 1
         self.tally.refused_without_key += key is None
         self._refuse(Refused(offset, REASONS[code][0], detail, key, self._source.raw(raw)))
-
-
-class _KernelTables:
-    """The tables that stage 1 reads (names of columns) and fills (positions), made once per member."""
-
-    def __init__(self, table: Table, rows: int) -> None:
-        names = [f'{name}="'.encode() for name in table.column_names]
-        self.names = np.frombuffer(b"".join(name.ljust(WIDTH, b"\0") for name in names), np.uint8)
-        self.masks = np.array([(1 << len(name)) - 1 for name in names], np.uint32)
-        self.lengths = np.array([len(name) - 2 for name in names], np.int64)
-        self.successor = np.append(np.arange(1, len(names)), [-1, 0])
-        self.starts = np.empty((len(names), rows), np.int32)
-        self.ends = np.empty((len(names), rows), np.int32)
-        self.spans = np.empty((rows, 2), np.int64)
-        self.extras = np.empty((_EXTRAS_AT_ONCE + MAX_EXTRAS, 5), np.int64)
-        self.faults = np.empty((_FAULTS_AT_ONCE, 4), np.int64)
-        self._root = (b"", np.zeros(0, np.uint8))
-
-    def root(self, name: bytes) -> np.ndarray:
-        if self._root[0] != name:
-            self._root = (name, np.frombuffer(name, np.uint8))
-        return self._root[1]

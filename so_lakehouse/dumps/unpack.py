@@ -1,7 +1,7 @@
 """Bytes of an archive's members, as 7-Zip writes them into a pipe.
 
-Belongs here: the process, the pipe, and the promise that each member gave exactly the bytes its header names and that 7-Zip's
-checksums hold. Does not belong here: what the bytes mean (`table_reader.py`).
+Belongs here: the process, the pipe, and the promise that each member gave exactly the bytes its header names and that
+7-Zip's checksums hold. Does not belong here: what the bytes mean (`table_reader.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from so_lakehouse.dumps.archive import Member, explain, program
@@ -25,7 +25,7 @@ class Unpacking:
 
     def __init__(self, path: Path, members: Sequence[Member], where: str, threads: int | None = None) -> None:
         self.where = where
-        self._messages = tempfile.TemporaryFile()
+        self._messages = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
         self.left = 0
         names = [f"-i!{member.name}" for member in members]
         limit = [f"-mmt={threads}"] if threads else []
@@ -39,10 +39,8 @@ class Unpacking:
         assert self._process.stdout is not None
         self._pipe = self._process.stdout.fileno()
         if hasattr(fcntl, "F_SETPIPE_SZ"):
-            try:
+            with suppress(PermissionError):  # the user's share of pipe memory is used up: only slower
                 fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-            except PermissionError:
-                pass  # the user's share of pipe memory is used up; the default size is only slower
 
     def begin(self, member: Member) -> None:
         """The next bytes are this member's."""
@@ -50,7 +48,7 @@ class Unpacking:
         self.left = member.size
 
     def readinto(self, target: memoryview) -> int:
-        """Fills as much of `target` as one read gives; 0 at the member's end. A pipe that ends early raises `BadInput`."""
+        """Fills as much of `target` as one read gives; 0 at the member's end. `BadInput` where the pipe ends early."""
         if not self.left:
             return 0
         count = os.readv(self._pipe, [target[: self.left]])
@@ -74,7 +72,7 @@ class Unpacking:
             self._fail()
 
     def verify(self) -> None:
-        """Reads everything that is left, only to know whether the archive is whole; raises `BadInput` where it is not."""
+        """Reads all that is left, only to know whether the archive is whole; raises `BadInput` where it is not."""
         while os.read(self._pipe, PIPE_BYTES):
             pass
         if self._process.wait() != 0:

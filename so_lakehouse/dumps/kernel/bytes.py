@@ -2,8 +2,9 @@
 
 Belongs here: loads, compares and copies of raw bytes. Does not belong here: anything that knows XML.
 
-A mask holds one bit per byte, the lowest for the first. Arrays that are read here end in at least `PADDING` bytes that may be
-read (never used): that is what makes a load at the last byte safe. Under NUMBA_BOUNDSCHECK=1 every load and store is checked.
+A mask holds one bit per byte, the lowest for the first. Arrays that are read here end in at least `PADDING` bytes
+that may be read (never used): that is what makes a load at the last byte safe. Under NUMBA_BOUNDSCHECK=1 every load
+and store is checked.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from typing import Any
 import numba
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+from numba.extending import intrinsic as numba_intrinsic
 
-from so_lakehouse.dumps.kernel.compiled import CHECKED, compiled
+from so_lakehouse.dumps.kernel.compiled import CHECKED, inlined
+
+intrinsic: Any = numba_intrinsic  # its type hints do not know that the first argument is not the caller's
 
 WIDTH = 32  # bytes of one vector: AVX2's; LLVM makes two of it on SSE and NEON
 PADDING = 64
@@ -91,6 +94,14 @@ def _word(typing: Any, data: Any, at: Any) -> Any:
 
 
 @intrinsic
+def _byte(typing: Any, data: Any, at: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(_pointer(context, builder, signature.args[0], arguments[0], arguments[1]))
+
+    return types.uint8(data, types.int64), generate
+
+
+@intrinsic
 def lowest(typing: Any, mask: Any) -> Any:
     """Index of the lowest bit that is set in a mask; 32 where none is."""
 
@@ -101,7 +112,17 @@ def lowest(typing: Any, mask: Any) -> Any:
     return types.int64(types.uint32), generate
 
 
-@compiled
+@intrinsic
+def ones(typing: Any, mask: Any) -> Any:
+    """How many bits of a mask are set."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.zext(builder.ctpop(arguments[0]), ir.IntType(64))
+
+    return types.int64(types.uint32), generate
+
+
+@inlined
 def equal(data: Any, at: int, byte: int) -> int:
     """Mask of the bytes at `at` … `at + 31` that equal `byte`."""
     if CHECKED and (at < 0 or at + WIDTH > data.size):
@@ -109,7 +130,7 @@ def equal(data: Any, at: int, byte: int) -> int:
     return _equal(data, at, numba.uint8(byte))
 
 
-@compiled
+@inlined
 def below(data: Any, at: int, byte: int) -> int:
     """Mask of the bytes at `at` … `at + 31` that are less than `byte`, unsigned."""
     if CHECKED and (at < 0 or at + WIDTH > data.size):
@@ -117,7 +138,7 @@ def below(data: Any, at: int, byte: int) -> int:
     return _below(data, at, numba.uint8(byte))
 
 
-@compiled
+@inlined
 def same(data: Any, at: int, other: Any, other_at: int) -> int:
     """Mask of the positions at which 32 bytes of the two arrays agree."""
     if CHECKED and (at < 0 or at + WIDTH > data.size or other_at < 0 or other_at + WIDTH > other.size):
@@ -125,7 +146,7 @@ def same(data: Any, at: int, other: Any, other_at: int) -> int:
     return _same(data, at, other, other_at)
 
 
-@compiled
+@inlined
 def copy(target: Any, to: int, source: Any, at: int) -> None:
     """Copies 32 bytes."""
     if CHECKED and (at < 0 or at + WIDTH > source.size or to < 0 or to + WIDTH > target.size):
@@ -133,9 +154,17 @@ def copy(target: Any, to: int, source: Any, at: int) -> None:
     _copy(target, to, source, at)
 
 
-@compiled
+@inlined
 def word(data: Any, at: int) -> int:
     """Eight bytes as one number, the first byte lowest."""
     if CHECKED and (at < 0 or at + 8 > data.size):
         raise IndexError("word load outside the array")
     return _word(data, at)
+
+
+@inlined
+def byte(data: Any, at: int) -> int:
+    """One byte, without Python's meaning of negative positions (which costs a comparison each time)."""
+    if CHECKED and (at < 0 or at >= data.size):
+        raise IndexError("load outside the array")
+    return _byte(data, at)

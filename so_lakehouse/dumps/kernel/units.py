@@ -10,7 +10,7 @@ from so_lakehouse.dumps.kernel.compiled import compiled
 
 @compiled
 def utf16_units(data, at, stop):
-    """One unit for each character, two for each of four bytes; a surrogate that became three bytes is one unit again."""
+    """One unit for each character, two for one of four bytes; a surrogate that became three bytes is one again."""
     units = 0
     for k in range(at, stop):
         byte = data[k]
