@@ -31,7 +31,7 @@ REASONS: dict[int, tuple[str, str]] = {
 }
 
 _SHOWN = 80  # bytes of a value or of its surroundings that a detail shows
-_ATTRIBUTE = re.compile(rb"""[ \t\r\n]+([^\s=<>/"'&]+)[ \t\r\n]*=[ \t\r\n]*(?:"([^"<]*)"|'([^'<]*)')""")
+_ATTRIBUTE = re.compile(rb"""[ \t\r\n]+([^\s=<>/"'&]+)[ \t\r\n]*=[ \t\r\n]*(?:"([^"<]*)"|'([^'<]*)')(?=[ \t\r\n/>])""")
 _INTEGER = re.compile(rb"-?[0-9]{1,19}")
 
 

@@ -79,7 +79,7 @@ class ExtraColumn:
         if not self.entries:
             return {}
         names, times = pc.value_counts(self.keys.array(self.entries)).flatten()
-        return dict(zip(names.to_pylist(), times.to_pylist(), strict=True))
+        return {str(name): int(str(count)) for name, count in zip(names, times, strict=True)}
 
     def array(self, rows: int) -> pa.Array:
         if not self.entries:

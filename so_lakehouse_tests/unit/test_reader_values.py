@@ -1,0 +1,335 @@
+"""What each type's values may look like, and what they become."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from so_lakehouse_tests.dump_reading import document, read, refusal_of, value_of
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+# --- text
+
+
+@pytest.mark.parametrize(
+    ("spelled", "meant"),
+    [
+        (b"&lt;&gt;&amp;&quot;&apos;", "<>&\"'"),
+        (b"&amp;lt; &amp;amp;", "&lt; &amp;"),
+        (b"a&#xA;b&#xD;&#x9;", "a\nb\r\t"),
+        (b"&#10;&#13;&#9;&#39;&#039;", "\n\r\t''"),
+        (b"&#x41;&#65;&#x000041;&#0000000000000065;", "AAAA"),
+        (b"&#x3bb;&#X".replace(b"&#X", b"") + b"&#x3BB;&#955;", "λλλ"),
+        (b"&#x80;&#x7FF;&#x800;&#xFFFD;&#x10000;&#x10FFFF;", "\x80\u07ff\u0800\ufffd\U00010000\U0010ffff"),
+        (b"&#xD7FF;&#xE000;", "\ud7ff\ue000"),
+        (b"&#xFFFE;&#xFFFF;", "\ufffe\uffff"),
+        (b"&#1;&#x1E;&#x1F;&#x7F;", "\x01\x1e\x1f\x7f"),
+        (b"a\tb\nc\rd\r\ne", "a b c d e"),
+        (b"\r\n\r\n\n\r", "    "),
+        (b"\x01\x1f\x7f", "\x01\x1f\x7f"),
+        ("λ € 😀 \u0080\ud7ff\ue000\U0010ffff".encode(), "λ € 😀 \u0080\ud7ff\ue000\U0010ffff"),
+        (b"", ""),
+        (b" a ", " a "),
+    ],
+)
+def test_text_is_what_its_references_and_bytes_stand_for(spelled: bytes, meant: str) -> None:
+    assert value_of("Body", spelled) == meant
+
+
+def test_every_control_character_but_nul_is_kept_from_a_reference() -> None:
+    references = b"".join(b"&#%d;" % code for code in range(1, 32))
+    assert value_of("Body", references) == "".join(map(chr, range(1, 32)))
+
+
+def test_every_kind_of_character_is_read_from_a_reference_decimal_or_hexadecimal() -> None:
+    characters = [*range(1, 0x1000), *range(0x1000, 0xD800, 97), *range(0xE000, 0x110000, 251)]
+    for spelling in (b"&#%d;", b"&#x%x;", b"&#x%X;", b"&#x%08x;"):
+        spelled = b"".join(spelling % code for code in characters)
+        assert value_of("Body", spelled) == "".join(map(chr, characters))
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        b"&#0;",
+        b"&#x0;",
+        b"&#00;",
+        b"&#xD800;",
+        b"&#xDFFF;",
+        b"&#55296;",
+        b"&#x110000;",
+        b"&#4294967361;",
+        b"&#x" + b"F" * 40 + b";",
+        b"\0",
+        b"a\0b",
+    ],
+)
+def test_what_no_text_can_hold_is_refused(reference: bytes) -> None:
+    assert refusal_of("Body", b"before " + reference + b" after").reason == "illegal_character"
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        b"&",
+        b"& ",
+        b"&;",
+        b"&lt",
+        b"&l;",
+        b"&LT;",
+        b"&nbsp;",
+        b"&#;",
+        b"&#x;",
+        b"&#X41;",
+        b"&#xG;",
+        b"&#1a;",
+        b"&# 65;",
+        b"&#65",
+        b"&amp",
+        b"&quo;",
+        b"&#x",
+        b"&#",
+        b"&ltx;",
+        b"&lt ;",
+    ],
+)
+def test_an_ampersand_that_begins_no_reference_is_refused(reference: bytes) -> None:
+    assert refusal_of("Body", reference).reason == "unknown_reference"
+    assert refusal_of("Body", reference + b" tail").reason == "unknown_reference"
+
+
+INVALID_UTF8 = [
+    b"\x80",
+    b"\xbf",
+    b"\xc0\x80",
+    b"\xc1\xbf",
+    b"\xc3",
+    b"\xc3(",
+    b"\xe0\x80\x80",
+    b"\xe0\x9f\xbf",
+    b"\xe2\x82",
+    b"\xed\xa0\x80",
+    b"\xed\xbf\xbf",
+    b"\xf0\x80\x80\x80",
+    b"\xf0\x8f\xbf\xbf",
+    b"\xf0\x9f\x98",
+    b"\xf4\x90\x80\x80",
+    b"\xf5\x80\x80\x80",
+    b"\xff",
+    b"\xfe",
+    b"\xce\xbb\xce",
+    b"caf\xe9",
+]
+
+
+@pytest.mark.parametrize("broken", INVALID_UTF8)
+@pytest.mark.parametrize("padding", [0, 5, 31, 32, 64])
+def test_bytes_that_are_no_utf8_cost_their_row_wherever_they_stand(broken: bytes, padding: int) -> None:
+    refused = refusal_of("Body", b"x" * padding + broken + b"y" * (padding // 2))
+    assert refused.reason == "invalid_encoding"
+    assert refused.key == 1
+
+
+@pytest.mark.parametrize("length", range(100))
+def test_a_reference_is_found_wherever_in_a_value_it_stands(length: int) -> None:
+    assert value_of("Body", b"x" * length + b"&lt;" + b"y" * length) == "x" * length + "<" + "y" * length
+    assert value_of("Body", b"&gt;" * length) == ">" * length
+
+
+@pytest.mark.parametrize("length", [4_094, 4_095, 4_096, 4_097, 8_191])
+def test_a_reference_across_two_pieces_of_a_long_value_is_one(length: int) -> None:
+    for inside in (b"&quot;", b"&#x1F600;", b"\r\n"):
+        meant = {b"&quot;": '"', b"&#x1F600;": "😀", b"\r\n": " "}[inside]
+        for shift in range(len(inside) + 1):
+            text = b"x" * (length - shift)
+            assert value_of("Body", text + inside + text) == "x" * (length - shift) + meant + "x" * (length - shift)
+
+
+# --- integers
+
+
+@pytest.mark.parametrize(
+    ("spelled", "value"),
+    [
+        (b"0", 0),
+        (b"-0", 0),
+        (b"7", 7),
+        (b"-1", -1),
+        (b"007", 7),
+        (b"12345678", 12345678),
+        (b"123456789", 123456789),
+        (b"-12345678", -12345678),
+        (b"99999999", 99999999),
+        (b"100000000", 100000000),
+        (b"00000000000000000000012", 12),
+        (b"9223372036854775807", 2**63 - 1),
+        (b"-9223372036854775808", -(2**63)),
+    ],
+)
+def test_integers_of_every_length_are_read(spelled: bytes, value: int) -> None:
+    assert value_of("OwnerUserId", spelled) == value
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        b"1e9",
+        b"+5",
+        b" 5",
+        b"5 ",
+        b"--5",
+        b"-",
+        b"5-",
+        b"1.0",
+        b"0x10",
+        b"1,000",
+        b"1234567x",
+        b"x1234567",
+        b"123456789012x",
+        b"&#53;",
+        bytes([0x39 + 1]),
+        bytes([0x2F]),
+        "٣".encode(),
+        b"NULL",
+        b"\x10",
+    ],
+)
+def test_what_is_no_integer_is_refused(spelled: bytes) -> None:
+    refused = refusal_of("OwnerUserId", spelled)
+    assert refused.reason == "not_an_integer"
+    assert refused.detail.startswith("OwnerUserId: ")
+
+
+@pytest.mark.parametrize(
+    ("column", "low", "high"),
+    [("PostTypeId", -(2**15), 2**15 - 1), ("Score", -(2**31), 2**31 - 1), ("OwnerUserId", -(2**63), 2**63 - 1)],
+)
+def test_a_number_must_fit_its_column(column: str, low: int, high: int) -> None:
+    assert value_of(column, str(low).encode()) == low
+    assert value_of(column, str(high).encode()) == high
+    for outside in (low - 1, high + 1, low * 1000, 10**40):
+        assert refusal_of(column, str(outside).encode()).reason == "out_of_range"
+
+
+# --- timestamps
+
+
+@pytest.mark.parametrize(
+    ("spelled", "moment"),
+    [
+        (b"2008-07-31T21:42:52.667", at("2008-07-31T21:42:52.667")),
+        (b"2008-07-31T00:00:00.000", at("2008-07-31")),
+        (b"0001-01-01T00:00:00.000", at("0001-01-01")),
+        (b"0001-01-01T00:00:00", at("0001-01-01")),
+        (b"9999-12-31T23:59:59.999", at("9999-12-31T23:59:59.999")),
+        (b"2000-02-29T12:00:00.000", at("2000-02-29T12:00")),
+        (b"1969-12-31T23:59:59.997", at("1969-12-31T23:59:59.997")),
+        (b"2016-12-31T23:59:59", at("2016-12-31T23:59:59")),
+        (b"2016-12-31T23:59:59.1", at("2016-12-31T23:59:59.100")),
+        (b"2016-12-31T23:59:59.123456", at("2016-12-31T23:59:59.123456")),
+        (b"2016-12-31T23:59:59.123456000", at("2016-12-31T23:59:59.123456")),
+        (b"2016-12-31T23:59:59Z", at("2016-12-31T23:59:59")),
+        (b"2016-12-31T23:59:59.003Z", at("2016-12-31T23:59:59.003")),
+        (b"2016-12-31T23:59:59.003+01:00", at("2016-12-31T22:59:59.003")),
+        (b"2016-12-31T23:59:59-05:30", at("2017-01-01T05:29:59")),
+        (b"2016-12-31T2:59:59.003".replace(b"T2", b"T02"), at("2016-12-31T02:59:59.003")),
+    ],
+)
+def test_moments_are_read_as_utc(spelled: bytes, moment: datetime) -> None:
+    assert value_of("ClosedDate", spelled) == moment
+
+
+def test_every_day_of_four_centuries_is_the_calendars() -> None:
+    days = [datetime.fromordinal(n).replace(tzinfo=UTC) for n in range(1, datetime(2401, 1, 1).toordinal(), 37)]
+    rows = [
+        b'<row Id="%d" ClosedDate="%s" />' % (k, day.isoformat()[:19].encode() + b".000") for k, day in enumerate(days)
+    ]
+    assert [row["ClosedDate"] for row in read(document(*rows)).rows] == days
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        b"2016-02-30T00:00:00.000",
+        b"2015-02-29T00:00:00.000",
+        b"1900-02-29T00:00:00.000",
+        b"2016-13-01T00:00:00.000",
+        b"2016-00-01T00:00:00.000",
+        b"2016-01-00T00:00:00.000",
+        b"2016-01-01T24:00:00.000",
+        b"2016-01-01T00:60:00.000",
+        b"2016-01-01T00:00:60.000",
+        b"0000-01-01T00:00:00.000",
+        b"2016-01-01 00:00:00.000",
+        b"2016-01-01",
+        b"2016-01-01T00:00",
+        b"2016-01-01T00:00:00.",
+        b"2016-01-01T00:00:00.1234567",
+        b"2016-01-01T00:00:00.0000001",
+        b"2016-01-01T00:00:00,000",
+        b"2016-01-01T00:00:00.000z",
+        b"2016-01-01T00:00:00.000+1:00",
+        b"2016-01-01T00:00:00.000+15:00",
+        b"2016-01-01T00:00:00.000+01:60",
+        b"2016-01-01T00:00:00.000 ",
+        b" 2016-01-01T00:00:00.000",
+        b"2016-01-01T00:00:0x.000",
+        b"2016/01/01T00:00:00.000",
+        b"1451606400",
+        b"-016-01-01T00:00:00.000",
+        b"2016-01-01T00:00:00.0a0",
+        b"0001-01-01T00:00:00.000+01:00",
+        b"9999-12-31T23:59:59.999-00:01",
+        b"x",
+    ],
+)
+def test_what_is_no_moment_is_refused(spelled: bytes) -> None:
+    refused = refusal_of("ClosedDate", spelled)
+    assert refused.reason == "not_a_timestamp"
+    assert refused.detail.startswith("ClosedDate: ")
+
+
+# --- booleans
+
+
+@pytest.mark.parametrize(
+    ("spelled", "value"),
+    [
+        (b"True", True),
+        (b"False", False),
+        (b"true", True),
+        (b"FALSE", False),
+        (b"tRuE", True),
+        (b"fAlSe", False),
+        (b"1", True),
+        (b"0", False),
+        (b"", None),
+    ],
+)
+def test_booleans_are_read_in_every_case(spelled: bytes, value: bool | None) -> None:
+    assert value_of("TagBased", spelled, "badges") is value
+
+
+@pytest.mark.parametrize("spelled", [b"yes", b"2", b"01", b"tru", b"truee", b"10", b"fals", b"falsee", b"\x14rue"])
+def test_what_is_no_boolean_is_refused(spelled: bytes) -> None:
+    assert refusal_of("TagBased", spelled, "badges").reason == "not_a_boolean"
+
+
+# --- several faults
+
+
+def test_a_row_with_several_faults_is_refused_once() -> None:
+    reading = read(document(b'<row Id="1" Score="x" Body="&bad;" ClosedDate="?" />', b'<row Id="2" />'))
+    assert reading.ids == [2]
+    assert reading.reasons == ["not_an_integer"]
+
+
+def test_a_long_value_is_cut_in_what_people_are_told_but_kept_whole() -> None:
+    refused = refusal_of("Score", b"9" * 10_000)
+    assert len(refused.detail) < 200
+    assert len(refused.raw) > 10_000
