@@ -22,8 +22,8 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress, silent
 from so_lakehouse.settings import Settings
 
-# For plans only. Bronze and seconds: the largest seen on the eight real dumps of 2014-2024 (0.2 to 1.8 MB packed, 2 cores);
-# silver: bicycles.meta 2023-09.
+# For plans only. Bronze and seconds: the largest seen on the eight real dumps of 2014-2024 (0.2 to 1.8 MB packed, 2
+# cores); silver: bicycles.meta 2023-09.
 BYTES_PER_PACKED_BYTE = {"bronze": 1.4, "silver": 1.4}
 FIXED_SECONDS = 1.0  # compiled code and processes start
 SECONDS_PER_PACKED_BYTE = 0.2e-6  # unpacking and bronze
@@ -73,7 +73,7 @@ class Plan:
     """What a dump would take; rough, and nothing was started.
 
     `bytes_to_fetch` is what is not on this machine yet, `disk_bytes` that and what bronze and silver make of it (the
-    warehouse comes on top), `seconds` the time of reading it into bronze on 2 cores (the network and Spark come on top).
+    warehouse comes on top), `seconds` the time of reading it into bronze on 2 cores (network and Spark come on top).
     """
 
     resolved: Resolved
