@@ -13,7 +13,10 @@ import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 
 from so_lakehouse import schema
-from so_lakehouse.lake import paths
+from so_lakehouse.lake import gates, paths
+from so_lakehouse.lake.gates import TableGate
+from so_lakehouse.lake.ledger import DUMP, LedgerRow, to_arrow
+from so_lakehouse.lake.manifests import CheckOutcome
 from so_lakehouse.lake.silver_tables import accounts_gone
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import Type
@@ -70,27 +73,23 @@ class SilverSite:
         where = f"site = '{self.site}' AND \"Id\" IN ({', '.join(map(str, ids))})"
         DeltaTable(self.lake.uri(paths.silver(table))).delete(where)
 
-    def pass_checks(self, refused: str = "", complete_to: datetime | None = None) -> None:
-        """Writes the gate for all tables as they are now. A table is at a new data version where its version is new;
-        `refused` names a table whose blocking check failed."""
-        tables = {}
+    def pass_checks(self, refused: str = "", cut_at: datetime | None = None) -> None:
+        """Writes the gate for all tables as they are now; a table is at a new data version where its version is new.
+        `refused` names a table whose blocking check failed; `cut_at` records a dump of that cut as applied."""
+        found = {}
         for table in schema.TABLES:
             if self._exists(table):
                 version = DeltaTable(self.lake.uri(paths.silver(table))).version()
-                check = {
-                    "name": "keys_unique",
-                    "passed": table != refused,
-                    "blocking": True,
-                    "detail": "a test",
-                    "metadata": {},
-                }
-                tables[table] = {
-                    "version": version,
-                    "data_version": f"{table}-{version}",
-                    "complete_to": complete_to.isoformat() if complete_to else None,
-                    "checks": [check],
-                }
-        self.lake.write_json(paths.silver_gate(self.site), {"tables": tables})
+                check = CheckOutcome("keys_unique", table != refused, True, "a test")
+                found[table] = TableGate(version, f"{table}-{version}", (check,))
+        gates.save(self.lake, self.site, found)
+        if cut_at:
+            now = datetime.now(UTC)
+            rows = [
+                LedgerRow(self.site, table, DUMP, "quarter", "v", "r", now, cut_at=cut_at, revision=1)
+                for table in found
+            ]
+            write_deltalake(self.lake.uri(paths.silver("ledger")), to_arrow(rows), mode="append", partition_by=["site"])
 
     def _exists(self, table: str) -> bool:
         return self.lake.exists(f"{paths.silver(table)}/_delta_log")

@@ -291,7 +291,7 @@ def test_how_far_the_data_reach_follows_even_when_no_row_changed(warehouse: Sett
     silver = small_site(lake)
     load_site(lake, warehouse, "beer")
     reached = datetime(2016, 9, 30, 23, 59, 59, tzinfo=UTC)
-    silver.pass_checks(complete_to=reached)
+    silver.pass_checks(cut_at=reached)
     assert load_site(lake, warehouse, "beer")["posts"].how == "unchanged"
     assert ask(warehouse, "SELECT DISTINCT complete_to FROM lake.load_status") == [(reached,)]
 
