@@ -66,10 +66,15 @@ def delete_comment(world: World, now: datetime, person: Person) -> None:
         del world.comments[comment.id]
 
 
+# Those who vote most do not leave: between two real quarters 5 votes of 10,244 went, not an account's hundreds.
+_LEAVES_BEFORE_VOTES = 20
+
+
 def leave(world: World, now: datetime, person: Person) -> None:
     """The account goes, and with it its votes and badges; what it wrote stays (`World.signature`)."""
-    withdraw_all_votes(world, person)
-    del world.people[person.id]
+    if len(world.voted.get(person.id, {})) < _LEAVES_BEFORE_VOTES:
+        withdraw_all_votes(world, person)
+        del world.people[person.id]
 
 
 def bump(world: World, now: datetime, person: Person) -> None:
