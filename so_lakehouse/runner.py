@@ -18,6 +18,12 @@ from so_lakehouse.partitions import SITES
 
 LOG_NOTHING = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
+# Errors whose message is for people; dbt's says which model failed and what the database answered.
+READABLE = {
+    *(cls.__name__ for cls in (errors.LakehouseError, *errors.LakehouseError.__subclasses__())),
+    "DagsterDbtCliRuntimeError",
+}
+
 # dbt builds all of these in one run, and the marts are published at its end.
 DBT_LAYERS = ("staging", "intermediate", "core", "marts")
 
@@ -107,11 +113,10 @@ def _sentence(evaluation: dg.AssetCheckEvaluation) -> str:
 
 def _explain(event: dg.DagsterEvent) -> str:
     """The message of the error that people are meant to read, or everything where the error is ours."""
-    readable = {cls.__name__ for cls in (errors.LakehouseError, *errors.LakehouseError.__subclasses__())}
     error = event.step_failure_data.error
     link = error
     while link is not None:
-        if link.cls_name in readable:
+        if link.cls_name in READABLE:
             return link.message.partition(": ")[2].strip()
         link = link.cause
     return error.to_string() if error else "the run failed without saying why; see its log in the Dagster UI"
