@@ -1,4 +1,4 @@
-{# Too few to draw a line through: the limits of the trend analysis, under 200 questions in all or under 10 with the tag. #}
+{# Too few to draw a line through: under 200 questions in all, or under 10 with the tag. #}
 {% macro is_small_cell(k, n) -%}
 ({{ k }} < 10 or {{ n }} < 200)
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {#
-  Sites of which the warehouse holds a load that the facts have not seen. A load that commits while dbt runs makes the two differ
-  for a while, and that is no fault: the next run brings it. What was left behind is found by its own test.
+  Sites of which the warehouse holds a load that the facts have not seen. A load that commits while dbt runs makes the
+  two differ for a while, and that is no fault: the next run brings it. What was left behind is found by its own test.
 #}
 {% macro unsettled_sites() -%}
 select changed.site

@@ -1,4 +1,4 @@
--- The mart's questions and answers add up to the warehouse's, site by site: all but those of the network's own accounts.
+-- The mart's questions and answers add up to the warehouse's, by site, without those of the network's own accounts.
 
 with mart as (
 

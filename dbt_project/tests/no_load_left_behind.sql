@@ -13,7 +13,7 @@ with due as (
 models as (
 
     select unnest(array[
-        {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.config.materialized == 'incremental' %}
+        {%- for node in graph.nodes.values() if node.config.materialized == 'incremental' %}
         '{{ node.name }}'{{ ',' if not loop.last }}
         {%- endfor %}
     ]) as model

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from dbt.cli.main import dbtRunner
 from psycopg2.extras import execute_values
 
 from so_lakehouse.settings import PROJECT_ROOT, Settings
-from so_lakehouse.warehouse import ddl, server
+from so_lakehouse.warehouse import ddl, embedded, server
 from so_lakehouse.warehouse.projection import PROJECTIONS
 
 PROJECT = PROJECT_ROOT / "dbt_project"
@@ -193,14 +194,19 @@ def invoke(project: Path, target: Path, *arguments: str) -> Any:
 
 
 @contextmanager
-def running_warehouse(settings: Settings, target: Path) -> Iterator[DbtWarehouse]:
-    """A warehouse on an embedded server, and the environment that leads dbt to it."""
-    with pytest.MonkeyPatch.context() as patch:
+def running_warehouse() -> Iterator[DbtWarehouse]:
+    """A warehouse on an embedded server of its own, and the environment that leads dbt to it.
+
+    Not below pytest's folder for temporary files: another pytest that starts locks the server's account out of it.
+    """
+    with TemporaryDirectory(prefix="dbt_warehouse_") as folder, pytest.MonkeyPatch.context() as patch:
+        settings = Settings(home=Path(folder) / "home")
         for variable, value in server.dbt_environment(settings).items():
             patch.setenv(variable, value)
-        warehouse = DbtWarehouse(settings, target)
+        warehouse = DbtWarehouse(settings, Path(folder) / "target")
         yield warehouse
         warehouse.connection.close()
+        embedded.stop(settings.postgres_folder)
 
 
 COLUMNS = {

@@ -5,21 +5,19 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from so_lakehouse.settings import Settings
 from so_lakehouse_tests.pipeline.dbt_warehouse import PROJECT, Community, DbtWarehouse, Post, brewery, running_warehouse
 
 FINE = {"success", "pass"}
 
 
 @pytest.fixture(scope="module")
-def shared_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DbtWarehouse]:
-    with running_warehouse(
-        Settings(home=tmp_path_factory.mktemp("home")), tmp_path_factory.mktemp("target")
-    ) as warehouse:
+def shared_warehouse() -> Iterator[DbtWarehouse]:
+    with running_warehouse() as warehouse:
         yield warehouse
 
 
@@ -35,6 +33,13 @@ def assert_equals_full_refresh(warehouse: DbtWarehouse) -> None:
     full = warehouse.snapshot()
     for table, rows in full.items():
         assert incremental[table] == rows, table
+
+
+def test_an_empty_warehouse_builds_and_takes_in_its_first_site(warehouse: DbtWarehouse) -> None:
+    assert set(warehouse.build().values()) <= FINE
+    warehouse.load(brewery("beer"))
+    assert set(warehouse.build().values()) <= FINE
+    assert warehouse.query("select count(*) from marts_build.activity_month") == [(3,)]
 
 
 def test_edits_deletions_and_a_reload_end_in_the_rows_of_a_full_refresh(warehouse: DbtWarehouse) -> None:
@@ -112,14 +117,17 @@ def test_only_changed_months_and_sites_are_rewritten(warehouse: DbtWarehouse) ->
         rows = warehouse.query(f"select site, month, max(xmin::text) from {table} group by 1, 2")
         return {(site, month): xmin for site, month, xmin in rows}
 
-    facts, marts = versions("core.fct_question"), versions("marts_build.activity_month")
+    def rewritten(table: str) -> set[tuple]:
+        return {key for key, version in versions(table).items() if before[table].get(key) != version}
+
+    tables = ("core.fct_question", "marts_build.tag_month", "marts_build.activity_month")
+    before = {table: versions(table) for table in tables}
     beer.edit(6, score=7)  # asked in February
     warehouse.load(beer)
     warehouse.build()
-    rewritten = {key for key, version in versions("core.fct_question").items() if facts[key] != version}
-    assert [(site, month.month) for site, month in rewritten] == [("beer", 2)]
-    rewritten = {key for key, version in versions("marts_build.activity_month").items() if marts[key] != version}
-    assert {site for site, _ in rewritten} == {"beer"}
+    assert rewritten("core.fct_question") == {("beer", date(2020, 2, 1))}
+    assert rewritten("marts_build.tag_month") == {("beer", date(2020, 2, 1))}
+    assert {site for site, _ in rewritten("marts_build.activity_month")} == {"beer"}
 
 
 def test_a_load_that_commits_while_dbt_runs_comes_with_the_next_run(
@@ -148,11 +156,17 @@ def test_more_complete_data_closes_months_without_a_changed_row(warehouse: DbtWa
     beer.complete_to = "2020-03-30T23:59:59.999999Z"
     warehouse.load(beer)
     warehouse.build()
-    march = "select is_complete, questions_7_days_old from marts_build.activity_month where month = '2020-03-01'"
-    assert warehouse.query(march) == [(False, 0)]
+    march = (
+        "select activity.is_complete, activity.questions_7_days_old, tag.is_complete"
+        " from marts_build.activity_month as activity"
+        " join marts_build.tag_month as tag using (site, month)"
+        " where month = '2020-03-01'"
+    )
+    assert warehouse.query(march) == [(False, 0, False)]
     warehouse.query("update lake.load_status set complete_to = '2020-04-15T23:59:59.999999Z'")
     warehouse.build()
-    assert warehouse.query(march) == [(True, 1)]
+    assert warehouse.query(march) == [(True, 1, True)]
+    assert_equals_full_refresh(warehouse)
 
 
 def test_a_model_that_fails_keeps_its_rows_and_its_watermark(warehouse: DbtWarehouse) -> None:

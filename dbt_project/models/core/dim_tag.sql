@@ -11,7 +11,7 @@ with questions as (
 
     select question.*
     from {{ ref('fct_question') }} as question
-    {{ join_changed_sites('question') }}
+    {{ join_changed('question') }}
 
 ),
 
@@ -19,7 +19,7 @@ post_tags as (
 
     select post_tag.*
     from {{ ref('stg_post_tags') }} as post_tag
-    {{ join_changed_sites('post_tag') }}
+    {{ join_changed('post_tag') }}
 
 ),
 
@@ -27,7 +27,7 @@ tags as (
 
     select tag.*
     from {{ ref('stg_tags') }} as tag
-    {{ join_changed_sites('tag') }}
+    {{ join_changed('tag') }}
 
 ),
 

@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='changed_keys',
     unique_key=['site', 'month'],
-    pre_hook="{{ note_changed_months('posts') }}",
+    pre_hook="{{ note_changed_months() }}",
     post_hook="{{ move_watermark() }}",
 ) }}
 

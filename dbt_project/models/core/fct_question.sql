@@ -2,7 +2,7 @@
     materialized='incremental',
     incremental_strategy='changed_keys',
     unique_key=['site', 'month'],
-    pre_hook="{{ note_changed_months('posts') }}",
+    pre_hook="{{ note_changed_months() }}",
     post_hook="{{ move_watermark() }}",
 ) }}
 
@@ -101,7 +101,8 @@ final as (
         answered.first_answered_at,
         -- In a merged or migrated thread an answer can be older than its question: it was there at once.
         case when answered.first_answered_at is not null then
-            extract(epoch from greatest(answered.first_answered_at, question.asked_at) - question.asked_at)::double precision / 3600
+            extract(epoch from greatest(answered.first_answered_at, question.asked_at) - question.asked_at)
+            ::double precision / 3600
         end as hours_to_first_answer,
         question.accepted_answer_id,
         accepted.accepted_on

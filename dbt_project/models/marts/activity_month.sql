@@ -10,7 +10,7 @@ with sites as (
 
     select site.*
     from {{ ref('dim_site') }} as site
-    {{ join_changed_sites('site') }}
+    {{ join_changed('site') }}
 
 ),
 
@@ -18,7 +18,7 @@ questions as (
 
     select question.*
     from {{ ref('fct_question') }} as question
-    {{ join_changed_sites('question') }}
+    {{ join_changed('question') }}
     where question.asker_kind <> 'system'
 
 ),
@@ -27,13 +27,13 @@ answers as (
 
     select answer.*
     from {{ ref('fct_answer') }} as answer
-    {{ join_changed_sites('answer') }}
+    {{ join_changed('answer') }}
     where answer.answerer_kind <> 'system'
 
 ),
 
--- What a question tells at a fixed age, and only once the data covers that age: a younger question is still open (right-
--- censored), and counting it as unanswered would make every newest month look worse than it is.
+-- What a question tells at a fixed age, and only once the data covers that age: a younger question is still open
+-- (right-censored), and counting it as unanswered would make every newest month look worse than it is.
 observed as (
 
     select
@@ -41,7 +41,8 @@ observed as (
         question.month,
         question.asker_id,
         case
-            when (question.asked_at at time zone 'UTC' + interval '7 days' <= site.posts_complete_day + 1) is not true then null
+            when (question.asked_at at time zone 'UTC' + interval '7 days' <= site.posts_complete_day + 1) is not true
+                then null
             when question.hours_to_first_answer <= 7 * 24 then question.hours_to_first_answer
             else 'infinity'
         end as hours_waited,
@@ -96,7 +97,8 @@ months as (
             interval '1 month'
         )::date as month
     from sites as site
-    inner join (select site, month from asked union all select site, month from answered) as active on active.site = site.site
+    inner join (select site, month from asked union all select site, month from answered) as active
+        on active.site = site.site
     group by site.site, site.posts_complete_day
 
 ),
@@ -106,7 +108,7 @@ final as (
     select
         months.site,
         months.month,
-        coalesce((months.month + interval '1 month')::date - 1 <= months.posts_complete_day, false) as is_complete,
+        {{ is_complete_month('months.month', 'months.posts_complete_day') }} as is_complete,
         coalesce(asked.questions, 0) as questions,
         coalesce(answered.answers, 0) as answers,
         coalesce(asked.askers, 0) as askers,
@@ -117,7 +119,8 @@ final as (
         asked.answered_in_7_days / nullif(asked.questions_7_days_old, 0)::double precision as share_answered_in_7_days,
         coalesce(asked.questions_30_days_old, 0) as questions_30_days_old,
         coalesce(asked.accepted_in_30_days, 0) as accepted_in_30_days,
-        asked.accepted_in_30_days / nullif(asked.questions_30_days_old, 0)::double precision as share_accepted_in_30_days,
+        asked.accepted_in_30_days / nullif(asked.questions_30_days_old, 0)::double precision
+            as share_accepted_in_30_days,
         months.posts_complete_day as complete_to
     from months
     left join asked on asked.site = months.site and asked.month = months.month

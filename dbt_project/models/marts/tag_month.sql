@@ -1,16 +1,14 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='changed_keys',
-    unique_key=['site'],
-    pre_hook="{{ note_changed_sites(['fct_question']) }}",
+    unique_key=['site', 'month'],
+    pre_hook="{{ note_changed_months(parent='fct_question') }}",
     post_hook="{{ move_watermark() }}",
 ) }}
 
 with sites as (
 
-    select site.*
-    from {{ ref('dim_site') }} as site
-    {{ join_changed_sites('site') }}
+    select * from {{ ref('dim_site') }}
 
 ),
 
@@ -18,16 +16,14 @@ questions as (
 
     select question.*
     from {{ ref('fct_question') }} as question
-    {{ join_changed_sites('question') }}
+    {{ join_changed('question') }}
     where question.asker_kind <> 'system'
 
 ),
 
 post_tags as (
 
-    select post_tag.*
-    from {{ ref('stg_post_tags') }} as post_tag
-    {{ join_changed_sites('post_tag') }}
+    select * from {{ ref('stg_post_tags') }}
 
 ),
 
@@ -59,15 +55,14 @@ final as (
         tagged.site,
         tagged.tag,
         tagged.month,
-        coalesce((tagged.month + interval '1 month')::date - 1 <= site.posts_complete_day, false) as is_complete,
+        {{ is_complete_month('tagged.month', 'site.posts_complete_day') }} as is_complete,
         tagged.questions,
         tagged.askers,
         asked.denominator,
         tagged.questions / asked.denominator::double precision as share,
         {{ wilson_low('tagged.questions', 'asked.denominator') }} as share_low,
         {{ wilson_high('tagged.questions', 'asked.denominator') }} as share_high,
-        {{ is_small_cell('tagged.questions', 'asked.denominator') }} as is_small_cell,
-        site.posts_complete_day as complete_to
+        {{ is_small_cell('tagged.questions', 'asked.denominator') }} as is_small_cell
     from tagged
     inner join asked on asked.site = tagged.site and asked.month = tagged.month
     inner join sites as site on site.site = tagged.site

@@ -10,7 +10,7 @@ with tag_months as (
 
     select tag_month.*
     from {{ ref('tag_month') }} as tag_month
-    {{ join_changed_sites('tag_month') }}
+    {{ join_changed('tag_month') }}
 
 ),
 
@@ -18,7 +18,7 @@ activity_months as (
 
     select activity.*
     from {{ ref('activity_month') }} as activity
-    {{ join_changed_sites('activity') }}
+    {{ join_changed('activity') }}
 
 ),
 

@@ -1,4 +1,4 @@
-{# Rows hold none but the declared codes; a new one means that the publisher added a kind of thing that no model knows. #}
+{# Rows hold none but the declared codes; a new one means a kind of thing that no model knows. #}
 {% test known_codes(model, column_name, codes) %}
 
 select site, {{ column_name }}, count(*) as rows

@@ -1,5 +1,5 @@
 {#
-  The share of rows whose `column_name` has no counterpart in `to`.`field` of the same site is at most `at_most`, site by site.
+  Of the rows with a `column_name`, at most the share `at_most` has no counterpart in `to`.`field`, site by site.
   Dumps dangle by nature (deleted accounts and posts are not in them), so zero would be the wrong limit.
 #}
 {% test rarely_dangling(model, column_name, to, field, at_most) %}
