@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from so_lakehouse.dumps.kernel.bytes import PADDING
 from so_lakehouse.dumps.kernel.numbers import append_booleans, append_integers
-from so_lakehouse.dumps.kernel.text import MARKS, append_text
+from so_lakehouse.dumps.kernel.text import MARKS, SHORT, append_text
 from so_lakehouse.dumps.kernel.timestamps import append_timestamps
 from so_lakehouse.schema import Type
 from so_lakehouse.schema_forms import ARROW
@@ -116,13 +116,14 @@ class NumberColumn:
         self.low, self.high = np.iinfo(dtype).min, np.iinfo(dtype).max
         self.values = np.empty(FIRST_ROWS, dtype)
         self.present = np.empty(FIRST_ROWS, np.bool_)
+        self.room, self.marks = np.empty(SHORT + PADDING, np.uint8), np.empty(MARKS, np.int32)
 
     def append(
         self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, count: int, row: int, faults: np.ndarray
     ) -> int:
         self.values = grown(self.values, row + count, row)
         self.present = grown(self.present, row + count, row)
-        target = (self.values, self.present, row, self.number, faults)
+        target = (self.values, self.present, row, self.number, faults, self.room, self.marks)
         if self.is_timestamp:
             return int(append_timestamps(data, starts, ends, count, *target))
         return int(append_integers(data, starts, ends, count, self.low, self.high, *target))
@@ -139,13 +140,15 @@ class BooleanColumn:
         self.number = number
         self.values = np.empty(FIRST_ROWS, np.uint8)
         self.present = np.empty(FIRST_ROWS, np.bool_)
+        self.room, self.marks = np.empty(SHORT + PADDING, np.uint8), np.empty(MARKS, np.int32)
 
     def append(
         self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, count: int, row: int, faults: np.ndarray
     ) -> int:
         self.values = grown(self.values, row + count, row)
         self.present = grown(self.present, row + count, row)
-        return int(append_booleans(data, starts, ends, count, self.values, self.present, row, self.number, faults))
+        target = (self.values, self.present, row, self.number, faults, self.room, self.marks)
+        return int(append_booleans(data, starts, ends, count, *target))
 
     def array(self, rows: int) -> pa.Array:
         validity, nulls = _validity(self.present[:rows])

@@ -51,6 +51,7 @@ class TableReader:
         self._byte = self._source.mark  # where in the file `_at` is
         self._is_all = False
         self._root = b""
+        self._aside: list[Refused] = []
         self._tables = KernelTables(table, max(block_bytes // _SMALLEST_ROW, 16))
 
     def row_groups(self, empty: Callable[[], RowGroup]) -> Iterator[RowGroup]:
@@ -157,6 +158,7 @@ class TableReader:
             self._need_more()
         self.tally.rows_in_file += 1
         self._refuse_spelling(self._at, stop, codes.NOT_A_ROW, self._at)
+        self._give_aside()
         self._advance(stop)
         return False
 
@@ -199,6 +201,7 @@ class TableReader:
                 tables.extras[:extras],
             )
             self._append(group, block)
+        self._give_aside()
         self._advance(stop)
         return int(status)
 
@@ -244,4 +247,10 @@ class TableReader:
         key = readable_key(raw)
         self.tally.refused += 1
         self.tally.refused_without_key += key is None
-        self._refuse(Refused(offset, REASONS[code][0], detail, key, self._source.raw(raw)))
+        self._aside.append(Refused(offset, REASONS[code][0], detail, key, self._source.raw(raw)))
+
+    def _give_aside(self) -> None:
+        """Gives on what a block put aside, in the file's order (stage 1 found its faults before stage 2 did)."""
+        for refused in sorted(self._aside, key=lambda refused: refused.offset):
+            self._refuse(refused)
+        self._aside.clear()

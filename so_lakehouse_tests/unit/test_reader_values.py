@@ -191,7 +191,6 @@ def test_integers_of_every_length_are_read(spelled: bytes, value: int) -> None:
         b"1234567x",
         b"x1234567",
         b"123456789012x",
-        b"&#53;",
         bytes([0x39 + 1]),
         bytes([0x2F]),
         "٣".encode(),
@@ -214,6 +213,15 @@ def test_a_number_must_fit_its_column(column: str, low: int, high: int) -> None:
     assert value_of(column, str(high).encode()) == high
     for outside in (low - 1, high + 1, low * 1000, 10**40):
         assert refusal_of(column, str(outside).encode()).reason == "out_of_range"
+
+
+def test_numbers_dates_and_booleans_may_be_spelled_with_references() -> None:
+    assert value_of("Score", b"&#45;1&#x32;") == -12
+    assert value_of("ClosedDate", b"2016&#45;12&#x2D;31T23:59:59.003") == at("2016-12-31T23:59:59.003")
+    assert value_of("TagBased", b"&#84;rue", "badges") is True
+    assert refusal_of("Score", b"&lt;1").reason == "not_an_integer"
+    assert refusal_of("Score", b"1" + b"&#0;").reason == "not_an_integer"
+    assert refusal_of("Score", b"&#49;" * 2_000).reason == "not_an_integer"
 
 
 # --- timestamps

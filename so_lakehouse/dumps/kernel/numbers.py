@@ -16,6 +16,7 @@ import numpy as np
 from so_lakehouse.dumps.kernel import codes
 from so_lakehouse.dumps.kernel.compiled import compiled, inlined
 from so_lakehouse.dumps.kernel.digits import short_integer
+from so_lakehouse.dumps.kernel.text import plain_spelling
 
 _MINUS, _ZERO, _ONE = 45, 48, 49
 _LAST = np.int64(922337203685477580)  # the largest number that may still be followed by a digit, in 64 bits
@@ -54,8 +55,11 @@ def integer(data, at, stop, low, high):
 
 
 @compiled
-def append_integers(data, starts, ends, count, low, high, out, present, row, column, faults):
-    """Appends `count` values of a column from row `row` on; returns the number of faults (see `append_text`)."""
+def append_integers(data, starts, ends, count, low, high, out, present, row, column, faults, room, marks):
+    """Appends `count` values of a column from row `row` on; returns the number of faults (see `append_text`).
+
+    `room` and `marks` are room for `plain_spelling`.
+    """
     found = 0
     for k in range(count):
         out[row + k] = 0
@@ -63,6 +67,10 @@ def append_integers(data, starts, ends, count, low, high, out, present, row, col
         if not present[row + k]:
             continue
         value, fault = integer(data, starts[k], ends[k], low, high)
+        if fault:
+            length = plain_spelling(data, starts[k], ends[k], room, marks)
+            if length:
+                value, fault = integer(room, 0, length, low, high)
         out[row + k] = value
         if fault and faults[k, 0] == 0:
             faults[k, 0], faults[k, 1] = fault, column
@@ -85,7 +93,7 @@ def boolean(data, at, stop):
 
 
 @compiled
-def append_booleans(data, starts, ends, count, out, present, row, column, faults):
+def append_booleans(data, starts, ends, count, out, present, row, column, faults, room, marks):
     """As `append_integers`, for booleans; `out` holds a byte each."""
     found = 0
     for k in range(count):
@@ -94,6 +102,10 @@ def append_booleans(data, starts, ends, count, out, present, row, column, faults
         if not present[row + k]:
             continue
         value = boolean(data, starts[k], ends[k])
+        if value < 0:
+            length = plain_spelling(data, starts[k], ends[k], room, marks)
+            if length:
+                value = boolean(room, 0, length)
         if value >= 0:
             out[row + k] = value
         elif faults[k, 0] == 0:

@@ -99,6 +99,24 @@ def put_text(data, at, stop, out, to, marks):
     return to, 0
 
 
+SHORT = 512  # bytes; no number, date or boolean is longer, however it is spelled
+
+
+@compiled
+def plain_spelling(data, at, stop, room, marks):
+    """Writes a value that has references, resolved, to `room`; returns its length, 0 where there are none or too many.
+
+    Nobody spells a number with references, but XML allows it. `room` needs `SHORT` bytes and `PADDING`.
+    """
+    if stop - at > SHORT:
+        return 0
+    for k in range(at, stop):
+        if data[k] == AMPERSAND:
+            length, fault = put_text(data, at, stop, room, 0, marks)
+            return 0 if fault else length
+    return 0
+
+
 @compiled
 def append_text(data, starts, ends, count, out, offsets, present, row, to, column, faults, marks):
     """Appends `count` values of a column from row `row` and byte `to` on. Returns (byte after the last, faults).

@@ -16,6 +16,7 @@ import numpy as np
 from so_lakehouse.dumps.kernel import codes
 from so_lakehouse.dumps.kernel.compiled import compiled, inlined
 from so_lakehouse.dumps.kernel.digits import flipped, layout_of, pair, two_digits
+from so_lakehouse.dumps.kernel.text import plain_spelling
 
 _MINUS, _PLUS, _DOT, _COLON, _T, _Z = 45, 43, 46, 58, 84, 90
 
@@ -132,7 +133,7 @@ def timestamp(data, at, stop):
 
 
 @compiled
-def append_timestamps(data, starts, ends, count, out, present, row, column, faults):
+def append_timestamps(data, starts, ends, count, out, present, row, column, faults, room, marks):
     """As `append_integers`, for timestamps in microseconds since 1970-01-01 UTC."""
     found = 0
     for k in range(count):
@@ -141,6 +142,10 @@ def append_timestamps(data, starts, ends, count, out, present, row, column, faul
         if not present[row + k]:
             continue
         value, fault = timestamp(data, starts[k], ends[k])
+        if fault:
+            length = plain_spelling(data, starts[k], ends[k], room, marks)
+            if length:
+                value, fault = timestamp(room, 0, length)
         out[row + k] = value
         if fault and faults[k, 0] == 0:
             faults[k, 0], faults[k, 1] = fault, column
