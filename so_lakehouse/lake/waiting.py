@@ -13,10 +13,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from so_lakehouse.lake.api_pages import PagesManifest, pages_of
 from so_lakehouse.lake.ledger import DUMP, LedgerRow
 from so_lakehouse.lake.manifests import BronzeManifest, bronze_manifests
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES
+from so_lakehouse.schema import table as schema_table
+from so_lakehouse.schema_api import entities_of
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,12 @@ def waiting_dump(
     applied: LedgerRow | None,
     rule_version: str,
     is_open: Callable[[BronzeManifest], bool],
+    again: bool = False,
 ) -> tuple[WaitingDump | None, list[Ignored]]:
     """The dump to apply now (None: nothing to do), and why the others are not.
 
     `is_open(manifest)` tells whether a dump holds keys that it does not tell; it is asked of as few dumps as possible.
+    `again`: the newest one is to be applied even where it already is.
     """
     if not eligible:
         return None, []
@@ -91,14 +96,53 @@ def waiting_dump(
     chain = _chain(eligible, is_open)
     others = [_superseded(manifest, newest.cut_date) for manifest in eligible if manifest not in chain]
     waiting = WaitingDump(chain)
-    if applied is not None and (applied.data_version, applied.rule_version, applied.rests_on) == (
-        newest.data_version,
-        rule_version,
-        waiting.rests_on,
+    if (
+        not again
+        and applied is not None
+        and (applied.data_version, applied.rule_version, applied.rests_on)
+        == (
+            newest.data_version,
+            rule_version,
+            waiting.rests_on,
+        )
     ):
         told = [Ignored(DUMP, newest.quarter, newest.rows, f"{_name(newest)} is already applied")]
         return None, [*others, *told]
     return waiting, others
+
+
+@dataclass(frozen=True)
+class WaitingPages:
+    """Pages later than the cut: `new` ones, and those that silver has already taken in."""
+
+    new: tuple[PagesManifest, ...]
+    known: tuple[PagesManifest, ...]
+
+
+def waiting_pages(
+    lake: Lake, table: str, site: str, cut: datetime | None, ledger: Iterable[LedgerRow], rule_version: str
+) -> tuple[WaitingPages, list[Ignored]]:
+    """The pages of a table's entities that may still say something after `cut`, and why the others may not."""
+    applied = {row.input for row in ledger}
+    new, known, ignored = [], [], []
+    for entity in entities_of(schema_table(table)):
+        for manifest in pages_of(lake, entity.name, site):
+            failed = [check.name for check in manifest.checks if check.blocking and not check.passed]
+            source = f"api/{entity.name}"
+            if failed:
+                reason = f"blocked by checks of bronze: {', '.join(failed)}"
+            elif cut is not None and manifest.newest <= cut:
+                reason = (
+                    f"fetched by {manifest.newest:%Y-%m-%d}, not later than the applied cut {_day(cut)}: superseded"
+                )
+            elif (source, manifest.day, manifest.data_version, rule_version) in applied:
+                known.append(manifest)
+                reason = "already applied"
+            else:
+                new.append(manifest)
+                continue
+            ignored.append(Ignored(source, manifest.day, manifest.rows, reason))
+    return WaitingPages(tuple(new), tuple(known)), ignored
 
 
 def _chain(eligible: list[BronzeManifest], is_open: Callable[[BronzeManifest], bool]) -> tuple[BronzeManifest, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, Window
@@ -130,14 +131,16 @@ def refused(rows: DataFrame, table: Table, equal_keys: bool) -> DataFrame:
     )
 
 
-def shaped(rows: DataFrame, table: Table, keep_personal: bool) -> DataFrame:
-    """The rows as silver spells them: kept columns in declared order, tag lists, lower-case GUIDs, derived booleans."""
+def shaped(rows: DataFrame, table: Table, keep_personal: bool, beside: Sequence[str] = ()) -> DataFrame:
+    """The rows as silver spells them: kept columns in declared order, tag lists, lower-case GUIDs, derived booleans;
+    then the columns `beside` as they are.
+    """
     columns = [_value(column.name, column.type).alias(column.name) for column in silver_columns(table, keep_personal)]
     derived = [
         (F.col(gone.user_id).isNull() & F.col(gone.display_name).isNotNull()).alias(gone.name)
         for gone in accounts_gone(table)
     ]
-    return rows.select(*columns, *derived)
+    return rows.select(*columns, *derived, *beside)
 
 
 def _value(name: str, type: Type) -> Column:

@@ -15,18 +15,22 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from so_lakehouse import failpoints, schema
-from so_lakehouse.lake import gates, ledger, paths, silver_tables
+from so_lakehouse.lake import gates, ledger, paths, silver_tables, tombstones
 from so_lakehouse.lake.gates import TableGate
 from so_lakehouse.lake.ledger import Ledger, LedgerRow
 from so_lakehouse.lake.manifests import CheckOutcome
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.lake.waiting import Ignored
 from so_lakehouse.progress import Progress, silent
 from so_lakehouse.quality.silver import Case, outcomes
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark import read, write
+from so_lakehouse.spark.cascade import DEPENDENTS, Posts
+from so_lakehouse.spark.compare import ACTION, DELETE, INSERT
 from so_lakehouse.spark.measure import measured
-from so_lakehouse.spark.plan import TablePlan, plan_table
+from so_lakehouse.spark.plan import plan_table, scope
+from so_lakehouse.spark.settle import TablePlan
 
 # Small commits wait for the driver and the disk, not for cores; more at once than this gained nothing.
 TABLES_AT_ONCE = 4
@@ -64,7 +68,7 @@ def converge(
     """
     write.site_literal(site)
     names = [name for name in schema.TABLES if name in {schema.table(wanted).name for wanted in tables}]
-    known = ledger.load(lake, site, names)
+    known = ledger.load(lake, site, {*names, "posts"})
     attempt = uuid4().hex
     try:
         plans = _planned(spark, lake, site, names, known, settings, attempt, progress)
@@ -87,13 +91,48 @@ def _planned(
     attempt: str,
     progress: Progress,
 ) -> dict[str, TablePlan]:
-    def plan(name: str) -> TablePlan:
-        planned = plan_table(spark, lake, site, schema.table(name), known, settings, attempt)
+    """The plans of all tables: posts first, because comments and history go along with them."""
+    held = tombstones.load(lake, site)
+    staging = paths.staging(site, attempt)
+
+    def plan(name: str, posts: Posts | None = None) -> TablePlan:
+        planned = plan_table(scope(spark, lake, site, schema.table(name), known, held, settings, staging), posts)
         progress(f"{site}: compared {name}", sum(row.rows_in for row in planned.ledger_rows))
         return planned
 
     with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
-        return dict(zip(names, pool.map(plan, names), strict=True))
+        independent = {name: pool.submit(plan, name) for name in names if name not in DEPENDENTS}
+        plans = {"posts": independent["posts"].result()} if "posts" in independent else {}
+        posts = _posts_after(spark, lake, site, plans.get("posts"), known, held)
+        dependent = {name: pool.submit(plan, name, posts) for name in names if name in DEPENDENTS}
+        futures = independent | dependent
+        return {name: futures[name].result() for name in names}
+
+
+def _posts_after(
+    spark: SparkSession, lake: Lake, site: str, plan: TablePlan | None, known: Ledger, held: Sequence[Tombstone]
+) -> Posts | None:
+    """Posts as they will be when this run is done; None where silver has none of this site and gets none."""
+    alive = read.silver_rows(spark, lake, "posts", site).select("Id") if known.of("posts") else None
+    if plan is not None and plan.changes is not None:
+        alive = plan.changes.select("Id") if alive is None else _ids_after(alive, plan.changes)
+    if alive is None:
+        return None
+    own = [tombstone for tombstone in held if tombstone.table_name == "posts"]
+    if plan is not None and plan.tombstones is not None:
+        gone, newest = plan.tombstones.select("id", "as_of"), plan.newest_tombstone
+    else:
+        gone = spark.createDataFrame([(t.id, t.as_of) for t in own], "id BIGINT, as_of TIMESTAMP")
+        newest = max((tombstone.as_of for tombstone in own), default=None)
+    applied = known.newest_dump("posts")
+    cut = plan.cut if plan is not None else (applied.cut_at if applied else None)
+    return Posts(alive, gone, cut, newest)
+
+
+def _ids_after(ids: DataFrame, changes: DataFrame) -> DataFrame:
+    deleted = changes.where(F.col(ACTION) == DELETE).select("Id")
+    inserted = changes.where(F.col(ACTION) == INSERT).select("Id")
+    return ids.join(deleted, "Id", "left_anti").union(inserted)
 
 
 def _write(spark: SparkSession, lake: Lake, site: str, plans: dict[str, TablePlan], progress: Progress) -> None:
@@ -131,13 +170,13 @@ def _write_table(spark: SparkSession, lake: Lake, site: str, plan: TablePlan) ->
     if plan.first_load:
         write.append(plan.changes, lake, plan.table, site, metadata)
     else:
-        write.merge(session, plan.staged, lake, plan.table, site, metadata)
+        write.merge(session, plan.staged_changes, lake, plan.table, site, metadata)
     failpoints.reach(f"silver.{plan.table.name}_written")
     return plan
 
 
 def _to_record(after: Ledger, plans: dict[str, TablePlan]) -> list[LedgerRow]:
-    """Rows that commits carry and the ledger lacks, and rows of inputs that changed nothing and so have no commit."""
+    """Rows that commits carry and the ledger lacks, and those of inputs that changed nothing and so have no commit."""
     without_commit = [row for plan in plans.values() if plan.changes is None for row in plan.ledger_rows]
     return [*after.unrecorded, *without_commit]
 

@@ -4,23 +4,28 @@ DataFrame to DataFrame. Belongs here: the two clocks of a row. Not here: reading
 (`state.py`).
 
 A statement is one page's word on one key: `_as_of` (when it was fetched), `_present`, silver's columns as the page
-tells them, and `_input` (the input to count it under; null: counted before).
+tells them, and `_input` (the input to count it under; null: counted before). A decided row is a row of silver with
+`_alive`, `_gone_as_of`, `_gone_reason`, `_gone_post` (why not, where it is not), `_in_base`, and of its newest statement
+`_input`, `_present` and `_heard` (whether that is newer than the row's own evidence).
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from so_lakehouse.lake.silver_tables import accounts_gone
 from so_lakehouse.schema import Table, Type
 from so_lakehouse.schema_api import entities_of
 from so_lakehouse.schema_forms import silver_columns
-from so_lakehouse.spark.compare import fingerprint
+from so_lakehouse.spark.fingerprint import fingerprint
 
-ALIVE, IN_BASE, INPUT = "_alive", "_in_base", "_input"
+ALIVE, IN_BASE, INPUT, PRESENT, HEARD = "_alive", "_in_base", "_input", "_present", "_heard"
+GONE_AS_OF, GONE_REASON, GONE_POST = "_gone_as_of", "_gone_reason", "_gone_post"
+DECISION = (ALIVE, IN_BASE, INPUT, PRESENT, HEARD, GONE_AS_OF, GONE_REASON, GONE_POST)
+NOT_RETURNED = "not returned by API"
 SAID = "said_"  # prefix of a statement's columns where they stand beside a row's
 
 
@@ -32,57 +37,78 @@ def value_columns(table: Table, keep_personal: bool) -> list[str]:
     ]
 
 
-def newest_statements(statements: DataFrame, values: list[str]) -> DataFrame:
-    """One statement per key, the newest.
+def newest_first(values: list[str]) -> list[Column]:
+    """The order in which statements on one key count.
 
     At one instant presence beats absence, then the values decide, so that the order of arrival does not.
     """
-    by_key = Window.partitionBy("Id").orderBy(F.desc("_as_of"), F.desc("_present"), F.desc(fingerprint(values)))
-    return statements.withColumn("_rank", F.row_number().over(by_key)).where("_rank = 1").drop("_rank")
+    return [F.desc("_as_of"), F.desc("_present"), F.desc(fingerprint(values))]
 
 
-def silent_overlay(base: DataFrame) -> DataFrame:
-    """What `overlaid` returns where no page says anything."""
-    return base.withColumns({ALIVE: F.lit(True), IN_BASE: F.lit(True), INPUT: F.lit(None).cast("string")})
+def undisputed(base: DataFrame) -> DataFrame:
+    """Decided rows where no page says anything."""
+    nothing = {name: F.lit(None).cast(kind) for name, kind in _UNSAID.items()}
+    flags = {ALIVE: F.lit(True), IN_BASE: F.lit(True), HEARD: F.lit(False)}
+    return base.withColumns(flags | nothing)
 
 
-def overlaid(base: DataFrame, newest: DataFrame, table: Table, keep_personal: bool, cut: datetime | None) -> DataFrame:
-    """Every key of either side once, with `_alive` (false: its newest statement is that it is gone), `_in_base` and
-    `_input` of the statement that decided it (null: none did, or it was counted before).
+_UNSAID = {INPUT: "string", PRESENT: "boolean", GONE_AS_OF: "timestamp", GONE_REASON: "string", GONE_POST: "bigint"}
 
-    `base` is rows in silver's form; `cut` is what those without `_as_of` speak of (None: there was no dump).
+
+def decided(base: DataFrame, newest: DataFrame, table: Table, keep_personal: bool, cut: datetime | None) -> DataFrame:
+    """Decided rows: every key of either side once.
+
+    `base` is rows in silver's form; `cut` is what those without `_as_of` speak of (None: there was no dump); `newest`
+    has at most one statement per key.
     """
     said = newest.select(*(F.col(name).alias(SAID + name) for name in newest.columns))
     joined = base.withColumn(IN_BASE, F.lit(True)).join(said, F.col("Id") == F.col(SAID + "Id"), "full_outer")
     evidence = F.coalesce("_as_of", F.lit(cut).cast("timestamp"))
-    heard = F.col(SAID + "Id").isNotNull() & (evidence.isNull() | (F.col(SAID + "_as_of") > evidence))
+    newer = F.col(IN_BASE).isNull() | evidence.isNull() | (F.col(SAID + "_as_of") > evidence)
+    heard = F.col(SAID + "Id").isNotNull() & newer
     present = heard & F.col(SAID + "_present")
-    dates = _dates(table, keep_personal)
-    told = _told(table)
-    columns = {"Id": F.coalesce("Id", SAID + "Id")}
-    for name in value_columns(table, keep_personal):
-        if name != "Id":
-            value = _exact_date(name) if name in dates else F.col(SAID + name)
-            columns[name] = F.when(present & told.get(name, F.lit(False)), value).otherwise(F.col(name))
-    exact = {name: _dump_date(name) for name in dates if name in told}
-    replaced = [
-        F.when(_fractional(date) & ~columns[name].eqNullSafe(date), _text(date)).alias(name)
-        for name, date in exact.items()
-    ]
-    stash = F.to_json(F.struct(*replaced)) if replaced else F.lit("{}")
+    absent = heard & ~F.col(SAID + "_present")
+    columns = {"Id": F.coalesce("Id", SAID + "Id")} | _values(table, keep_personal, present)
     columns |= {
         "_as_of": F.when(present, F.col(SAID + "_as_of")).otherwise(F.col("_as_of")),
         "_kept": F.col("_kept"),
-        "_dump_dates": F.when(present, F.nullif(stash, F.lit("{}"))).otherwise(F.col("_dump_dates")),
-        ALIVE: ~(heard & ~F.col(SAID + "_present")),
+        ALIVE: ~absent,
         IN_BASE: F.coalesce(F.col(IN_BASE), F.lit(False)),
-        INPUT: F.when(heard, F.col(SAID + INPUT)),
+        INPUT: F.col(SAID + INPUT),
+        PRESENT: F.col(SAID + PRESENT),
+        HEARD: heard,
+        GONE_AS_OF: F.when(absent, F.col(SAID + "_as_of")),
+        GONE_REASON: F.when(absent, F.lit(NOT_RETURNED)),
+        GONE_POST: F.lit(None).cast("bigint"),
     }
     return joined.select(*(column.alias(name) for name, column in columns.items()))
 
 
+def _values(table: Table, keep_personal: bool, present: Column) -> dict[str, Column]:
+    """What each column holds now, and `_dump_dates`: the dump's exact dates where a page's replace them."""
+    told = _told(table)
+    dates = {column.name for column in silver_columns(table, keep_personal) if column.type is Type.TIMESTAMP}
+    columns: dict[str, Column] = {}
+    replaced: list[Column] = []
+    for name in value_columns(table, keep_personal):
+        if name == "Id":
+            continue
+        if name not in told:
+            columns[name] = F.col(name)
+            continue
+        value = _exact_date(name) if name in dates else F.col(SAID + name)
+        columns[name] = F.when(present & told[name], value).otherwise(F.col(name))
+        if name in dates:
+            exact = _dump_date(name)
+            lost = _fractional(exact) & ~columns[name].eqNullSafe(exact)
+            replaced.append(F.when(lost, F.date_format(exact, "yyyy-MM-dd HH:mm:ss.SSSSSS")).alias(name))
+    stash = F.nullif(F.to_json(F.struct(*replaced)), F.lit("{}")) if replaced else F.lit(None).cast("string")
+    columns["_dump_dates"] = F.when(present, stash).otherwise(F.col("_dump_dates"))
+    return columns
+
+
 def _told(table: Table) -> dict[str, Column]:
-    """For each column that pages tell: whether the page beside a row tells it (posts: it depends on the kind of post)."""
+    """For each column that pages tell: whether the page beside a row tells it (posts: by the kind of post)."""
     told: dict[str, Column] = {}
     derived = {gone.user_id: gone.name for gone in accounts_gone(table)}
     for entity in entities_of(table):
@@ -90,10 +116,6 @@ def _told(table: Table) -> dict[str, Column]:
         for name in (*entity.columns, *(derived[column] for column in entity.columns if column in derived)):
             told[name] = told[name] | kind if name in told else kind
     return told
-
-
-def _dates(table: Table, keep_personal: bool) -> list[str]:
-    return [column.name for column in silver_columns(table, keep_personal) if column.type is Type.TIMESTAMP]
 
 
 def _dump_date(name: str) -> Column:
@@ -109,7 +131,3 @@ def _exact_date(name: str) -> Column:
 
 def _fractional(date: Column) -> Column:
     return date.isNotNull() & (date != F.date_trunc("second", date))
-
-
-def _text(date: Column) -> Column:
-    return F.date_format(date, "yyyy-MM-dd HH:mm:ss.SSSSSS")

@@ -1,97 +1,109 @@
-"""Decides for one table what a converge would change, before anything is written.
+"""Decides for one table of one site what a converge would change, before anything is written.
 
-Belongs here: putting evidence, state and comparison together, and counting. Not here: the rules themselves (`clean.py`,
-`state.py`, `overlay.py`, `compare.py`) or any write (`write.py`).
+Belongs here: which evidence is put together, and in what order. Not here: the rules (`clean.py`, `state.py`,
+`overlay.py`, `cascade.py`, `compare.py`), the counting (`tally.py`), any write to a table (`write.py`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from so_lakehouse import schema
-from so_lakehouse.errors import CheckFailed
-from so_lakehouse.lake import paths, waiting
-from so_lakehouse.lake.ledger import DUMP, Ledger, LedgerRow
+from so_lakehouse.lake import waiting
+from so_lakehouse.lake.api_pages import PagesManifest
+from so_lakehouse.lake.ledger import DUMP, POSTS, Ledger, LedgerRow
 from so_lakehouse.lake.manifests import BronzeManifest
-from so_lakehouse.lake.silver_tables import DeltaTable, silver_table
+from so_lakehouse.lake.silver_tables import silver_table
 from so_lakehouse.lake.storage import Lake
-from so_lakehouse.lake.waiting import Ignored, WaitingDump
+from so_lakehouse.lake.tombstones import Tombstone
+from so_lakehouse.lake.waiting import WaitingDump
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import clean, compare, examine, overlay, read, state, write
-from so_lakehouse.spark.compare import ACTION, ADVANCE, DELETE, INSERT, SAME, UPDATE
-from so_lakehouse.spark.overlay import ALIVE, IN_BASE, INPUT
+from so_lakehouse.spark import cascade, examine, pages, state
+from so_lakehouse.spark.cascade import Posts
+from so_lakehouse.spark.overlay import INPUT, NOT_RETURNED
+from so_lakehouse.spark.settle import Evidence, Scope, TablePlan, settle
 from so_lakehouse.spark.state import Dump
+from so_lakehouse.spark.tally import Tally
 
-SHRINK_SHARE = 0.10
-SHRINK_ROWS = 100
-ABSENT_FROM_DUMP = "absent from dump"
-
-COUNTED_AS = {INSERT: "rows_inserted", UPDATE: "rows_updated", ADVANCE: "rows_unchanged", SAME: "rows_unchanged"}
+DELETIONS = "deletions"  # the ledger's partition of rows that went along with posts
 
 
-@dataclass
-class TablePlan:
-    """What would become of one table of one site. Its DataFrames are lazy or cached; `release` frees them."""
-
-    table: DeltaTable
-    ignored: list[Ignored] = field(default_factory=list)
-    ledger_rows: list[LedgerRow] = field(default_factory=list)
-    first_load: bool = False  # silver has no row of this site: `changes` are rows to append
-    changes: DataFrame | None = None  # compare.changed_rows, staged; None: no row changes
-    staged: str = ""  # folder of `changes`
-    tombstones: DataFrame | None = None  # the table's new tombstones (id, as_of, reason, post_id); None: no change
-
-
-def plan_table(
-    spark: SparkSession, lake: Lake, site: str, table: schema.Table, ledger: Ledger, settings: Settings, attempt: str
-) -> TablePlan:
-    """The plan for one table. Raises `CheckFailed` where a dump would delete too much; nothing was written then."""
-    rules = clean.rule_version(table, settings.keep_personal)
-    plan = TablePlan(silver_table(table, settings.keep_personal), staged=f"{paths.staging(site, attempt)}/{table.name}")
-    eligible, plan.ignored = waiting.eligible_dumps(lake, table.name, site)
-    examined: dict[str, Dump] = {}
-
-    def examine_once(manifest: BronzeManifest) -> Dump:
-        if manifest.quarter not in examined:
-            examined[manifest.quarter] = Dump(manifest, examine.examine_dump(spark, lake, table, manifest, rules))
-        return examined[manifest.quarter]
-
-    applied = ledger.newest_dump(table.name)
-    dump, ignored = waiting.waiting_dump(eligible, applied, rules, lambda manifest: examine_once(manifest).is_open)
-    plan.ignored += ignored
-    if dump is not None:
-        dumps = [examine_once(manifest) for manifest in dump.chain]
-        _plan_dump(spark, lake, site, table, plan, ledger, settings, dump, dumps, rules)
-    return plan
-
-
-def _plan_dump(
+def scope(
     spark: SparkSession,
     lake: Lake,
     site: str,
     table: schema.Table,
-    plan: TablePlan,
     ledger: Ledger,
+    held: Sequence[Tombstone],
     settings: Settings,
+    staging: str,
+) -> Scope:
+    """What the plan of one table looks at; `held` are the site's tombstones."""
+    own = tuple(tombstone for tombstone in held if tombstone.table_name == table.name)
+    return Scope(
+        spark=spark,
+        lake=lake,
+        site=site,
+        table=table,
+        settings=settings,
+        applied=tuple(ledger.of(table.name)),
+        newest_dump=ledger.newest_dump(table.name),
+        tombstones=own,
+        staging=f"{staging}/{table.name}",
+        started_at=datetime.now(UTC),
+    )
+
+
+def plan_table(of: Scope, posts: Posts | None) -> TablePlan:
+    """The plan. `posts`: what posts will be, for a table whose rows go along with a post; None for the others.
+
+    Raises `CheckFailed` where a dump would delete too much; nothing was written then.
+    """
+    plan = TablePlan(silver_table(of.table, of.settings.keep_personal), of.staging)
+    examined: dict[str, Dump] = {}
+
+    def examine_once(manifest: BronzeManifest) -> Dump:
+        if manifest.quarter not in examined:
+            cleaning = examine.examine_dump(of.spark, of.lake, of.table, manifest, of.rules)
+            examined[manifest.quarter] = Dump(manifest, cleaning)
+        return examined[manifest.quarter]
+
+    eligible, plan.ignored = waiting.eligible_dumps(of.lake, of.table.name, of.site)
+    again = posts is not None and cascade.undeleted(posts, of.tombstones)
+    dump, ignored = waiting.waiting_dump(
+        eligible, of.newest_dump, of.rules, lambda manifest: examine_once(manifest).is_open, again
+    )
+    plan.ignored += ignored
+    plan.cut = dump.newest.cut_at if dump else (of.newest_dump.cut_at if of.newest_dump else None)
+    plan.newest_tombstone = max((tombstone.as_of for tombstone in of.tombstones), default=None)
+    found, ignored = waiting.waiting_pages(of.lake, of.table.name, of.site, plan.cut, of.applied, of.rules)
+    plan.ignored += ignored
+    if dump is not None:
+        new = (*found.new, *found.known) if again else found.new
+        _plan_dump(of, plan, dump, [examine_once(manifest) for manifest in dump.chain], new, found.known, posts)
+    elif found.new or (posts is not None and _posts_row(of, plan, posts)):
+        _plan_pages(of, plan, found.new, posts)
+    return plan
+
+
+def _plan_dump(
+    of: Scope,
+    plan: TablePlan,
     waiting_dump: WaitingDump,
     dumps: Sequence[Dump],
-    rules: str,
+    new: Sequence[PagesManifest],
+    known: Sequence[PagesManifest],
+    posts: Posts | None,
 ) -> None:
+    """The state that bronze supports, dumps and pages together, against what silver holds."""
     newest = dumps[-1]
-    row = LedgerRow(
-        site=site,
-        table_name=table.name,
-        source=DUMP,
-        partition=newest.manifest.quarter,
-        data_version=newest.manifest.data_version,
-        rule_version=rules,
-        applied_at=datetime.now(UTC),
+    row = replace(
+        of.row(DUMP, newest.manifest.quarter, newest.manifest.data_version),
         rows_in=newest.manifest.rows,
         rows_quarantined=newest.cleaning.quarantined,
         rows_deduplicated=newest.cleaning.deduplicated,
@@ -99,49 +111,78 @@ def _plan_dump(
         revision=newest.manifest.revision,
         rests_on=waiting_dump.rests_on,
     )
-    if not ledger.of(table.name) and len(dumps) == 1:
+    posts_row = _posts_row(of, plan, posts) if posts else None
+    if not of.applied and len(dumps) == 1 and not new and not posts_row:
         told = newest.cleaning.rows_in - newest.cleaning.quarantined - newest.cleaning.deduplicated
         plan.ledger_rows = [replace(row, rows_inserted=told)]
         plan.first_load = True
         if told:
-            plan.changes = state.told_rows(spark, lake, table, newest, settings.keep_personal)
+            plan.changes = state.told_rows(of.spark, of.lake, of.table, newest, of.settings.keep_personal)
         return
-    target = read.silver_rows(spark, lake, table.name, site)
-    before = state.kept_before(target, ledger.newest_dump(table.name), dumps[0].manifest.cut_at)
-    base = state.folded(spark, lake, table, dumps, before, settings.keep_personal)
-    desired = overlay.silent_overlay(base)
-    values = overlay.value_columns(table, settings.keep_personal)
-    acted = compare.actions(desired.where(ALIVE), target, values, carried=(IN_BASE, INPUT)).persist()
-    try:
-        counts = Counter({row[ACTION]: row["count"] for row in acted.groupBy(ACTION).count().collect()})
-        _guard_shrink(site, table, counts, newest.manifest, settings)
-        if counts[INSERT] + counts[UPDATE] + counts[ADVANCE] + counts[DELETE]:
-            rows = compare.changed_rows(desired.drop(ALIVE, IN_BASE, INPUT), acted)
-            plan.changes = write.stage(rows, lake, plan.staged)
-    finally:
-        acted.unpersist()
-    outcome = Counter()
-    for action, name in COUNTED_AS.items():
-        outcome[name] += counts[action]
-    plan.ledger_rows = [replace(row, rows_deleted=counts[DELETE], **outcome)]
-    if plan.changes is not None:
-        plan.tombstones = plan.changes.where(F.col(ACTION) == DELETE).select(
-            F.col("Id").alias("id"),
-            F.lit(newest.manifest.cut_at).alias("as_of"),
-            F.lit(ABSENT_FROM_DUMP).alias("reason"),
-            F.lit(None).cast("bigint").alias("post_id"),
+    before = state.kept_before(of.target, of.newest_dump, dumps[0].manifest.cut_at)
+    base = state.folded(of.spark, of.lake, of.table, dumps, before, of.settings.keep_personal)
+    every = list({pages.input_name(manifest): manifest for manifest in (*new, *known)}.values())
+    evidence = _evidence(of, plan, every, new, held=False) if every else None
+    counts = settle(of, plan, base, of.target, evidence, posts, newest.manifest)
+    deleted = counts.deleted_by_absence + counts.deleted_by(None)
+    plan.ledger_rows = [
+        _counted(row, counts.of_dump(), rows_deleted=deleted),
+        *_page_rows(of, new, counts, evidence),
+        *_deletions(posts_row, counts),
+    ]
+
+
+def _plan_pages(of: Scope, plan: TablePlan, new: Sequence[PagesManifest], posts: Posts | None) -> None:
+    """Pages, and posts that have gone, against the rows of silver that they speak of."""
+    posts_row = _posts_row(of, plan, posts) if posts else None
+    evidence = _evidence(of, plan, new, new, held=True) if new else None
+    target = of.target
+    spoken = target.select("Id").limit(0) if evidence is None else evidence.statements.select("Id").distinct()
+    if posts is not None and posts_row:
+        spoken = spoken.union(cascade.candidates(target, posts, plan.cut).select("Id")).distinct()
+    concerned = target.join(spoken, "Id", "left_semi")
+    counts = settle(of, plan, concerned.drop("site"), concerned, evidence, posts, None)
+    plan.ledger_rows = [*_page_rows(of, new, counts, evidence), *_deletions(posts_row, counts)]
+
+
+def _evidence(
+    of: Scope, plan: TablePlan, read_from: Sequence[PagesManifest], new: Sequence[PagesManifest], held: bool
+) -> Evidence:
+    """Statements of these pages; those of `new` are counted. `held`: with the sweeps that silver remembers."""
+    refused = pages.quarantine_pages(of.spark, of.lake, of.table, new, of.rules)
+    said = pages.statements(of.spark, of.lake, of.table, read_from, of.settings.keep_personal)
+    said = said.withColumn(INPUT, F.when(F.col(INPUT).isin([pages.input_name(page) for page in new]), F.col(INPUT)))
+    swept = [(t.id, t.as_of) for t in of.tombstones if held and t.reason == NOT_RETURNED]
+    remembered = of.spark.createDataFrame(swept, "Id BIGINT, _as_of TIMESTAMP") if swept else None
+    return Evidence(pages.ranked(said, of.table, of.settings.keep_personal, plan.cut, remembered), refused)
+
+
+def _page_rows(of: Scope, new: Sequence[PagesManifest], counts: Tally, evidence: Evidence | None) -> list[LedgerRow]:
+    if evidence is None or not new:
+        return []
+    overtaken = pages.overtaken(evidence.statements)
+    rows = []
+    for manifest in new:
+        name = pages.input_name(manifest)
+        row = replace(
+            of.row(pages.source(manifest), manifest.day, manifest.data_version),
+            rows_in=manifest.rows,
+            rows_quarantined=evidence.refused[name],
         )
+        rows.append(_counted(row, counts.of_pages(name) + overtaken[name], rows_deleted=counts.deleted_by(name)))
+    return rows
 
 
-def _guard_shrink(
-    site: str, table: schema.Table, counts: Counter[str], manifest: BronzeManifest, settings: Settings
-) -> None:
-    held = counts[UPDATE] + counts[ADVANCE] + counts[SAME] + counts[DELETE]
-    deleted = counts[DELETE]
-    if settings.accept_shrink or deleted <= SHRINK_ROWS or deleted <= SHRINK_SHARE * held:
-        return
-    raise CheckFailed(
-        f"deletions_plausible: {manifest.release} would delete {deleted:,} of {held:,} rows of {table.name} of {site} "
-        f"({deleted / held:.0%}; the limit is {SHRINK_SHARE:.0%} and {SHRINK_ROWS} rows). Nothing was written. "
-        "Compare the release with the publisher's site; if the deletions are real, run again with --accept-shrink."
-    )
+def _posts_row(of: Scope, plan: TablePlan, posts: Posts) -> LedgerRow | None:
+    """The ledger row of what goes along with posts; None where nothing can, or it was counted before."""
+    row = of.row(POSTS, DELETIONS, posts.version())
+    counted = any(applied.input == row.input for applied in of.applied)
+    return row if posts.voids_after(plan.cut) and not counted else None
+
+
+def _deletions(posts_row: LedgerRow | None, counts: Tally) -> list[LedgerRow]:
+    return [replace(posts_row, rows_deleted=counts.deleted_with_posts)] if posts_row else []
+
+
+def _counted(row: LedgerRow, outcome: Mapping[str, int], rows_deleted: int) -> LedgerRow:
+    return replace(row, rows_deleted=rows_deleted, **{name: getattr(row, name) + n for name, n in outcome.items()})

@@ -1,0 +1,159 @@
+"""Settles what a plan's evidence does to silver: decided rows against held ones, staged and counted.
+
+Belongs here: putting base, statements and posts together, the shrink gate, and staging the result. Not here: which
+evidence there is (`plan.py`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from so_lakehouse import schema
+from so_lakehouse.errors import CheckFailed
+from so_lakehouse.lake.ledger import LedgerRow
+from so_lakehouse.lake.manifests import BronzeManifest
+from so_lakehouse.lake.silver_tables import DeltaTable
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.lake.tombstones import Tombstone
+from so_lakehouse.lake.waiting import Ignored
+from so_lakehouse.settings import Settings
+from so_lakehouse.spark import cascade, clean, compare, overlay, pages, read, tally, write
+from so_lakehouse.spark.cascade import Posts
+from so_lakehouse.spark.compare import ACTION, DELETE
+from so_lakehouse.spark.tally import Tally
+
+SHRINK_SHARE = 0.10
+SHRINK_ROWS = 100
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One table of one site, and what is known of it before the plan."""
+
+    spark: SparkSession
+    lake: Lake
+    site: str
+    table: schema.Table
+    settings: Settings
+    applied: tuple[LedgerRow, ...]
+    newest_dump: LedgerRow | None
+    tombstones: tuple[Tombstone, ...]
+    staging: str
+    started_at: datetime
+
+    @property
+    def rules(self) -> str:
+        return clean.rule_version(self.table, self.settings.keep_personal)
+
+    @property
+    def target(self) -> DataFrame:
+        return read.silver_rows(self.spark, self.lake, self.table.name, self.site)
+
+    def row(self, source: str, partition: str, data_version: str) -> LedgerRow:
+        """A ledger row of this table without counts."""
+        return LedgerRow(self.site, self.table.name, source, partition, data_version, self.rules, self.started_at)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What pages say: `pages.ranked` statements, and how many rows cleaning refused of each input."""
+
+    statements: DataFrame
+    refused: Counter[str]
+
+
+@dataclass
+class TablePlan:
+    """What would become of one table of one site. `ledger_rows` empty: nothing is new."""
+
+    table: DeltaTable
+    staging: str
+    ignored: list[Ignored] = field(default_factory=list)
+    ledger_rows: list[LedgerRow] = field(default_factory=list)
+    first_load: bool = False  # silver has no row of this site: `changes` are rows to append
+    changes: DataFrame | None = None  # compare.changed_rows, staged; None: no row changes
+    tombstones: DataFrame | None = None  # all of the table's from now on; None: those it has stay
+    newest_tombstone: datetime | None = None
+    cut: datetime | None = None  # of the newest dump, once this plan is carried out
+
+    @property
+    def staged_changes(self) -> str:
+        return f"{self.staging}/changes"
+
+
+def settle(
+    of: Scope,
+    plan: TablePlan,
+    base: DataFrame,
+    target: DataFrame,
+    evidence: Evidence | None,
+    posts: Posts | None,
+    dump: BronzeManifest | None,
+) -> Tally:
+    """Puts into the plan what changes, and returns how many keys go which way.
+
+    `base`: rows before pages speak; `target`: the rows of silver to compare with; `dump`: the dump that `base` comes
+    from (None: from silver itself). Raises `CheckFailed` where that dump would delete too much.
+    """
+    personal = of.settings.keep_personal
+    decided = overlay.undisputed(base)
+    if evidence is not None:
+        newest = evidence.statements.where(F.col(pages.OUTCOME).isNull())
+        decided = overlay.decided(base, newest, of.table, personal, plan.cut)
+    if posts is not None and posts.voids_after(plan.cut):
+        decided = cascade.voided(decided, posts, plan.cut)
+    acted = compare.actions(decided, target, overlay.value_columns(of.table, personal)).persist()
+    try:
+        counts = Tally.of(acted)
+        if dump is not None:
+            _guard_shrink(of, counts, dump)
+        if counts.changes:
+            plan.changes = write.stage(compare.changed_rows(decided, acted), of.lake, plan.staged_changes)
+        _settle_tombstones(of, plan, acted, counts, dump)
+    finally:
+        acted.unpersist()
+    return counts
+
+
+def _settle_tombstones(
+    of: Scope, plan: TablePlan, acted: DataFrame, counts: Tally, dump: BronzeManifest | None
+) -> None:
+    """Tombstones live until a dump with a later cut: those of this very cut and those not decided anew stay."""
+    if not (counts.gone or counts.deleted_by_absence or of.tombstones):
+        return
+    staying = [t for t in of.tombstones if dump is None or (t.as_of == plan.cut and t.reason == tally.ABSENT_FROM_DUMP)]
+    new = _new_tombstones(plan, acted, counts)
+    rows = new
+    if staying:
+        held = read.tombstones(of.spark, of.lake, of.table.name, of.site)
+        if dump is not None:
+            held = held.where((F.col("as_of") == F.lit(plan.cut)) & (F.col("reason") == tally.ABSENT_FROM_DUMP))
+        spoken = acted.where(F.col(ACTION) != compare.ABSENT) if dump is not None else acted
+        rows = new.unionByName(held.join(spoken.select(F.col("Id").alias("id")), "id", "left_anti"))
+    plan.tombstones = write.stage(rows, of.lake, f"{plan.staging}/tombstones")
+    moments = [counts.newest_gone, *(tombstone.as_of for tombstone in staying)]
+    if counts.deleted_by_absence:
+        moments.append(plan.cut)
+    plan.newest_tombstone = max((moment for moment in moments if moment is not None), default=None)
+
+
+def _new_tombstones(plan: TablePlan, acted: DataFrame, counts: Tally) -> DataFrame:
+    if counts.gone or plan.changes is None:
+        return tally.tombstones(acted, plan.cut)
+    return tally.absences(plan.changes.where(F.col(ACTION) == DELETE), plan.cut)
+
+
+def _guard_shrink(of: Scope, counts: Tally, dump: BronzeManifest) -> None:
+    deleted, held = counts.deleted_by_absence, counts.held
+    if of.settings.accept_shrink or deleted <= SHRINK_ROWS or deleted <= SHRINK_SHARE * held:
+        return
+    raise CheckFailed(
+        f"deletions_plausible: release {dump.release} would delete {deleted:,} of {held:,} rows of {of.table.name} of "
+        f"{of.site} ({deleted / held:.0%}; the limit is {SHRINK_SHARE:.0%} and {SHRINK_ROWS} rows). Nothing was written. "
+        "Compare the release with the publisher's site; if the deletions are real, run again with --accept-shrink."
+    )
