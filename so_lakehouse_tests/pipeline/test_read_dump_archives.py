@@ -1,0 +1,291 @@
+"""Archives of every kind, and of every bad kind, from the file to bronze."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from so_lakehouse.dumps import plan
+from so_lakehouse.dumps.bronze import read_dump
+from so_lakehouse.errors import BadInput
+from so_lakehouse.lake.manifests import BronzeManifest
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.schema import TABLES
+from so_lakehouse.settings import Settings
+from so_lakehouse_tests.dump_archives import landed, pack, rename, seven_zip
+from so_lakehouse_tests.dump_reading import document
+
+POSTS = document(*[b'<row Id="%d" Body="&lt;p&gt;%d" />' % (k, k * k) for k in range(1, 301)])
+VOTES = document(*[b'<row Id="%d" PostId="1" VoteTypeId="2" />' % k for k in range(1, 501)], root=b"votes")
+TAGS = document(b'<row Id="1" TagName="hops" Count="3" />', b'<row Id="x" TagName="malt" />', root=b"tags")
+FILES = {"Posts.xml": POSTS, "Tags.xml": TAGS, "Votes.xml": VOTES}
+ROWS = {"posts": 300, "tags": 1, "votes": 500}
+
+
+def bronze_ids(lake: Lake, manifest: BronzeManifest) -> list[int]:
+    return [key for path in manifest.files for key in pq.read_table(lake.path(path), columns=["Id"])["Id"].to_pylist()]
+
+
+def check_rows(lake: Lake, manifests: dict[str, BronzeManifest]) -> None:
+    """All three tables are there with all rows, and the one that cannot be read is in quarantine."""
+    for table, rows in ROWS.items():
+        manifest = manifests[table]
+        assert manifest.present
+        assert bronze_ids(lake, manifest) == list(range(1, rows + 1))
+        assert manifest.rows_in_file == manifest.rows + manifest.quarantined == rows + (table == "tags")
+    assert manifests["tags"].quarantined_without_key == 1
+
+
+def check_nothing_published(lake: Lake) -> None:
+    """No manifest and no file of bronze, whole or half."""
+    assert [path for path in lake.list("bronze", recursive=True) if "." in path.rpartition("/")[2]] == []
+    assert [path for path in lake.list("bronze", recursive=True) if "attempt=" in path] == []
+
+
+def refusal(lake: Lake, settings: Settings, *archives: Path) -> str:
+    """What people are told when this dump is read; nothing may be left of it."""
+    with pytest.raises(BadInput) as error:
+        read_dump(lake, landed(lake, *archives), list(ROWS), settings)
+    check_nothing_published(lake)
+    assert "othing was p" in str(error.value) or "raise LAKEHOUSE" in str(error.value), error.value
+    assert str(error.value).startswith("beer: ")
+    return str(error.value)
+
+
+# --- archives that can be read
+
+
+@pytest.mark.parametrize("solid", ["on", "off"])
+@pytest.mark.parametrize("codec", ["BZip2", "LZMA", "LZMA2", "PPMd", "Deflate", "Copy"])
+def test_every_codec_solid_or_not_gives_the_same_rows(
+    codec: str, solid: str, lake: Lake, settings: Settings, tmp_path: Path
+) -> None:
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", FILES, f"-m0={codec}", f"-ms={solid}")
+    check_rows(lake, read_dump(lake, landed(lake, archive), list(ROWS), settings))
+
+
+def test_an_archive_for_each_table_is_one_dump(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    archives = [
+        pack(tmp_path / f"stackoverflow.com-{name[:-4]}.7z", {name: content}) for name, content in FILES.items()
+    ]
+    check_rows(lake, read_dump(lake, landed(lake, *archives), list(ROWS), settings))
+
+
+def test_blocks_are_read_side_by_side(
+    lake: Lake, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "SIDE_BY_SIDE_BYTES", 0)
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", FILES, "-ms=off")
+    raw = landed(lake, archive)
+    with plan.plan_reading(lake, raw, list(ROWS), settings) as reading:
+        assert [len(stream.members) for stream in reading.streams] == [1, 1, 1]
+    check_rows(lake, read_dump(lake, raw, list(ROWS), settings))
+
+
+def test_an_archive_in_several_volumes_is_one(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    pack(tmp_path / "beer.stackexchange.com.7z", FILES, "-v500b")
+    volumes = sorted(tmp_path.glob("beer.stackexchange.com.7z.0*"))
+    assert len(volumes) > 2
+    check_rows(lake, read_dump(lake, landed(lake, *volumes), list(ROWS), settings))
+
+
+def test_archives_in_an_archive_are_read_and_leave_nothing_behind(
+    lake: Lake, settings: Settings, tmp_path: Path
+) -> None:
+    inner = {
+        f"stackoverflow.com-{name[:-4]}.7z": pack(tmp_path / f"{name}.7z", {name: content}).read_bytes()
+        for name, content in FILES.items()
+    }
+    archive = pack(tmp_path / "stackoverflow.com.7z", inner)
+    check_rows(lake, read_dump(lake, landed(lake, archive), list(ROWS), settings))
+    assert list(settings.home.glob("archives-*")) == []
+
+
+@pytest.mark.parametrize(
+    "names", [("POSTS.XML", "tags.xml", "vOTES.xml"), ("a/b/Posts.xml", "c/Tags.xml", "Votes.xml")]
+)
+def test_names_in_any_case_and_in_folders_are_known(
+    names: tuple[str, ...], lake: Lake, settings: Settings, tmp_path: Path
+) -> None:
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", dict(zip(names, FILES.values(), strict=True)))
+    check_rows(lake, read_dump(lake, landed(lake, archive), list(ROWS), settings))
+
+
+def test_files_that_are_no_table_are_never_unpacked(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    others = {
+        "license.txt": b"x",
+        "readme.txt": b"y" * 1000,
+        "Posts.xml.exe": b"MZ",
+        "sede-and-data-dump-schema.md": b"z",
+    }
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", FILES | others | {"Sites.xml": b"<sites />"})
+    check_rows(lake, read_dump(lake, landed(lake, archive), list(ROWS), settings))
+    assert not [path for path in lake.list("", recursive=True) if "license" in path or path.endswith("exe")]
+
+
+def test_a_table_that_the_archive_lacks_is_missing_and_not_empty(
+    lake: Lake, settings: Settings, tmp_path: Path
+) -> None:
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", {"Posts.xml": POSTS, "Users.xml": b"<users />"})
+    manifests = read_dump(lake, landed(lake, archive), ["posts", "users", "badges"], settings)
+    assert [(name, m.present, m.rows, len(m.files)) for name, m in manifests.items()] == [
+        ("posts", True, 300, 1),
+        ("users", True, 0, 1),
+        ("badges", False, 0, 0),
+    ]
+
+
+@pytest.mark.parametrize("name", ["Posts [1].xml", "Pösts.xml"])
+def test_a_folder_with_odd_letters_is_no_obstacle(name: str, lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    archive = pack(
+        tmp_path / "beer.stackexchange.com.7z", {f"{name}*?/{file}": content for file, content in FILES.items()}
+    )
+    check_rows(lake, read_dump(lake, landed(lake, archive), list(ROWS), settings))
+
+
+# --- archives that must be refused
+
+
+@pytest.mark.parametrize("options", [["-psecret"], ["-psecret", "-mhe=on"]])
+def test_an_encrypted_archive_is_refused(options: list[str], lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", FILES, *options)
+    assert "is encrypted" in refusal(lake, settings, archive)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../Posts.xml",
+        "a/../../Posts.xml",
+        "/etc/Posts.xml",
+        "C:\\Posts.xml",
+        "..\\Posts.xml",
+        "\\\\host\\share\\Posts.xml",
+    ],
+)
+def test_names_that_lead_out_of_the_archive_are_refused(
+    name: str, lake: Lake, settings: Settings, tmp_path: Path
+) -> None:
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", {"Posts.xml": POSTS})
+    rename(archive, "Posts.xml", name)
+    assert "leads out of the archive" in refusal(lake, settings, archive)
+
+
+def test_links_are_refused(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "Posts.xml").symlink_to("/etc/passwd")
+    archive = tmp_path / "beer.stackexchange.com.7z"
+    seven_zip("a", "-snl", archive, "Posts.xml", inside=tmp_path / "links")
+    assert "is a link" in refusal(lake, settings, archive)
+
+
+def test_two_members_for_one_table_are_refused(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", {"Posts.xml": POSTS, "old/posts.xml": POSTS})
+    assert "are the same table" in refusal(lake, settings, archive)
+
+
+def test_one_table_in_two_archives_is_refused(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    one = pack(tmp_path / "stackoverflow.com-Posts.7z", {"Posts.xml": POSTS})
+    two = pack(tmp_path / "stackoverflow.com-Votes.7z", {"Posts.xml": POSTS})
+    assert "holds posts, but so does" in refusal(lake, settings, one, two)
+
+
+def test_an_archive_three_deep_is_refused(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    inmost = pack(tmp_path / "c.7z", FILES)
+    middle = pack(tmp_path / "b.7z", {"c.7z": inmost.read_bytes()})
+    outer = pack(tmp_path / "a.7z", {"b.7z": middle.read_bytes()})
+    assert "holds an archive again" in refusal(lake, settings, outer)
+    assert list(settings.home.glob("archives-*")) == []
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    bomb = document(b'<row Id="1" Body="' + b" " * 50_000_000 + b'" />')
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", {"Posts.xml": bomb})
+    assert "LAKEHOUSE_MAX_RATIO" in refusal(lake, settings, archive)
+    limited = replace(settings, max_unpack_ratio=10**6, max_unpacked_bytes=1_000_000)
+    assert "LAKEHOUSE_MAX_UNPACKED" in refusal(lake, limited, archive)
+    trusted = replace(settings, max_unpack_ratio=10**6)
+    assert read_dump(lake, landed(lake, archive), ["posts"], trusted)["posts"].rows == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "not a 7z archive"),
+        (b"7z\xbc\xaf\x27\x1c", "cut off|not a 7z archive"),
+        (b"hello, this is no archive", "not a 7z archive"),
+        (b"PK\x03\x04" + b"\0" * 100, "not a 7z archive"),
+        (b"<?xml version='1.0'?><posts />", "not a 7z archive"),
+        (os.urandom(10_000), "not a 7z archive"),
+    ],
+)
+def test_what_is_no_archive_is_refused(
+    content: bytes, told: str, lake: Lake, settings: Settings, tmp_path: Path
+) -> None:
+    archive = tmp_path / "beer.stackexchange.com.7z"
+    archive.write_bytes(content)
+    message = refusal(lake, settings, archive)
+    assert any(part in message for part in told.split("|")), message
+
+
+def test_a_zip_or_tar_under_the_name_of_a_7z_is_refused(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "Posts.xml").write_bytes(POSTS)
+    for kind in ("zip", "tar"):
+        archive = tmp_path / f"{kind}.stackexchange.com.7z"
+        seven_zip("a", f"-t{kind}", archive, "Posts.xml", inside=tmp_path)
+        assert "not a 7z archive" in refusal(lake, settings, archive)
+
+
+def test_a_volume_that_is_missing_is_told(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    pack(tmp_path / "beer.stackexchange.com.7z", FILES, "-v500b")
+    volumes = sorted(tmp_path.glob("beer.stackexchange.com.7z.0*"))
+    assert "a volume of it is missing" in refusal(lake, settings, *volumes[:-1])
+
+
+@pytest.mark.parametrize("codec", ["BZip2", "LZMA2", "Copy"])
+def test_an_archive_cut_off_at_any_byte_is_refused(codec: str, lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    content = pack(tmp_path / "whole.7z", FILES, f"-m0={codec}").read_bytes()
+    archive = tmp_path / "beer.stackexchange.com.7z"
+    for length in {0, 1, 6, 31, 32, 33, len(content) - 1, *range(0, len(content), len(content) // 12)}:
+        archive.write_bytes(content[:length])
+        refusal(lake, settings, archive)
+
+
+@pytest.mark.parametrize("codec", ["BZip2", "LZMA2", "PPMd", "Copy"])
+def test_one_flipped_byte_makes_the_whole_archive_fail(
+    codec: str, lake: Lake, settings: Settings, tmp_path: Path
+) -> None:
+    content = pack(tmp_path / "whole.7z", FILES, f"-m0={codec}").read_bytes()
+    archive = tmp_path / "beer.stackexchange.com.7z"
+    # The bytes before 8 are signature and version; all others are under one of the archive's checksums.
+    for position in {8, 12, 20, 28, 32, 40, len(content) - 1, *range(50, len(content), len(content) // 12)}:
+        damaged = bytearray(content)
+        damaged[position] ^= 0x10
+        archive.write_bytes(damaged)
+        assert "damaged" in (told := refusal(lake, settings, archive)) or "cut off" in told, (position, told)
+
+
+def test_damaged_xml_in_a_whole_archive_publishes_no_table_at_all(
+    lake: Lake, settings: Settings, tmp_path: Path
+) -> None:
+    for number, solid in enumerate(("on", "off")):
+        archive = pack(tmp_path / f"beer{number}.7z", FILES | {"Votes.xml": VOTES[:-20]}, f"-ms={solid}")
+        message = refusal(lake, settings, archive)
+        assert f"beer{number}.7z > Votes.xml" in message
+        assert "ends early" in message
+
+
+def test_a_wrong_file_under_a_tables_name_is_refused(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", FILES | {"Votes.xml": POSTS})
+    assert "its root is <posts>, not <votes>" in refusal(lake, settings, archive)
+
+
+def test_every_table_of_the_schema_has_its_file(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    files = {table.file: f"<{table.root}><row Id='1'/></{table.root}>".encode() for table in TABLES.values()}
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", files)
+    manifests = read_dump(lake, landed(lake, archive), list(TABLES), settings)
+    assert {name: manifest.rows for name, manifest in manifests.items()} == dict.fromkeys(TABLES, 1)
