@@ -30,6 +30,8 @@ from so_lakehouse.settings import Settings
 # again.
 READER_VERSION = "1"
 
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no space, none left to this user, none for so large a file
+
 # Bytes of Parquet per unpacked byte, rounded up from the real dumps (measured: docs/reader.md); for the disk guard
 # only.
 _PARQUET_SHARE = 0.5
@@ -88,7 +90,7 @@ def _read_and_publish(
         for name in tables:
             if name not in published:
                 lake.delete(folders[name])
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        if isinstance(error, OSError) and error.errno in _DISK_FULL:
             raise Unavailable(
                 f"{raw.site}: the disk of {lake.root} is full. Free space or set LAKEHOUSE_HOME to a larger disk, then "
                 "run again; what was half written is deleted."
