@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from so_lakehouse import failpoints
 from so_lakehouse.dumps.plan import ReadingPlan, plan_reading, require_space
-from so_lakehouse.dumps.streams import TableRead, read_streams
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.manifests import BronzeManifest, RawManifest, bronze_manifests
@@ -25,6 +25,9 @@ from so_lakehouse.progress import Progress, silent
 from so_lakehouse.quality.bronze import outcomes
 from so_lakehouse.schema import table as table_of
 from so_lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from so_lakehouse.dumps.streams import TableRead
 
 # Raised with every change that can give other rows, values or reasons from the same bytes: it makes bronze be read
 # again.
@@ -72,6 +75,8 @@ def _is_current(lake: Lake, manifest: BronzeManifest, raw: RawManifest) -> bool:
 def _read_and_publish(
     lake: Lake, raw: RawManifest, tables: list[str], settings: Settings, progress: Progress
 ) -> dict[str, BronzeManifest]:
+    from so_lakehouse.dumps.streams import read_streams  # numba takes a second: only who reads waits
+
     attempt = f"attempt={uuid4().hex}"
     folders = {name: f"{paths.bronze_dump(name, raw.quarter, raw.site)}/{attempt}" for name in tables}
     published: dict[str, BronzeManifest] = {}

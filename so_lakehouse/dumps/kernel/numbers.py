@@ -66,11 +66,12 @@ def append_integers(data, starts, ends, count, low, high, out, present, row, col
         present[row + k] = starts[k] >= 0 and ends[k] > starts[k]
         if not present[row + k]:
             continue
-        value, fault = integer(data, starts[k], ends[k], low, high)
+        at, stop = np.int64(starts[k]), np.int64(ends[k])
+        value, fault = integer(data, at, stop, low, high)
         if fault:
-            length = plain_spelling(data, starts[k], ends[k], room, marks)
+            length = plain_spelling(data, at, stop, room, marks)
             if length:
-                value, fault = integer(room, 0, length, low, high)
+                value, fault = integer(room, np.int64(0), length, low, high)
         out[row + k] = value
         if fault and faults[k, 0] == 0:
             faults[k, 0], faults[k, 1] = fault, column
@@ -101,11 +102,12 @@ def append_booleans(data, starts, ends, count, out, present, row, column, faults
         present[row + k] = starts[k] >= 0 and ends[k] > starts[k]
         if not present[row + k]:
             continue
-        value = boolean(data, starts[k], ends[k])
+        at, stop = np.int64(starts[k]), np.int64(ends[k])
+        value = boolean(data, at, stop)
         if value < 0:
-            length = plain_spelling(data, starts[k], ends[k], room, marks)
+            length = plain_spelling(data, at, stop, room, marks)
             if length:
-                value = boolean(room, 0, length)
+                value = boolean(room, np.int64(0), length)
         if value >= 0:
             out[row + k] = value
         elif faults[k, 0] == 0:

@@ -233,7 +233,7 @@ def read_rows(data, at, end, root, names, masks, lengths, successor, starts, end
     where the row begins and ends. `extras` (one for each attribute that the schema does not know): row, where its name
     and its value begin and end. `faults` (one for each row that is none): where it begins and ends, code, position.
     """
-    row, extra, fault_count = 0, 0, 0
+    row, extra, fault_count = np.int64(0), np.int64(0), np.int64(0)
     while True:
         at, row = read_plain_rows(data, at, end, row, names, masks, lengths, successor, starts, ends, spans)
         if at + 5 > end:

@@ -112,7 +112,7 @@ def plain_spelling(data, at, stop, room, marks):
         return 0
     for k in range(at, stop):
         if data[k] == AMPERSAND:
-            length, fault = put_text(data, at, stop, room, 0, marks)
+            length, fault = put_text(data, at, stop, room, np.int64(0), marks)
             return 0 if fault else length
     return 0
 
@@ -130,7 +130,7 @@ def append_text(data, starts, ends, count, out, offsets, present, row, to, colum
         present[row + k] = starts[k] >= 0
         if starts[k] < 0:
             continue
-        to, fault = put_text(data, starts[k], ends[k], out, to, marks)
+        to, fault = put_text(data, np.int64(starts[k]), np.int64(ends[k]), out, to, marks)
         if fault and faults[k, 0] == 0:
             faults[k, 0], faults[k, 1] = fault, column
             found += 1

@@ -141,11 +141,12 @@ def append_timestamps(data, starts, ends, count, out, present, row, column, faul
         present[row + k] = starts[k] >= 0 and ends[k] > starts[k]
         if not present[row + k]:
             continue
-        value, fault = timestamp(data, starts[k], ends[k])
+        at, stop = np.int64(starts[k]), np.int64(ends[k])
+        value, fault = timestamp(data, at, stop)
         if fault:
-            length = plain_spelling(data, starts[k], ends[k], room, marks)
+            length = plain_spelling(data, at, stop, room, marks)
             if length:
-                value, fault = timestamp(room, 0, length)
+                value, fault = timestamp(room, np.int64(0), length)
         out[row + k] = value
         if fault and faults[k, 0] == 0:
             faults[k, 0], faults[k, 1] = fault, column
