@@ -103,7 +103,7 @@ def totals(projection: Projection, site: str) -> str:
 
 def own_months(projection: Projection, site: str, everything: bool) -> str:
     """Collects the months of a table's own changed rows (or of all its rows) into `changed_month`."""
-    month = f"date_trunc('month', {quoted(projection.month)})::date" if projection.month else "NULL::date"
+    month = _month(projection.month) if projection.month else "NULL::date"
     name = projection.name
     source = (
         f"lake.{name} WHERE site = {literal(site)}"
@@ -127,13 +127,18 @@ def thread_months(site: str) -> str:
         f"SELECT DISTINCT coalesce(p.parent_id, p.id) AS id FROM lake.posts p JOIN touched t ON p.id = t.id"
         f" WHERE p.{here}"
     )
-    month = "date_trunc('month', creation_date)::date"
+    month = _month("creation_date")
     return _into_months(
         "posts",
         f"WITH thread AS MATERIALIZED ({threads})"
         f" SELECT {month} FROM lake.posts p JOIN thread ON p.id = thread.id WHERE p.{here}"
         f" UNION SELECT {month} FROM lake.posts p JOIN thread ON p.parent_id = thread.id WHERE p.{here}",
     )
+
+
+def _month(column: str) -> str:
+    """First day of the month, in the session's UTC. Arithmetic with a zone is several times slower."""
+    return f"date_trunc('month', {quoted(column)}::timestamp)::date"
 
 
 def _into_months(table: str, months: str) -> str:

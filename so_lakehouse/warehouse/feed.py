@@ -19,9 +19,9 @@ from so_lakehouse.lake import paths
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.warehouse.projection import Projection
 
-# A projection that counts is read in slices of its keys, each of about this many silver rows: the groups of one slice
-# fit in memory, whatever the site's size.
-ROWS_PER_SLICE = 8_000_000
+# A projection that counts is read in slices of its keys, each of about this many silver rows, so that its groups fit in
+# memory whatever the site's size: 5 M votes of nearly as many groups took 870 MB in one slice.
+ROWS_PER_SLICE = 4_000_000
 
 ARROW_OF_POSTGRES: dict[str, pa.DataType] = {
     "text": pa.string(),
