@@ -93,8 +93,9 @@ def _leave(folder: Path, process_id: int) -> None:
 def _start_lock(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "start.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-    except PermissionError as error:
+        lock = (folder / "start.lock").open("w")
+    except OSError as error:
         raise Unavailable(f"Cannot use {folder} for Postgres: {error}. Choose another LAKEHOUSE_HOME.") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

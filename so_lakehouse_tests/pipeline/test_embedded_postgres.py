@@ -182,6 +182,12 @@ def test_a_server_that_cannot_start_says_why(home: Path) -> None:
         server.connect(Settings(home=home))
 
 
+def test_a_home_that_cannot_be_made_is_named(home: Path) -> None:
+    (home / "file").write_text("not a folder")
+    with pytest.raises(Unavailable, match=r"Cannot use .*file/postgres.*LAKEHOUSE_HOME"):
+        server.connect(Settings(home=home / "file"))
+
+
 def test_an_external_server_that_is_gone_is_named_without_its_password() -> None:
     settings = Settings(postgres="postgresql://reader:secret@127.0.0.1:1/warehouse")
     with pytest.raises(Unavailable, match=r"does not answer at .*127\.0\.0\.1.*LAKEHOUSE_POSTGRES") as refused:
