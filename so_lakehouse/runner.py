@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TextIO
 
 import dagster as dg
 
@@ -54,10 +55,11 @@ class LayerRun:
 
 
 class Runner:
-    """Runs assets of `definitions` in this process, recorded in `instance`."""
+    """Runs assets of `definitions` in this process, recorded in `instance`; what they print goes to `log`."""
 
-    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, log: TextIO) -> None:
         self.instance = instance
+        self.log = log
         self.job = definitions.resolve_implicit_global_asset_job_def()
         self.asset_keys = definitions.resolve_asset_graph().materializable_asset_keys
 
@@ -76,14 +78,15 @@ class Runner:
     ) -> LayerRun:
         """Materialises `keys` for one partition and waits. Never raises for what the run itself ran into."""
         started = time.monotonic()
-        result = self.job.execute_in_process(
-            run_config=LOG_NOTHING | {"ops": {name: {"config": value} for name, value in (op_config or {}).items()}},
-            instance=self.instance,
-            asset_selection=keys,
-            partition_key=partition,
-            raise_on_error=False,
-            tags=RUN_TAG,
-        )
+        with redirect_stdout(self.log):  # dbt prints a line per model, Spark's Python side now and then one
+            result = self.job.execute_in_process(
+                run_config=LOG_NOTHING | {"ops": {name: {"config": value} for name, value in (op_config or {}).items()}},
+                instance=self.instance,
+                asset_selection=keys,
+                partition_key=partition,
+                raise_on_error=False,
+                tags=RUN_TAG,
+            )
         evaluations = result.get_asset_check_evaluations()
         refused = [e for e in evaluations if not e.passed and e.blocking]
         failed = [] if refused else [event for event in result.all_events if event.is_step_failure]

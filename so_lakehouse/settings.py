@@ -67,6 +67,11 @@ class Settings:
         return self.home / "dagster"
 
     @property
+    def run_log(self) -> Path:
+        """What dbt and others print while the command line runs them."""
+        return self.home / "logs" / "runs.log"
+
+    @property
     def jars_folder(self) -> Path:
         """Spark's jars, resolved once at set-up; they belong to the installation, not to a lake."""
         return PROJECT_ROOT / ".jars"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from rich.console import Console
 
@@ -24,7 +25,7 @@ The command is in .venv/bin; `source .venv/bin/activate` puts it on the PATH."""
 
 
 def main(arguments: argparse.Namespace) -> int:
-    console = Console()
+    console = Console(file=sys.stdout)  # the real one: what runs print is sent elsewhere
     settings = Settings.from_environment()
     folder = settings.home / "demo_mirror"
     write_mirror(folder, DEMO_SITES, DEMO_QUARTERS, seed=arguments.seed)

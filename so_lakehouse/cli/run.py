@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -23,9 +24,9 @@ def main(arguments: argparse.Namespace) -> int:
     mirror = open_mirror(location, settings)
     dumps = wanted(mirror, arguments.site, arguments.quarter)
     if arguments.plan:
-        show_plan(Console(), [plan(Lake(settings.lake_uri), mirror, dump, settings) for dump in dumps])
+        show_plan(Console(file=sys.stdout), [plan(Lake(settings.lake_uri), mirror, dump, settings) for dump in dumps])
         return 0
-    return carry_out(Console(), settings, dumps, location, arguments.accept_shrink)
+    return carry_out(Console(file=sys.stdout), settings, dumps, location, arguments.accept_shrink)
 
 
 def wanted(mirror: Mirror, sites: Sequence[str], quarters: Sequence[str] | None) -> list[Resolved]:
@@ -44,14 +45,16 @@ def carry_out(
     from so_lakehouse.instance import open_instance
     from so_lakehouse.runner import Runner
 
-    runs = raw_to_marts(
-        Runner(defs, open_instance(settings)),
-        [Dump(dump.site.key, dump.quarter) for dump in dumps],
-        location,
-        accept_shrink,
-        working=lambda title: bar(console, title),
-        finished=lambda run: console.print(report.line(run)),
-    )
+    settings.run_log.parent.mkdir(parents=True, exist_ok=True)
+    with settings.run_log.open("a") as log:
+        runs = raw_to_marts(
+            Runner(defs, open_instance(settings), log),
+            [Dump(dump.site.key, dump.quarter) for dump in dumps],
+            location,
+            accept_shrink,
+            working=lambda title: bar(console, title),
+            finished=lambda run: console.print(report.line(run), soft_wrap=True),
+        )
     console.print()
     console.print(report.summary(runs))
     report.reasons(console, runs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import nullcontext
 
 import pytest
@@ -43,7 +44,7 @@ def home(tmp_path_factory, real_dumps):
 
 
 def take_in(settings, *dumps):
-    runner = Runner(defs, open_instance(settings))
+    runner = Runner(defs, open_instance(settings), sys.stdout)
     return raw_to_marts(
         runner,
         [Dump(site, quarter) for site, quarter in dumps],
