@@ -28,7 +28,7 @@ setup: prerequisites .venv/.installed .jars/.resolved dbt_project/target/manifes
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@awk '/^uv==/ {found = 1; print; next} found && /^ / {print; next} {found = 0}' requirements.lock > .venv/uv.lock
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
-	@.venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
+	@.venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes --compile-bytecode requirements.lock
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@
 

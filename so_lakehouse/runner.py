@@ -78,9 +78,10 @@ class Runner:
     ) -> LayerRun:
         """Materialises `keys` for one partition and waits. Never raises for what the run itself ran into."""
         started = time.monotonic()
+        ops = {name: {"config": config} for name, config in (op_config or {}).items()}
         with redirect_stdout(self.log):  # dbt prints a line per model, Spark's Python side now and then one
             result = self.job.execute_in_process(
-                run_config=LOG_NOTHING | {"ops": {name: {"config": value} for name, value in (op_config or {}).items()}},
+                run_config=LOG_NOTHING | {"ops": ops},
                 instance=self.instance,
                 asset_selection=keys,
                 partition_key=partition,

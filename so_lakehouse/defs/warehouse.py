@@ -11,8 +11,8 @@ from so_lakehouse.defs.resources import Lakehouse
 from so_lakehouse.defs.silver import silver_key
 from so_lakehouse.partitions import SITES
 from so_lakehouse.progress import current
+from so_lakehouse.quality.warehouse import DECLARATIONS
 from so_lakehouse.warehouse.projection import PROJECTIONS, Projection
-from so_lakehouse.warehouse.verify import DECLARATIONS
 
 if TYPE_CHECKING:
     from so_lakehouse.warehouse.record import Loaded

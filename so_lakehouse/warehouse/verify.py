@@ -18,21 +18,13 @@ from adbc_driver_postgresql import dbapi as adbc
 
 from so_lakehouse.lake.manifests import CheckOutcome
 from so_lakehouse.lake.storage import Lake
-from so_lakehouse.quality import CheckDeclaration
+from so_lakehouse.quality.warehouse import EQUALS_SILVER
 from so_lakehouse.settings import Settings
 from so_lakehouse.warehouse import server
 from so_lakehouse.warehouse.ddl import literal, quoted
 from so_lakehouse.warehouse.feed import SilverTable, arrow_schema
 from so_lakehouse.warehouse.gate import passed_tables
 from so_lakehouse.warehouse.projection import PROJECTIONS, Projection
-
-DECLARATIONS = (
-    CheckDeclaration(
-        "equals_silver",
-        True,
-        "The warehouse holds exactly the projection of silver: the same rows, every column hashed on both sides.",
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -63,7 +55,7 @@ def compare_site(
 
 
 def _compare(lake: Lake, cursor: adbc.Cursor, projection: Projection, site: str, version: int | None) -> CheckOutcome:
-    (declared,) = DECLARATIONS
+    declared = EQUALS_SILVER
     if version is None:
         detail = f"lake.{projection.name} holds nothing of {site}. Load the warehouse of {site}."
         return CheckOutcome(declared.name, False, declared.blocking, detail)
