@@ -21,7 +21,7 @@ from so_lakehouse.schema import Type
 from so_lakehouse.schema_forms import ARROW
 
 FIRST_ROWS = 4_096
-_FIRST_BYTES = 1 << 20
+_FIRST_BYTES = 56 << 20
 
 
 def grown(array: np.ndarray, size: int, used: int) -> np.ndarray:

@@ -6,8 +6,9 @@ being read. Does not belong here: which files make a table (`bronze.py`).
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -47,40 +48,65 @@ def writer_options(table: Table) -> dict[str, Any]:
     }
 
 
-class TableWriter:
-    """Writes row groups into one file, in a thread of its own. Two take turns: one is filled, one is written.
+class _Part:
+    """One Parquet file and the thread that writes it."""
 
-    `empty` gives a row group to fill, `put` writes a filled one, `close` waits for all. Leaving the context by an
-    error stops the thread.
-    """
+    def __init__(self, lake: Lake, path: str, schema: pa.Schema, options: dict[str, Any]) -> None:
+        self.path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="parquet")
+        self._writer = pq.ParquetWriter(lake.path(path), schema, filesystem=lake.fs, **options)
 
-    def __init__(self, lake: Lake, path: str, table: Table) -> None:
-        self._groups = [RowGroup(table), RowGroup(table)]
-        self._pending: list[Future[None]] = []
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"parquet-{table.name}")
-        self._writer = pq.ParquetWriter(
-            lake.path(path), self._groups[0].schema, filesystem=lake.fs, **writer_options(table)
-        )
-
-    def empty(self) -> RowGroup:
-        """A row group without rows; waits until one is free. Raises what went wrong in writing."""
-        if len(self._pending) == len(self._groups):
-            self._pending.pop(0).result()
-        group = self._groups.pop(0)
-        self._groups.append(group)
-        group.clear()
-        return group
-
-    def put(self, group: RowGroup) -> None:
-        self._pending.append(self._thread.submit(self._write, group))
+    def put(self, group: RowGroup) -> Future[None]:
+        return self._thread.submit(self._write, group)
 
     def _write(self, group: RowGroup) -> None:
         self._writer.write_batch(group.batch(), row_group_size=group.rows)
 
     def close(self) -> None:
-        for pending in self._pending:
-            pending.result()
+        """Waits for what is being written and ends the file."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
         self._writer.close()
+
+
+class TableWriter:
+    """Writes row groups into files of a folder while the next row group is filled. Use as a context.
+
+    `empty` gives a row group to fill and `put` writes a filled one. With several `threads`, row groups go to as many
+    files in turn. Leaving the context waits for all of them.
+    """
+
+    def __init__(self, lake: Lake, folder: str, table: Table, threads: int = 1) -> None:
+        self._lake, self._folder, self._threads = lake, folder, threads
+        self._options = writer_options(table)
+        self._groups = deque(RowGroup(table) for _ in range(threads + 1))
+        self._pending: deque[Future[None]] = deque()
+        self._parts: list[_Part] = []
+        self._put = 0
+        self._part(0)  # an empty table is a file without rows
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths of the files in the lake."""
+        return tuple(part.path for part in self._parts)
+
+    def empty(self) -> RowGroup:
+        """A row group without rows; waits until one is free. Raises what went wrong in writing."""
+        if len(self._pending) == len(self._groups):
+            self._pending.popleft().result()
+        self._groups.rotate(-1)
+        group = self._groups[-1]
+        group.clear()
+        return group
+
+    def put(self, group: RowGroup) -> None:
+        self._pending.append(self._part(self._put % self._threads).put(group))
+        self._put += 1
+
+    def _part(self, number: int) -> _Part:
+        if number == len(self._parts):
+            path = f"{self._folder}/part-{number}.parquet"
+            self._parts.append(_Part(self._lake, path, self._groups[0].schema, self._options))
+        return self._parts[number]
 
     def __enter__(self) -> Self:
         return self
@@ -88,10 +114,13 @@ class TableWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._thread.shutdown(wait=True, cancel_futures=True)
-        if error is not None:
-            with suppress(OSError, pa.ArrowException):  # the first error is the one to tell; the file is deleted anyway
-                self._writer.close()
+        if error is None:
+            for pending in self._pending:
+                pending.result()
+        for part in self._parts:
+            # After an error that one is the one to tell; the files are deleted anyway.
+            with suppress(OSError, pa.ArrowException) if error else nullcontext():
+                part.close()
 
 
 class QuarantineWriter:
@@ -126,3 +155,9 @@ class QuarantineWriter:
             return ""
         self._writer.close()
         return self._path
+
+    def drop(self) -> None:
+        """Lets go of the file after an error; whoever had the error deletes it."""
+        if self._writer is not None:
+            with suppress(OSError, pa.ArrowException):
+                self._writer.close()

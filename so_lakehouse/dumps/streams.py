@@ -25,7 +25,10 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress
 from so_lakehouse.schema import table as table_of
 
-MAX_STREAMS = 4  # each holds two row groups: memory stays under 600 MiB
+# Row groups in memory: a stream holds one more than it has writers, each up to 60 MiB. Six keep all under 600 MiB.
+MAX_STREAMS = 3
+_ROW_GROUPS = 6
+_TOLD_EVERY = 4 << 20  # bytes between two calls of `progress`
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,17 @@ def read_streams(
     """
     if not plan.streams:
         return {}
-    reading = _Reading(lake, plan.size, folders, threads, progress)
-    side_by_side = min(len(plan.streams), MAX_STREAMS, len(os.sched_getaffinity(0)))
+    cores = len(os.sched_getaffinity(0))
+    side_by_side = min(len(plan.streams), MAX_STREAMS, cores)
+    writers = max(1, min(_ROW_GROUPS // side_by_side - 1, cores // (2 * side_by_side)))
+    reading = _Reading(lake, plan.size, folders, threads, writers, progress)
     with ThreadPoolExecutor(side_by_side, thread_name_prefix="dump") as pool:
         futures = [pool.submit(reading.stream, stream) for stream in plan.streams]
-        errors = [error for future in futures if (error := future.exception()) is not None]
+        try:
+            errors = [error for future in futures if (error := future.exception()) is not None]
+        except BaseException:  # interrupted while waiting
+            reading.stop()
+            raise
     for error in errors:
         if not isinstance(error, Stopped):
             raise error
@@ -66,12 +75,19 @@ def read_streams(
 class _Reading:
     """What the streams of one dump share: counters, and the sign to stop."""
 
-    def __init__(self, lake: Lake, total: int, folders: Mapping[str, str], threads: int, progress: Progress) -> None:
-        self.lake, self.total, self.folders, self.threads, self.progress = lake, total, folders, threads, progress
+    def __init__(
+        self, lake: Lake, total: int, folders: Mapping[str, str], threads: int, writers: int, progress: Progress
+    ) -> None:
+        self.lake, self.total, self.folders, self.progress = lake, total, folders, progress
+        self.threads, self.writers = threads, writers
         self.done: dict[str, TableRead] = {}
-        self._unpacked = 0
+        self._unpacked = self._told = 0
         self._lock = threading.Lock()
         self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Makes every stream end at its next read."""
+        self._stop.set()
 
     def stream(self, stream: Stream) -> None:
         try:
@@ -80,7 +96,7 @@ class _Reading:
                     self._member(process, member, stream.where)
                 process.finish()
         except BaseException:
-            self._stop.set()
+            self.stop()
             raise
 
     def _member(self, process: Unpacking, member: Member, where: str) -> None:
@@ -90,19 +106,19 @@ class _Reading:
         self.lake.make_folder(folder)
         process.begin(member)
         quarantine = QuarantineWriter(self.lake, f"{folder}/quarantine.parquet")
-        path = f"{folder}/part-0.parquet"
         try:
-            with TableWriter(self.lake, path, table) as writer:
+            with TableWriter(self.lake, folder, table, self.writers) as writer:
                 reader = TableReader(self._counted(process, member), table, f"{where} > {member.name}", quarantine.put)
                 for group in reader.row_groups(writer.empty):
                     writer.put(group)
-                writer.close()
             quarantine_file = quarantine.close()
-        except BadInput:
-            # A damaged archive gives damaged XML: say the cause, not the consequence.
-            process.verify()
+        except BaseException as error:
+            quarantine.drop()
+            if isinstance(error, BadInput):
+                process.verify()  # a damaged archive gives damaged XML: say the cause, not the consequence
             raise
-        self.done[table.name] = TableRead(reader.tally, (path,), quarantine_file, member.size, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        self.done[table.name] = TableRead(reader.tally, writer.files, quarantine_file, member.size, seconds)
 
     def _counted(self, process: Unpacking, member: Member) -> ReadInto:
         def read(target: memoryview) -> int:
@@ -111,7 +127,9 @@ class _Reading:
             count = process.readinto(target)
             with self._lock:
                 self._unpacked += count
-                self.progress(f"reading {member.name}", self._unpacked, self.total)
+                if self._unpacked - self._told >= _TOLD_EVERY or not process.left:
+                    self._told = self._unpacked
+                    self.progress(f"reading {member.name}", self._unpacked, self.total)
             return count
 
         return read

@@ -24,7 +24,7 @@ from so_lakehouse.dumps.tally import Tally
 from so_lakehouse.errors import BadInput
 from so_lakehouse.schema import Table
 
-BLOCK_BYTES = 1 << 20  # what stage 1 leaves in the processor's cache stage 2 finds there
+BLOCK_BYTES = 2 << 20  # what stage 1 leaves in the processor's cache stage 2 finds there
 MAX_ROW_BYTES = 1 << 28  # a row is held in memory whole; the publisher's largest have some 100 kB
 ROW_GROUP_TEXT_BYTES = 48 << 20
 ROW_GROUP_ROWS = 1 << 19
