@@ -15,10 +15,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from so_lakehouse import failpoints, schema
-from so_lakehouse.lake import gates, ledger, paths, silver_tables, tombstones
+from so_lakehouse.lake import gates, ledger, lock, paths, silver_tables, tombstones
 from so_lakehouse.lake.gates import TableGate
 from so_lakehouse.lake.ledger import Ledger, LedgerRow
-from so_lakehouse.lake.manifests import CheckOutcome
+from so_lakehouse.lake.manifests import CheckOutcome, bronze_manifests
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.lake.waiting import Ignored
@@ -30,6 +30,7 @@ from so_lakehouse.spark.cascade import DEPENDENTS, Posts
 from so_lakehouse.spark.compare import ACTION, DELETE, INSERT
 from so_lakehouse.spark.measure import measured
 from so_lakehouse.spark.plan import plan_table, scope
+from so_lakehouse.spark.session import fit_to_rows
 from so_lakehouse.spark.settle import TablePlan
 
 # Small commits wait for the driver and the disk, not for cores; more at once than this gained nothing.
@@ -68,6 +69,14 @@ def converge(
     """
     write.site_literal(site)
     names = [name for name in schema.TABLES if name in {schema.table(wanted).name for wanted in tables}]
+    written = [*names, silver_tables.TOMBSTONES.name, silver_tables.LEDGER.name]
+    with lock.writing(lake, [f"silver.{name}" for name in written], f"converge {site}", progress):
+        return _converge(spark, lake, site, names, settings, progress)
+
+
+def _converge(
+    spark: SparkSession, lake: Lake, site: str, names: Sequence[str], settings: Settings, progress: Progress
+) -> dict[str, Converged]:
     known = ledger.load(lake, site, {*names, "posts"})
     attempt = uuid4().hex
     try:
@@ -92,6 +101,7 @@ def _planned(
     progress: Progress,
 ) -> dict[str, TablePlan]:
     """The plans of all tables: posts first, because comments and history go along with them."""
+    fit_to_rows(spark, max((m.rows for name in names for m in bronze_manifests(lake, name, site)), default=0))
     held = tombstones.load(lake, site)
     staging = paths.staging(site, attempt)
 

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 LOG_CONFIGURATION = Path(__file__).with_name("log4j2.properties")
 
+JAVA_OPTIONS = f"-Dlog4j2.configurationFile=file:{LOG_CONFIGURATION} -Dfile.encoding=UTF-8"
+
+# From this many rows on, compiling a plan costs less than interpreting it. Below, most of a converge's CPU was compilation.
+COMPILED_FROM_ROWS = 1_000_000
+
 DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -30,7 +35,6 @@ QUIET = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.debug.maxToStringFields": "200",
-    "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{LOG_CONFIGURATION} -Dfile.encoding=UTF-8",
 }
 
 # One alone fails where the host's name resolves to a loopback address: the driver would bind one and announce another.
@@ -48,12 +52,19 @@ def spark_config(settings: Settings) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": str(settings.home / "spark"),
         "spark.sql.parquet.compression.codec": "zstd",
-        # Adaptive execution joins small partitions again, so this bounds memory per task, not the number of files.
-        "spark.sql.shuffle.partitions": str(4 * (os.cpu_count() or 1)),
+        "spark.driver.extraJavaOptions": f"{JAVA_OPTIONS} {settings.spark_java}",
         **DELTA,
         **QUIET,
     }
     return config | LOCAL_ADDRESS if settings.spark_master.startswith("local") else config
+
+
+def fit_to_rows(spark: SparkSession, rows: int) -> None:
+    """Sets what depends on how much is to be done; `rows` of the largest table."""
+    compiled = "true" if rows >= COMPILED_FROM_ROWS else "false"
+    spark.conf.set("spark.sql.codegen.wholeStage", compiled)
+    spark.conf.set("spark.sql.codegen.factoryMode", "FALLBACK" if rows >= COMPILED_FROM_ROWS else "NO_CODEGEN")
+    spark.conf.set("spark.sql.shuffle.partitions", str(4 * (os.cpu_count() or 1) if rows >= COMPILED_FROM_ROWS else 2))
 
 
 def open_session(settings: Settings) -> SparkSession:

@@ -1,0 +1,134 @@
+"""One writer per lake table: who wants to write waits for whoever does, and says for whom.
+
+Delta's commit is safe within one JVM only (on a folder and on S3 alike), so every write to a table of the lake holds
+its lock, over the whole of reading, deciding and committing. On a local lake the lock is the operating system's
+(`flock`): it ends with the process that holds it, whatever happens to that process, and needs no server. Why not a
+Postgres advisory lock there too: docs/decisions.md.
+
+A killed Python process can leave its JVM behind for a moment, with a commit under way. So the holder writes down its
+children, and whoever takes over a lock that was not given back waits until those have ended.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from so_lakehouse.errors import Unavailable
+from so_lakehouse.lake import paths
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.progress import Progress, silent
+
+POLL_SECONDS = 0.2
+ORPHAN_SECONDS = 120
+
+
+@contextmanager
+def writing(lake: Lake, tables: Sequence[str], what: str, progress: Progress = silent) -> Iterator[None]:
+    """Holds the write locks of these tables of the lake for the block; waits for other holders.
+
+    `what` says to others what is being done ("converge beer"). Locks are taken in one order, so that two runs cannot
+    wait for each other. Raises `Unavailable` for a lake that is not a local folder: its lock is not built yet.
+    """
+    if not lake.is_local:
+        raise Unavailable(
+            f"The lake at {lake.root} is not a local folder, and the lock for writers of an object store is not part "
+            "of this release. Use a local lake."
+        )
+    folder = Path(lake.path(paths.locks()))
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        for table in sorted(set(tables)):
+            held.enter_context(_holding(folder / f"{table}.lock", table, what, progress))
+        yield
+
+
+@contextmanager
+def _holding(path: Path, table: str, what: str, progress: Progress) -> Iterator[None]:
+    with path.open("a+") as file:
+        _wait_for_lock(file, table, progress)
+        _wait_for_orphans(_read(file), table, progress)
+        _write(file, _me(what))
+        try:
+            yield
+        except Exception:
+            _write(file, {})  # every write has come back, if only with an error
+            raise
+        # Left as it is where the process is being interrupted: a write may still be under way in its children.
+        _write(file, {})
+
+
+def _wait_for_lock(file: IO[str], table: str, progress: Progress) -> None:
+    waited = 0
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            progress(f"waiting to write {table}: {holder(_read(file))}", waited)
+            time.sleep(POLL_SECONDS)
+            waited += 1
+
+
+def _wait_for_orphans(left: dict[str, Any], table: str, progress: Progress) -> None:
+    """Waits until the children of a holder that died have ended too."""
+    if not left or _is_alive(left):
+        return
+    until = time.monotonic() + ORPHAN_SECONDS
+    while orphans := [process for process in left["children"] if _is_alive(process)]:
+        if time.monotonic() > until:
+            raise Unavailable(
+                f"{holder(left)} died while it wrote {table}, but its process {orphans[0]['pid']} still runs after "
+                f"{ORPHAN_SECONDS} s. End it (kill {orphans[0]['pid']}) and try again."
+            )
+        progress(f"waiting to write {table}: what {holder(left)} left behind is still ending", len(orphans))
+        time.sleep(POLL_SECONDS)
+
+
+def holder(content: dict[str, Any]) -> str:
+    """Who holds a lock, for people."""
+    if not content:
+        return "another process"
+    return f"{content['what']} (process {content['pid']} on {content['host']}, since {content['since']})"
+
+
+def _is_alive(process: dict[str, Any]) -> bool:
+    try:
+        found = psutil.Process(process["pid"])
+        return found.create_time() == process["started"] and found.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _me(what: str) -> dict[str, Any]:
+    """This process as a lock's holder."""
+    me = psutil.Process()
+    children = [{"pid": child.pid, "started": child.create_time()} for child in me.children(recursive=True)]
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    place = {"what": what, "host": socket.gethostname(), "since": now}
+    return {"pid": me.pid, "started": me.create_time(), "children": children} | place
+
+
+def _read(file: IO[str]) -> dict[str, Any]:
+    """What the holder wrote; nothing where it is just being written."""
+    file.seek(0)
+    try:
+        return json.loads(file.read() or "{}")
+    except json.JSONDecodeError:
+        return {}
+
+
+def _write(file: IO[str], content: dict[str, Any]) -> None:
+    file.seek(0)
+    file.truncate()
+    file.write(json.dumps(content))
+    file.flush()
