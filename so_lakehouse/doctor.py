@@ -52,9 +52,9 @@ def _jars(settings: Settings) -> str:
 
 
 def _unpacker(settings: Settings) -> str:
-    from so_lakehouse.dumps.archive import seven_zip
+    from so_lakehouse.dumps.archive import program
 
-    return str(seven_zip())
+    return program()
 
 
 def _memory(settings: Settings) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 from so_lakehouse.partitions import site_quarter_key
 from so_lakehouse.runner import LayerRun, Runner
@@ -36,7 +37,7 @@ def raw_to_marts(
     """
     runs: list[LayerRun] = []
     stopped: set[str] = set()
-    config = {
+    config: dict[str, dict[str, Any]] = {
         "raw": {"raw__dump": {"mirror": mirror}},
         "silver": {"silver": {"accept_shrink": accept_shrink}},
     }

@@ -7,7 +7,7 @@ does is the assets'.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any, TextIO
@@ -107,7 +107,7 @@ class Runner:
         )
 
 
-def _plain(metadata: dict[str, dg.MetadataValue]) -> dict[str, Any]:
+def _plain(metadata: Mapping[str, dg.MetadataValue]) -> dict[str, Any]:
     return {name: value.value for name, value in metadata.items()}
 
 

@@ -46,7 +46,9 @@ BRONZE_OFFSET = pa.field("_offset", pa.int64(), nullable=False)
 
 def bronze_schema(table: Table) -> pa.Schema:
     """Arrow schema of a bronze table: the publisher's columns in declared order, then `_extra` and `_offset` (byte)."""
-    columns = [pa.field(column.name, ARROW[column.type], nullable=column.name != "Id") for column in table.columns]
+    columns: list[pa.Field] = [
+        pa.field(column.name, ARROW[column.type], nullable=column.name != "Id") for column in table.columns
+    ]
     return pa.schema([*columns, BRONZE_EXTRA, BRONZE_OFFSET])
 
 

@@ -39,7 +39,7 @@ class Settings:
     spark_java: str = _setting(
         "LAKEHOUSE_SPARK_JAVA",
         "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC",
-        "Options of Spark's Java; the default halves the CPU of small sites, for millions of rows give -XX:+UseParallelGC.",
+        "Options of Spark's Java; the default halves the CPU of small sites, millions of rows want -XX:+UseParallelGC.",
     )
     max_unpacked_bytes: int = _setting(
         "LAKEHOUSE_MAX_UNPACKED", 400_000_000_000, "Largest unpacked size of one archive member, in bytes."

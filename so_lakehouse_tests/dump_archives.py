@@ -1,6 +1,6 @@
 """Archives that hold dumps, made with the real 7-Zip, and the landed dump that names them.
 
-Belongs here: packing and landing, for the reader's tests. Does not belong here: what the files hold (`dump_reading.py`).
+Belongs here: packing and landing, for the reader's tests. Not here: what the files hold (`dump_reading.py`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 -- The mart's questions and answers add up to the warehouse's, by site, without those of the network's own accounts.
+{{ config(meta={'dagster': {'ref': {'name': 'activity_month'}}}) }}
 
 with mart as (
 

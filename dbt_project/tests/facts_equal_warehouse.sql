@@ -1,4 +1,5 @@
 -- The facts hold every question and answer of the warehouse, as it is there now, month by month.
+{{ config(meta={'dagster': {'ref': {'name': 'fct_question'}}}) }}
 
 with facts as (
 

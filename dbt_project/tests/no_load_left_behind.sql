@@ -1,4 +1,5 @@
 -- Every incremental model has seen every load up to the run's horizon, of every site.
+{{ config(meta={'dagster': {'ref': {'name': 'fct_question'}}}) }}
 
 with due as (
 

@@ -1,4 +1,5 @@
 -- The mart's tagged questions add up to the warehouse's, and each month's denominator is the month's questions.
+{{ config(meta={'dagster': {'ref': {'name': 'tag_month'}}}) }}
 
 with mart as (
 

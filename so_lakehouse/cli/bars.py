@@ -1,4 +1,4 @@
-"""Progress bars at a terminal; one line per finished piece of work where output goes to a file."""
+"""Progress bars at a terminal; nothing where output goes to a file."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from so_lakehouse.progress import listening
 @contextmanager
 def bar(console: Console, title: str) -> Iterator[None]:
     """A bar that follows `so_lakehouse.progress` while the block runs; gone when it ends."""
+    if not console.is_terminal:
+        yield
+        return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[detail]}"))
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as display:
         task = display.add_task(title, total=None, detail="")

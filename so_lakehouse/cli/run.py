@@ -18,6 +18,10 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
 
 
+# Without a quarter: the newest release that has the site.
+NEWEST: Sequence[str | None] = (None,)
+
+
 def main(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment()
     location = arguments.mirror or settings.mirror
@@ -31,7 +35,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 def wanted(mirror: Mirror, sites: Sequence[str], quarters: Sequence[str] | None) -> list[Resolved]:
     """The dumps to run, in the order of their cuts; what the mirror lacks is refused before any work starts."""
-    asked = [resolve(mirror, site, quarter) for site in sites for quarter in (quarters or [None])]
+    asked = [resolve(mirror, site, quarter) for site in sites for quarter in quarters or NEWEST]
     found = {(dump.site.key, dump.quarter): dump for dump in asked}
     return sorted(found.values(), key=lambda dump: (dump.release.cut_date, dump.site.key))
 

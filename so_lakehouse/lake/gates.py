@@ -1,6 +1,6 @@
 """The gate between silver and what follows: what the checks said of each table's version of a site.
 
-Belongs here: the file's form. Not here: the checks (`quality/silver.py`). A reader takes the version that the gate names,
+Belongs here: the file's form. Not here: the checks (`quality/silver.py`). A reader takes the version that it names,
 and only where no blocking check failed; a later version, without a gate of its own, does not exist for it.
 """
 

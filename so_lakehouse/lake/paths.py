@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 RAW_DUMP = "raw/dump"
 
 

@@ -7,6 +7,7 @@ in `lake/paths.py`.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 import os
 import shutil
 from pathlib import Path
@@ -51,7 +52,7 @@ class Lake:
             return info.size
         return sum(entry.size for entry in self._entries(relative, recursive=True) if entry.is_file)
 
-    def list(self, relative: str, recursive: bool = False) -> list[str]:
+    def list(self, relative: str, recursive: bool = False) -> Sequence[str]:
         """Relative paths of what lies directly (or anywhere) in a folder, sorted; empty where there is no folder."""
         return sorted(entry.path.removeprefix(self.root + "/") for entry in self._entries(relative, recursive))
 
@@ -111,6 +112,6 @@ class Lake:
         elif info.type == pafs.FileType.File:
             self.fs.delete_file(self.path(relative))
 
-    def _entries(self, relative: str, recursive: bool) -> list[pafs.FileInfo]:
+    def _entries(self, relative: str, recursive: bool) -> Sequence[pafs.FileInfo]:
         selector = pafs.FileSelector(self.path(relative), recursive=recursive, allow_not_found=True)
-        return list(self.fs.get_file_info(selector))
+        return self.fs.get_file_info(selector)

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 import pytest
 
 from so_lakehouse.definitions import defs
-from so_lakehouse.dumps.archive import seven_zip
+from so_lakehouse.dumps.archive import program
 from so_lakehouse.end_to_end import Dump, raw_to_marts
 from so_lakehouse.instance import open_instance
 from so_lakehouse.lake.query import query_lake
@@ -26,14 +26,14 @@ FIRST, SECOND = "2025-07-01", "2025-10-01"
 
 def break_comments(archive, folder):
     """One comment in ten gets an Id that is no number: the file can be read, but not believed."""
-    subprocess.run([seven_zip(), "x", str(archive), f"-o{folder}"], check=True, capture_output=True)
+    subprocess.run([program(), "x", str(archive), f"-o{folder}"], check=True, capture_output=True)
     comments = folder / "Comments.xml"
     numbered = iter(range(10**6))
     spoiled = re.sub(r' Id="', lambda found: ' Id="x' if next(numbered) % 10 == 0 else found[0], comments.read_text())
     comments.write_text(spoiled)
     archive.unlink()
     files = sorted(str(file) for file in folder.glob("*.xml"))
-    subprocess.run([seven_zip(), "a", str(archive), *files], check=True, capture_output=True)
+    subprocess.run([program(), "a", str(archive), *files], check=True, capture_output=True)
     write_checksums(archive.parent)
 
 
