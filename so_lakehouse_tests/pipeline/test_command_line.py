@@ -87,7 +87,7 @@ class TestBadInputIsRefusedWithAClearMessageAndNothingIsPublished:
         archive.write_bytes(content)
         done = run(home, broken)
         assert done.returncode == 1
-        assert "sha256" in said(done)
+        assert "damaged on its way" in said(done)
         assert self.nothing_published(home)
 
     def test_something_that_is_no_7z(self, broken, home):
