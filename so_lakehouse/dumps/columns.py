@@ -21,7 +21,7 @@ from so_lakehouse.schema import Type
 from so_lakehouse.schema_forms import ARROW
 
 FIRST_ROWS = 4_096
-_FIRST_BYTES = 56 << 20
+_FIRST_BYTES = 40 << 20  # address space, not memory, until it is written to: a row group and a block fit without a copy
 
 
 def grown(array: np.ndarray, size: int, used: int) -> np.ndarray:

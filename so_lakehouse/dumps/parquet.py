@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext, suppress
-from types import TracebackType
-from typing import Any, Self
+from contextlib import suppress
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -69,10 +68,10 @@ class _Part:
 
 
 class TableWriter:
-    """Writes row groups into files of a folder while the next row group is filled. Use as a context.
+    """Writes row groups into files of a folder while the next row group is filled.
 
-    `empty` gives a row group to fill and `put` writes a filled one. With several `threads`, row groups go to as many
-    files in turn. Leaving the context waits for all of them.
+    `empty` gives a row group to fill and `put` writes a filled one; `close` waits for all, or `drop` gives up. With
+    several `threads`, row groups go to as many files in turn.
     """
 
     def __init__(self, lake: Lake, folder: str, table: Table, threads: int = 1) -> None:
@@ -108,18 +107,17 @@ class TableWriter:
             self._parts.append(_Part(self._lake, path, self._groups[0].schema, self._options))
         return self._parts[number]
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            for pending in self._pending:
-                pending.result()
+    def close(self) -> None:
+        """Waits until all is written. Raises what went wrong in writing."""
+        for pending in self._pending:
+            pending.result()
         for part in self._parts:
-            # After an error that one is the one to tell; the files are deleted anyway.
-            with suppress(OSError, pa.ArrowException) if error else nullcontext():
+            part.close()
+
+    def drop(self) -> None:
+        """Lets go of the files after an error; whoever had the error deletes them."""
+        for part in self._parts:
+            with suppress(OSError, pa.ArrowException):
                 part.close()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,7 +26,8 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress
 from so_lakehouse.schema import table as table_of
 
-# Row groups in memory: a stream holds one more than it has writers, each up to 60 MiB. Six keep all under 600 MiB.
+# Row groups in memory: a table being read holds one more than it has writers, each up to 45 MiB, and the table before
+# it may still be writing its own. Six for those that are being read keep all under 600 MiB.
 MAX_STREAMS = 3
 _ROW_GROUPS = 6
 _TOLD_EVERY = 4 << 20  # bytes between two calls of `progress`
@@ -90,46 +92,82 @@ class _Reading:
         self._stop.set()
 
     def stream(self, stream: Stream) -> None:
+        """Reads the members of one stream; the end of a table is still being written while the next one is read."""
+        writing: deque[_Member] = deque()
         try:
             with unpacking(stream.path, stream.members, stream.where, self.threads) as process:
                 for member in stream.members:
-                    self._member(process, member, stream.where)
+                    writing.append(_Member(self, member, stream.where))
+                    writing[-1].read(process)
+                    if len(writing) > 1:
+                        writing.popleft().close()
                 process.finish()
+            while writing:
+                writing.popleft().close()
         except BaseException:
             self.stop()
+            for member_reading in writing:
+                member_reading.drop()
             raise
 
-    def _member(self, process: Unpacking, member: Member, where: str) -> None:
-        assert member.table is not None
-        table, began = table_of(member.table), time.monotonic()
-        folder = self.folders[table.name]
-        self.lake.make_folder(folder)
-        process.begin(member)
-        quarantine = QuarantineWriter(self.lake, f"{folder}/quarantine.parquet")
-        try:
-            with TableWriter(self.lake, folder, table, self.writers) as writer:
-                reader = TableReader(self._counted(process, member), table, f"{where} > {member.name}", quarantine.put)
-                for group in reader.row_groups(writer.empty):
-                    writer.put(group)
-            quarantine_file = quarantine.close()
-        except BaseException as error:
-            quarantine.drop()
-            if isinstance(error, BadInput):
-                process.verify()  # a damaged archive gives damaged XML: say the cause, not the consequence
-            raise
-        seconds = time.monotonic() - began
-        self.done[table.name] = TableRead(reader.tally, writer.files, quarantine_file, member.size, seconds)
+    def counted(self, process: Unpacking, name: str) -> ReadInto:
+        """Reads from the process, tells the progress, and ends where another stream failed."""
 
-    def _counted(self, process: Unpacking, member: Member) -> ReadInto:
         def read(target: memoryview) -> int:
             if self._stop.is_set():
-                raise Stopped(member.name)
+                raise Stopped(name)
             count = process.readinto(target)
             with self._lock:
                 self._unpacked += count
                 if self._unpacked - self._told >= _TOLD_EVERY or not process.left:
                     self._told = self._unpacked
-                    self.progress(f"reading {member.name}", self._unpacked, self.total)
+                    self.progress(f"reading {name}", self._unpacked, self.total)
             return count
 
         return read
+
+
+class _Member:
+    """One member on its way into the files of its table."""
+
+    def __init__(self, reading: _Reading, member: Member, where: str) -> None:
+        assert member.table is not None
+        self._reading, self._member, self._where = reading, member, where
+        self._table = table_of(member.table)
+        self._began = time.monotonic()
+        folder = reading.folders[self._table.name]
+        reading.lake.make_folder(folder)
+        self._quarantine = QuarantineWriter(reading.lake, f"{folder}/quarantine.parquet")
+        self._writer = TableWriter(reading.lake, folder, self._table, reading.writers)
+        self._tally = Tally()
+
+    def read(self, process: Unpacking) -> None:
+        """Reads it to its end; the last row groups may still be being written."""
+        process.begin(self._member)
+        name = self._member.name
+        source = self._reading.counted(process, name)
+        try:
+            reader = TableReader(source, self._table, f"{self._where} > {name}", self._quarantine.put)
+            for group in reader.row_groups(self._writer.empty):
+                self._writer.put(group)
+        except BadInput:
+            process.verify()  # a damaged archive gives damaged XML: say the cause, not the consequence
+            raise
+        self._tally = reader.tally
+
+    def close(self) -> None:
+        """Waits until it is written, and notes what became of it."""
+        try:
+            self._writer.close()
+            quarantine_file = self._quarantine.close()
+        except BaseException:
+            self.drop()
+            raise
+        seconds = time.monotonic() - self._began
+        read = TableRead(self._tally, self._writer.files, quarantine_file, self._member.size, seconds)
+        self._reading.done[self._table.name] = read
+
+    def drop(self) -> None:
+        """Lets go of its files after an error."""
+        self._writer.drop()
+        self._quarantine.drop()

@@ -26,7 +26,7 @@ from so_lakehouse.schema import Table
 
 BLOCK_BYTES = 2 << 20  # what stage 1 leaves in the processor's cache stage 2 finds there
 MAX_ROW_BYTES = 1 << 28  # a row is held in memory whole; the publisher's largest have some 100 kB
-ROW_GROUP_TEXT_BYTES = 48 << 20
+ROW_GROUP_TEXT_BYTES = 32 << 20
 ROW_GROUP_ROWS = 1 << 19
 
 _SMALLEST_ROW = 48  # bytes; only decides how many rows a block's tables hold before it is read in two steps
