@@ -6,7 +6,9 @@ Arguments: archive, folder for the lake, threads of 7zz (0: its choice), tables.
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import io
 import json
 import resource
 import sys
@@ -15,8 +17,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from so_lakehouse.dumps.bronze import read_dump
+from so_lakehouse.dumps.row_group import RowGroup
+from so_lakehouse.dumps.table_reader import TableReader
 from so_lakehouse.lake.manifests import Archive, RawManifest
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.schema import TABLES
 from so_lakehouse.settings import Settings
 
 
@@ -32,8 +37,17 @@ def dump_of(lake: Lake, archive: Path) -> RawManifest:
     return RawManifest("benchmark", digest[:8], "r", 1, "2016-09-30", (entry,), "benchmark", "", "")
 
 
+def read_one_row_of_each_table() -> None:
+    """Loads the kernel: what that takes is told by `reader_start.py`, and is not part of a reading."""
+    for table in TABLES.values():
+        content = f"<{table.root}><row Id='1' New='x' /></{table.root}>".encode()
+        reader = TableReader(io.BytesIO(content).readinto, table, "start", print)
+        assert [group.rows for group in reader.row_groups(functools.partial(RowGroup, table))] == [1]
+
+
 def main() -> None:
     archive, home, threads, *tables = sys.argv[1:]
+    read_one_row_of_each_table()
     settings = Settings(home=Path(home), unpack_threads=int(threads))
     lake = Lake(settings.lake_uri)
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
