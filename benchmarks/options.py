@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from so_lakehouse.dumps.streams import usable_cores
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Options:
 
     @staticmethod
     def cores() -> int:
-        return len(os.sched_getaffinity(0))
+        return usable_cores()
 
     def interleaved(self, *runs: Callable[[], float]) -> list[float]:
         """The median seconds of each, run in turn, so that a change in the machine's load touches all of them."""

@@ -48,6 +48,11 @@ class Stopped(Exception):
     """This stream ends because another one failed."""
 
 
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def read_streams(
     lake: Lake, plan: ReadingPlan, folders: Mapping[str, str], threads: int, progress: Progress
 ) -> dict[str, TableRead]:
@@ -57,7 +62,7 @@ def read_streams(
     """
     if not plan.streams:
         return {}
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     side_by_side = min(len(plan.streams), MAX_STREAMS, cores)
     writers = max(1, min(_ROW_GROUPS // side_by_side - 1, cores // (2 * side_by_side)))
     reading = _Reading(lake, plan.size, folders, threads, writers, progress)

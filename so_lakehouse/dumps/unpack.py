@@ -15,7 +15,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from so_lakehouse.dumps.archive import Member, explain, program
-from so_lakehouse.errors import BadInput
+from so_lakehouse.errors import BadInput, Unavailable
+
+# Exit codes of 7-Zip that say nothing about the archive.
+_NOT_THE_ARCHIVES_FAULT = {
+    8: "there is not enough memory for the dictionary of this archive.",
+    255: "it was interrupted.",
+}
 
 PIPE_BYTES = 1 << 20  # Linux gives 64 KiB unasked, and 7zz then waits 16 times as often
 
@@ -41,6 +47,10 @@ class Unpacking:
         if hasattr(fcntl, "F_SETPIPE_SZ"):
             with suppress(PermissionError):  # the user's share of pipe memory is used up: only slower
                 fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
 
     def begin(self, member: Member) -> None:
         """The next bytes are this member's."""
@@ -82,6 +92,9 @@ class Unpacking:
         code = self._process.wait()
         self._messages.seek(0)
         message = self._messages.read().decode("utf-8", "replace")
+        if code < 0 or code in _NOT_THE_ARCHIVES_FAULT:
+            reason = _NOT_THE_ARCHIVES_FAULT.get(code, f"it was killed by signal {-code}; was memory short?")
+            raise Unavailable(f"{self.where}: 7zz did not come to its end: {reason} Nothing was published; run again.")
         raise BadInput(f"{self.where}: {explain(message or f'7zz ended with code {code}')}")
 
     def stop(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from so_lakehouse.dumps import plan
+from so_lakehouse.dumps.archive import inventory
 from so_lakehouse.dumps.bronze import read_dump
-from so_lakehouse.errors import BadInput
+from so_lakehouse.dumps.unpack import unpacking
+from so_lakehouse.errors import BadInput, Unavailable
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES
@@ -289,3 +292,14 @@ def test_every_table_of_the_schema_has_its_file(lake: Lake, settings: Settings, 
     archive = pack(tmp_path / "beer.stackexchange.com.7z", files)
     manifests = read_dump(lake, landed(lake, archive), list(TABLES), settings)
     assert {name: manifest.rows for name, manifest in manifests.items()} == dict.fromkeys(TABLES, 1)
+
+
+def test_a_7zz_that_is_killed_is_no_fault_of_the_archive(tmp_path: Path, settings: Settings) -> None:
+    archive = pack(tmp_path / "beer.7z", {"Posts.xml": POSTS * 1000}, "-m0=Copy")
+    members = inventory(archive, "beer: beer.7z", settings).members
+    with unpacking(archive, members, "beer: beer.7z") as process:
+        process.begin(members[0])
+        process.readinto(memoryview(bytearray(100)))
+        os.kill(process.process_id, signal.SIGKILL)
+        with pytest.raises(Unavailable, match="killed by signal 9"):
+            process.skip()
