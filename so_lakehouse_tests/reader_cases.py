@@ -265,11 +265,12 @@ def _without_comments(text: bytes) -> bytes:
 
 
 def _is_xml(raw: bytes) -> bool:
+    """Whether the library takes these bytes for an empty row."""
     try:
-        ElementTree.fromstring(raw)
+        element = ElementTree.fromstring(raw)
     except (ElementTree.ParseError, ValueError):
         return False
-    return not list(ElementTree.fromstring(raw)) and not (ElementTree.fromstring(raw).text or "").strip()
+    return element.tag == "row" and not list(element) and not (element.text or "").strip()
 
 
 def _row_is_what_the_library_reads(content: bytes, row: dict[str, Any]) -> None:
