@@ -6,6 +6,7 @@ does is the assets'.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 import dagster as dg
+import psutil
 
 from so_lakehouse import errors
 from so_lakehouse.partitions import SITES
@@ -30,6 +32,7 @@ DBT_LAYERS = ("staging", "intermediate", "core", "marts")
 
 # The daemon's automation leaves alone what a run with this tag made: the command line carries it downstream itself.
 RUN_TAG = {"so_lakehouse/started_by": "command line"}
+PROCESS_TAG = "so_lakehouse/process"
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Runner:
     def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, log: TextIO) -> None:
         self.instance = instance
         self.log = log
+        _end_orphans(instance)
         self.job = definitions.resolve_implicit_global_asset_job_def()
         self.asset_keys = definitions.resolve_asset_graph().materializable_asset_keys
 
@@ -86,11 +90,13 @@ class Runner:
                 asset_selection=keys,
                 partition_key=partition,
                 raise_on_error=False,
-                tags=RUN_TAG,
+                tags=RUN_TAG | {PROCESS_TAG: _process()},
             )
         evaluations = result.get_asset_check_evaluations()
         refused = [e for e in evaluations if not e.passed and e.blocking]
         failed = [] if refused else [event for event in result.all_events if event.is_step_failure]
+        if any("DagsterExecutionInterruptedError" in str(event.step_failure_data.error) for event in failed):
+            raise KeyboardInterrupt  # the person wants all of it to end, not one layer
         return LayerRun(
             layer=layer,
             partition=partition,
@@ -105,6 +111,22 @@ class Runner:
             warnings=tuple(_sentence(e) for e in evaluations if not e.passed and not e.blocking),
             error=_explain(failed[0]) if failed else None,
         )
+
+
+def _process() -> str:
+    """This process, told apart from a later one with the same number by when it began."""
+    return f"{os.getpid()} {psutil.Process().create_time()}"
+
+
+def _end_orphans(instance: dg.DagsterInstance) -> None:
+    """Ends runs whose process was killed: Dagster counts them as going on and keeps their places in pools for ever."""
+    active = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    for run in instance.get_runs(dg.RunsFilter(statuses=active, tags=RUN_TAG)):
+        number, _, began = run.tags[PROCESS_TAG].partition(" ")
+        if psutil.pid_exists(int(number)) and psutil.Process(int(number)).create_time() == float(began):
+            continue
+        instance.report_run_failed(run, "The process of this run was killed. What it left undone, the next run does.")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
 def _plain(metadata: Mapping[str, dg.MetadataValue]) -> dict[str, Any]:
