@@ -17,8 +17,21 @@ LOG_CONFIGURATION = Path(__file__).with_name("log4j2.properties")
 
 JAVA_OPTIONS = f"-Dlog4j2.configurationFile=file:{LOG_CONFIGURATION} -Dfile.encoding=UTF-8"
 
-# From this many rows on, compiling a plan costs less than interpreting it. Below, most of a converge's CPU was compilation.
-COMPILED_FROM_ROWS = 1_000_000
+# Up to this many rows, most of a converge's CPU is Spark's own: compiling plans, cutting them into stages and jobs.
+SMALL_ROWS = 1_000_000
+SMALL = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "1",
+}
+LARGE = {
+    "spark.sql.codegen.wholeStage": "true",
+    "spark.sql.codegen.factoryMode": "FALLBACK",
+    "spark.sql.adaptive.enabled": "true",
+    # Adaptive execution joins small partitions again, so this bounds memory per task, not the number of files.
+    "spark.sql.shuffle.partitions": str(8 * (os.cpu_count() or 1)),
+}
 
 DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -61,10 +74,27 @@ def spark_config(settings: Settings) -> dict[str, str]:
 
 def fit_to_rows(spark: SparkSession, rows: int) -> None:
     """Sets what depends on how much is to be done; `rows` of the largest table."""
-    compiled = "true" if rows >= COMPILED_FROM_ROWS else "false"
-    spark.conf.set("spark.sql.codegen.wholeStage", compiled)
-    spark.conf.set("spark.sql.codegen.factoryMode", "FALLBACK" if rows >= COMPILED_FROM_ROWS else "NO_CODEGEN")
-    spark.conf.set("spark.sql.shuffle.partitions", str(4 * (os.cpu_count() or 1) if rows >= COMPILED_FROM_ROWS else 2))
+    for name, value in (SMALL if rows <= SMALL_ROWS else LARGE).items():
+        spark.conf.set(name, value)
+
+
+def own_session(spark: SparkSession) -> SparkSession:
+    """A session with a configuration of its own, so that threads do not see each other's commit metadata.
+
+    Spark Connect has none to give: there it is the caller's session, and tables are written one after the other.
+    """
+    if not hasattr(spark, "newSession"):
+        return spark
+    session = spark.newSession()
+    for name in SMALL:  # a new session knows only what the application was started with
+        session.conf.set(name, spark.conf.get(name) or "")
+    return session
+
+
+def require_spark(settings: Settings) -> None:
+    """Raises `Unavailable` where Java or the jars are missing, with what to do; starts nothing."""
+    require_java()
+    require_jars(settings)
 
 
 def open_session(settings: Settings) -> SparkSession:
@@ -72,8 +102,7 @@ def open_session(settings: Settings) -> SparkSession:
 
     Raises `Unavailable` where Java or the jars are missing, before anything starts.
     """
-    require_java()
-    require_jars(settings)
+    require_spark(settings)
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder
