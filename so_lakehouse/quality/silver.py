@@ -31,7 +31,7 @@ LATE_AFTER = timedelta(days=60)  # the quietest sites have months without a post
 MAGNITUDE = 10
 SMALL_ID = 10_000  # below it, an order of magnitude is a handful of rows
 
-# The date by which a table shows that it is current, where it has one that some row of a living site touches every month.
+# The date by which a table shows that it is current, where it has one that moves every month on a living site.
 PULSE = {"posts": "LastActivityDate", "users": "LastAccessDate", "votes": "CreationDate", "comments": "CreationDate"}
 
 
@@ -113,7 +113,7 @@ def _checks(of: Table) -> list[Check]:
         Check(CheckDeclaration("keys_present", True, "Every row has its key."), _keys_present),
         Check(CheckDeclaration("keys_unique", True, "No key occurs twice."), _keys_unique),
         Check(CheckDeclaration("ledger_conserved", True, "Of every input, each row became something."), _conserved),
-        Check(CheckDeclaration("rows_match_ledger", True, "Rows = inserted − deleted, over the ledger."), _match),
+        Check(CheckDeclaration("rows_match_ledger", True, "Rows = inserted minus deleted, over the ledger."), _match),
         Check(
             CheckDeclaration(
                 "row_count_plausible", False, "The newest dump did not lose more than a tenth of the rows."

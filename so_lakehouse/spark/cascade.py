@@ -6,7 +6,8 @@ goes where its post is not in silver and the newest evidence of the post's absen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from so_lakehouse.lake.tombstones import Tombstone
+from so_lakehouse.spark.compare import ACTION, DELETE, INSERT
 from so_lakehouse.spark.overlay import ALIVE, GONE_AS_OF, GONE_POST, GONE_REASON
 
 DEPENDENTS = ("comments", "post_history")
@@ -22,20 +24,38 @@ POST_DELETED = "post deleted"
 
 @dataclass(frozen=True)
 class Posts:
-    """Posts of a site as they will be when this run is done. Lazy; frames of no rows stand for nothing."""
+    """Posts of a site as they will be when this run is done."""
 
     alive: DataFrame  # Id
-    tombstones: DataFrame  # id, as_of: of posts that are not alive
+    swept: tuple[tuple[int, datetime], ...]  # posts that are not alive because a page says so: id, as of
     cut: datetime | None  # of the dump that posts rest on
-    newest_tombstone: datetime | None
 
     def voids_after(self, cut: datetime | None) -> bool:
         """Whether a row that speaks of `cut` can be voided at all: some absence is newer."""
-        return any(moment is not None and (cut is None or moment > cut) for moment in (self.cut, self.newest_tombstone))
+        absences = [self.cut, *(moment for _, moment in self.swept)]
+        return any(moment is not None and (cut is None or moment > cut) for moment in absences)
 
     def version(self) -> str:
         """Names the absences: another name, other absences."""
-        return f"{self.cut.isoformat() if self.cut else 'none'}+{self.newest_tombstone or 'none'}"
+        told = repr((self.cut, sorted(self.swept)))
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def posts_after(
+    ids: DataFrame | None, changes: DataFrame | None, swept: Iterable[tuple[int, datetime]], cut: datetime | None
+) -> Posts | None:
+    """Posts after `changes` (of a plan; None: nothing changes) to the `ids` that silver holds (None: no rows yet).
+
+    None where silver has no posts of this site and gets none.
+    """
+    alive = ids
+    if changes is not None and ids is None:
+        alive = changes.select("Id")
+    elif changes is not None and ids is not None:
+        deleted = changes.where(F.col(ACTION) == DELETE).select("Id")
+        inserted = changes.where(F.col(ACTION) == INSERT).select("Id")
+        alive = ids.join(deleted, "Id", "left_anti").union(inserted)
+    return None if alive is None else Posts(alive, tuple(swept), cut)
 
 
 def undeleted(posts: Posts, tombstones: Sequence[Tombstone]) -> bool:
@@ -48,25 +68,25 @@ def candidates(target: DataFrame, posts: Posts, cut: datetime | None) -> DataFra
     """Rows of silver whose post may be gone."""
     if posts.cut is not None and (cut is None or posts.cut > cut):
         return target.join(posts.alive.select(F.col("Id").alias("PostId")), "PostId", "left_anti")
-    return target.join(posts.tombstones.select(F.col("id").alias("PostId")), "PostId", "left_semi")
+    return target.join(_swept(posts).select(F.col("_post").alias("PostId")), "PostId", "left_semi")
 
 
 def voided(rows: DataFrame, posts: Posts, cut: datetime | None) -> DataFrame:
     """The decided rows, those dead whose post took them along. `cut` is what rows without `_as_of` speak of."""
-    gone = posts.tombstones.select(F.col("id").alias("_post"), F.col("as_of").alias("_post_gone"))
-    joined = rows.join(gone, F.col("PostId") == F.col("_post"), "left")
-    absence = F.col("_post_gone")
-    if posts.cut is not None and (cut is None or posts.cut > cut):
-        # The posts' dump is newer than this table's: every post that it lacks is an absence, tombstone or not.
-        alive = posts.alive.select(F.col("Id").alias("_alive_post"))
-        joined = joined.join(alive, F.col("PostId") == F.col("_alive_post"), "left")
-        absence = F.when(F.col("_alive_post").isNull(), F.greatest(F.lit(posts.cut), F.col("_post_gone")))
+    alive = posts.alive.select(F.col("Id").alias("_alive_post"))
+    joined = rows.join(_swept(posts), F.col("PostId") == F.col("_post"), "left")
+    joined = joined.join(alive, F.col("PostId") == F.col("_alive_post"), "left")
+    absence = F.greatest(F.lit(posts.cut).cast("timestamp"), F.col("_post_gone"))
     evidence = F.coalesce("_as_of", F.lit(cut).cast("timestamp"))
-    void = F.col(ALIVE) & absence.isNotNull() & (evidence < absence)
+    void = F.coalesce(F.col(ALIVE) & F.col("_alive_post").isNull() & (evidence < absence), F.lit(False))
     marked = {
-        ALIVE: F.col(ALIVE) & ~F.coalesce(void, F.lit(False)),
+        ALIVE: F.col(ALIVE) & ~void,
         GONE_AS_OF: F.when(void, absence).otherwise(F.col(GONE_AS_OF)),
         GONE_REASON: F.when(void, F.lit(POST_DELETED)).otherwise(F.col(GONE_REASON)),
         GONE_POST: F.when(void, F.col("PostId")).otherwise(F.col(GONE_POST)),
     }
     return joined.withColumns(marked).drop("_post", "_post_gone", "_alive_post")
+
+
+def _swept(posts: Posts) -> DataFrame:
+    return posts.alive.sparkSession.createDataFrame(list(posts.swept), "_post BIGINT, _post_gone TIMESTAMP")

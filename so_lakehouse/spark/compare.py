@@ -24,8 +24,8 @@ MARKS = tuple(column.name for column in BOOKKEEPING)
 def actions(decided: DataFrame, target: DataFrame, values: Sequence[str]) -> DataFrame:
     """One row per key of either side: Id, `_action`, `_kept` and the columns of `overlay.DECISION`.
 
-    insert: only decided. update: a value differs. advance: only bookkeeping differs. same. delete: held, but not decided
-    or not alive. absent: neither held nor alive.
+    insert: only decided. update: a value differs. advance: only bookkeeping differs. same. delete: held, but not
+    decided or not alive. absent: neither held nor alive.
     """
     new = decided.select("Id", *_fingerprints(values), "_kept", *DECISION)
     old = target.select("Id", *_fingerprints(values)).withColumnsRenamed(

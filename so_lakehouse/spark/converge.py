@@ -26,11 +26,12 @@ from so_lakehouse.progress import Progress, silent
 from so_lakehouse.quality.silver import Case, outcomes
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark import read, write
-from so_lakehouse.spark.cascade import DEPENDENTS, Posts
-from so_lakehouse.spark.compare import ACTION, DELETE, INSERT
+from so_lakehouse.spark.cascade import DEPENDENTS, Posts, posts_after
 from so_lakehouse.spark.measure import measured
+from so_lakehouse.spark.moments import moment
+from so_lakehouse.spark.overlay import NOT_RETURNED
 from so_lakehouse.spark.plan import plan_table, scope
-from so_lakehouse.spark.session import fit_to_rows
+from so_lakehouse.spark.session import fit_to_rows, own_session
 from so_lakehouse.spark.settle import TablePlan
 
 # Small commits wait for the driver and the disk, not for cores; more at once than this gained nothing.
@@ -122,27 +123,21 @@ def _planned(
 def _posts_after(
     spark: SparkSession, lake: Lake, site: str, plan: TablePlan | None, known: Ledger, held: Sequence[Tombstone]
 ) -> Posts | None:
-    """Posts as they will be when this run is done; None where silver has none of this site and gets none."""
-    alive = read.silver_rows(spark, lake, "posts", site).select("Id") if known.of("posts") else None
-    if plan is not None and plan.changes is not None:
-        alive = plan.changes.select("Id") if alive is None else _ids_after(alive, plan.changes)
-    if alive is None:
-        return None
-    own = [tombstone for tombstone in held if tombstone.table_name == "posts"]
+    """Posts as they will be when this run is done; `plan` is theirs, None where they are not part of it."""
+    ids = None
+    if plan is not None and plan.first_load:
+        ids = None  # all there will be is in the plan
+    elif ledger.open_delta(lake, "posts") is not None:
+        ids = read.silver_rows(spark, lake, "posts", site).select("Id")
+    elif known.of("posts"):
+        ids = spark.createDataFrame([], "Id BIGINT")
+    swept = [(t.id, t.as_of) for t in held if t.table_name == "posts" and t.reason == NOT_RETURNED]
     if plan is not None and plan.tombstones is not None:
-        gone, newest = plan.tombstones.select("id", "as_of"), plan.newest_tombstone
-    else:
-        gone = spark.createDataFrame([(t.id, t.as_of) for t in own], "id BIGINT, as_of TIMESTAMP")
-        newest = max((tombstone.as_of for tombstone in own), default=None)
+        rows = plan.tombstones.where(F.col("reason") == NOT_RETURNED)
+        swept = [(row[0], moment(row[1])) for row in rows.select("id", F.unix_micros("as_of")).collect()]
     applied = known.newest_dump("posts")
     cut = plan.cut if plan is not None else (applied.cut_at if applied else None)
-    return Posts(alive, gone, cut, newest)
-
-
-def _ids_after(ids: DataFrame, changes: DataFrame) -> DataFrame:
-    deleted = changes.where(F.col(ACTION) == DELETE).select("Id")
-    inserted = changes.where(F.col(ACTION) == INSERT).select("Id")
-    return ids.join(deleted, "Id", "left_anti").union(inserted)
+    return posts_after(ids, plan.changes if plan is not None else None, swept, cut)
 
 
 def _write(spark: SparkSession, lake: Lake, site: str, plans: dict[str, TablePlan], progress: Progress) -> None:
@@ -173,7 +168,7 @@ def _write_tombstones(spark: SparkSession, lake: Lake, site: str, plans: dict[st
 
 
 def _write_table(spark: SparkSession, lake: Lake, site: str, plan: TablePlan) -> TablePlan:
-    session = write.own_session(spark)
+    session = own_session(spark)
     write.create(session, lake, plan.table)
     metadata = ledger.commit_metadata(plan.ledger_rows)
     failpoints.reach(f"silver.before_{plan.table.name}")
@@ -189,6 +184,11 @@ def _to_record(after: Ledger, plans: dict[str, TablePlan]) -> list[LedgerRow]:
     """Rows that commits carry and the ledger lacks, and those of inputs that changed nothing and so have no commit."""
     without_commit = [row for plan in plans.values() if plan.changes is None for row in plan.ledger_rows]
     return [*after.unrecorded, *without_commit]
+
+
+def _rows(after: Ledger, table: str) -> int:
+    """Current rows of the site, by the ledger."""
+    return sum(row.rows_inserted - row.rows_deleted for row in after.of(table))
 
 
 def _data_version(after: Ledger, table: str) -> str:
@@ -211,7 +211,8 @@ def _checked(
         if name in last and last[name].data_version == version:
             return last[name]
         table = schema.table(name)
-        case = Case(table, site, measured(spark, lake, table, site), tuple(after.of(name)), last.get(name))
+        found = measured(spark, lake, table, site, _rows(after, name))
+        case = Case(table, site, found, tuple(after.of(name)), last.get(name))
         progress(f"{site}: checked {name}", case.measured.rows)
         return TableGate(delta.version(), version, outcomes(case))
 
@@ -233,7 +234,7 @@ def _result(
     return Converged(
         table=name,
         site=site,
-        rows=sum(row.rows_inserted - row.rows_deleted for row in rows),
+        rows=_rows(after, name),
         applied=tuple(row for row in rows if row.input not in before),
         ignored=tuple(plan.ignored),
         version=None if delta is None else delta.version(),

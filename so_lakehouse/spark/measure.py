@@ -1,89 +1,112 @@
-"""Measures one silver table of one site for its checks: two queries, keys and dates and codes, and references."""
+"""Measures one silver table of one site for its checks: keys, dates, codes and references, by two SQL queries.
+
+The queries are plain enough for both engines. DataFusion (in deltalake, no JVM) answers them for a small site in
+milliseconds, where Spark's planning alone would take seconds; from `SPARK_FROM_ROWS` on they go to Spark, which spills.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from functools import reduce
+from collections.abc import Callable
+from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+import pyarrow as pa
+from deltalake import QueryBuilder
+from pyspark.sql import SparkSession
 
-from so_lakehouse.lake import ledger
+from so_lakehouse.lake import ledger, silver_tables
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.quality.silver import Measured, date_columns
 from so_lakehouse.schema import FABRICATED_POST_IDS, Table
-from so_lakehouse.spark import read
+
+SPARK_FROM_ROWS = 5_000_000
+AS_WRITTEN = {"datafusion.sql_parser.enable_ident_normalization": "false"}  # the publisher's names have capitals
+
+Ask = Callable[[str], list[dict[str, Any]]]
 
 
-def measured(spark: SparkSession, lake: Lake, table: Table, site: str) -> Measured:
-    """The numbers of the table's newest version. References count only where the table they point to exists."""
-    rows = read.silver_rows(spark, lake, table.name, site)
-    return numbers(rows, table, dangling(spark, lake, rows, table, site))
+def measured(spark: SparkSession, lake: Lake, table: Table, site: str, rows: int) -> Measured:
+    """The numbers of the table's newest version; `rows` is how many to expect.
+
+    References count only where the table they point to exists.
+    """
+    referred = {column.references for column in table.columns if column.references}
+    known = [name for name in sorted(referred | {table.name}) if ledger.open_delta(lake, name) is not None]
+    ask = _spark(spark, lake, known) if rows >= SPARK_FROM_ROWS else _in_process(lake, known)
+    return numbers(ask, table, site, known)
 
 
-def numbers(rows: DataFrame, table: Table, references: dict[str, tuple[int, int]]) -> Measured:
-    """One pass over the keys, dates and codes of these rows."""
+def numbers(ask: Ask, table: Table, site: str, known: list[str]) -> Measured:
+    """The numbers, from whoever answers SQL over the tables `known`."""
     dates = date_columns(table)
-    coded = {column.name: sorted(column.allowed) for column in table.columns if column.allowed}
-    found = rows.agg(
-        F.count("*").alias("rows"),
-        F.count(F.when(F.col("Id").isNull(), True)).alias("null_keys"),
-        F.count_distinct("Id").alias("distinct_keys"),
-        F.count(F.when(F.col("Id").isin(sorted(FABRICATED_POST_IDS)), True)).alias("fabricated"),
-        F.max("Id").alias("highest"),
-        *(F.count(F.when(~F.col(name).isin(codes), True)).alias(f"odd_{name}") for name, codes in coded.items()),
-        *(F.unix_micros(F.min(name)).alias(f"min_{name}") for name in dates),
-        *(F.unix_micros(F.max(name)).alias(f"max_{name}") for name in dates),
-    ).collect()[0]
+    coded = [column.name for column in table.columns if column.allowed]
+    found = ask(_columns_query(table, site))[0]
+    highest = found["highest"]
+    below = None
+    if table.name == "posts" and highest is not None:
+        below = ask(f"SELECT max(Id) AS id FROM posts WHERE site = '{site}' AND Id < {highest}")[0]["id"]
+    references = {}
+    queries = _reference_queries(table, site, known)
+    if queries:
+        for row in ask(" UNION ALL ".join(queries)):
+            references[row["name"]] = (row["used"], row["used"] - row["hits"])
     return Measured(
-        rows=found["rows"],
-        null_keys=found["null_keys"],
+        rows=found["n"],
+        null_keys=found["n"] - found["keys"],
         distinct_keys=found["distinct_keys"],
         not_allowed={name: found[f"odd_{name}"] for name in coded},
-        oldest={name: _moment(found[f"min_{name}"]) for name in dates if found[f"min_{name}"] is not None},
-        newest={name: _moment(found[f"max_{name}"]) for name in dates if found[f"max_{name}"] is not None},
+        oldest={name: found[f"min_{name}"] for name in dates if found[f"min_{name}"] is not None},
+        newest={name: found[f"max_{name}"] for name in dates if found[f"max_{name}"] is not None},
         references=references,
         fabricated=found["fabricated"],
-        highest_ids=_two_highest(rows, found["highest"]) if table.name == "posts" else (),
+        highest_ids=tuple(key for key in (highest, below) if key is not None),
     )
 
 
-def dangling(spark: SparkSession, lake: Lake, rows: DataFrame, table: Table, site: str) -> dict[str, tuple[int, int]]:
-    """For each referring column: how many rows set it, and how many of those point to a row that is not there."""
-    columns = [column for column in table.columns if column.references]
-    known = {name for name in {column.references for column in columns} if name and ledger.open_delta(lake, name)}
-    pointing = [
-        rows.select(
-            F.lit(column.name).alias("column"), F.lit(column.references).alias("to"), F.col(column.name).alias("id")
-        )
-        for column in columns
-        if column.references in known and column.name in rows.columns
+def _columns_query(table: Table, site: str) -> str:
+    """One pass over keys, dates and codes."""
+    fabricated = ", ".join(map(str, sorted(FABRICATED_POST_IDS)))
+    measures = [
+        "count(*) AS n",
+        "count(Id) AS keys",
+        "count(DISTINCT Id) AS distinct_keys",
+        "max(Id) AS highest",
+        f"count(CASE WHEN Id IN ({fabricated}) THEN 1 END) AS fabricated",
     ]
-    if not pointing:
-        return {}
-    targets = [
-        read.silver_rows(spark, lake, name, site).select(
-            F.lit(name).alias("to"), F.col("Id").alias("id"), F.lit(1).alias("hit")
-        )
-        for name in sorted(known)
+    for column in table.columns:
+        if column.allowed:
+            codes = ", ".join(map(str, sorted(column.allowed)))
+            measures.append(f"count(CASE WHEN {column.name} NOT IN ({codes}) THEN 1 END) AS odd_{column.name}")
+    for name in date_columns(table):
+        measures += [f"min({name}) AS min_{name}", f"max({name}) AS max_{name}"]
+    return f"SELECT {', '.join(measures)} FROM {table.name} WHERE site = '{site}'"
+
+
+def _reference_queries(table: Table, site: str, known: list[str]) -> list[str]:
+    """For each referring column: how many rows set it, and for how many of those the row they mean is there."""
+    return [
+        f"SELECT '{column.name}' AS name, count(*) AS used, count(t.Id) AS hits"
+        f" FROM (SELECT {column.name} AS ref FROM {table.name} WHERE site = '{site}' AND {column.name} IS NOT NULL) r"
+        f" LEFT JOIN (SELECT Id FROM {column.references} WHERE site = '{site}') t ON r.ref = t.Id"
+        for column in table.columns
+        if column.references in known
     ]
-    joined = (
-        reduce(DataFrame.unionByName, pointing)
-        .where("id IS NOT NULL")
-        .join(reduce(DataFrame.unionByName, targets), ["to", "id"], "left")
-    )
-    counted = joined.groupBy("column").agg(F.count("*").alias("used"), F.count("hit").alias("hits")).collect()
-    return {row["column"]: (row["used"], row["used"] - row["hits"]) for row in counted}
 
 
-def _two_highest(rows: DataFrame, highest: int | None) -> tuple[int, ...]:
-    if highest is None:
-        return ()
-    second = rows.where(F.col("Id") < highest).agg(F.max("Id")).collect()[0][0]
-    return (highest,) if second is None else (highest, second)
+def _in_process(lake: Lake, known: list[str]) -> Ask:
+    engine = QueryBuilder(AS_WRITTEN)
+    for name in known:
+        delta = ledger.open_delta(lake, name)
+        if delta is not None:
+            engine.register(name, delta)
+    return lambda sql: pa.RecordBatchReader.from_stream(engine.execute(sql)).read_all().to_pylist()
 
 
-def _moment(micros: int) -> datetime:
-    """By whole numbers: a collected timestamp would come in the time zone of this machine."""
-    seconds, rest = divmod(micros, 1_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+def _spark(spark: SparkSession, lake: Lake, known: list[str]) -> Ask:
+    tables = {name: spark.read.format("delta").load(silver_tables.uri(lake, name)) for name in known}
+
+    def ask(sql: str) -> list[dict[str, Any]]:
+        for name, rows in tables.items():
+            rows.createOrReplaceTempView(name)
+        return spark.sql(sql).toArrow().to_pylist()
+
+    return ask

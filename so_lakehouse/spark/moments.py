@@ -1,4 +1,4 @@
-"""Moments between Spark and Python, by whole microseconds: a collected timestamp would come in this machine's time zone."""
+"""Moments from Spark, by whole microseconds: a collected timestamp would come in the time zone of this machine."""
 
 from __future__ import annotations
 

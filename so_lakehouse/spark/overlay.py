@@ -5,8 +5,8 @@ DataFrame to DataFrame. Belongs here: the two clocks of a row. Not here: reading
 
 A statement is one page's word on one key: `_as_of` (when it was fetched), `_present`, silver's columns as the page
 tells them, and `_input` (the input to count it under; null: counted before). A decided row is a row of silver with
-`_alive`, `_gone_as_of`, `_gone_reason`, `_gone_post` (why not, where it is not), `_in_base`, and of its newest statement
-`_input`, `_present` and `_heard` (whether that is newer than the row's own evidence).
+`_alive`, `_gone_as_of`, `_gone_reason`, `_gone_post` (why not, where it is not), `_in_base`, and of its newest
+statement `_input`, `_present` and `_heard` (whether that is newer than the row's own evidence).
 """
 
 from __future__ import annotations

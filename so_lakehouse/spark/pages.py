@@ -1,7 +1,7 @@
 """Pages of the API as statements: cleaned, in silver's spelling, with the input that each came from.
 
-Belongs here: reading pages and counting what does not become a key's newest statement. Not here: what a newest statement
-does to a row (`overlay.py`).
+Belongs here: reading pages and counting what does not become a key's newest statement. Not here: what a newest
+statement does to a row (`overlay.py`).
 """
 
 from __future__ import annotations

@@ -80,7 +80,6 @@ def plan_table(of: Scope, posts: Posts | None) -> TablePlan:
     )
     plan.ignored += ignored
     plan.cut = dump.newest.cut_at if dump else (of.newest_dump.cut_at if of.newest_dump else None)
-    plan.newest_tombstone = max((tombstone.as_of for tombstone in of.tombstones), default=None)
     found, ignored = waiting.waiting_pages(of.lake, of.table.name, of.site, plan.cut, of.applied, of.rules)
     plan.ignored += ignored
     if dump is not None:
@@ -123,7 +122,8 @@ def _plan_dump(
     base = state.folded(of.spark, of.lake, of.table, dumps, before, of.settings.keep_personal)
     every = list({pages.input_name(manifest): manifest for manifest in (*new, *known)}.values())
     evidence = _evidence(of, plan, every, new, held=False) if every else None
-    counts = settle(of, plan, base, of.target, evidence, posts, newest.manifest)
+    concerned = posts is not None and (newest.is_open or posts.voids_after(plan.cut))
+    counts = settle(of, plan, base, of.target, evidence, posts if concerned else None, newest.manifest)
     deleted = counts.deleted_by_absence + counts.deleted_by(None)
     plan.ledger_rows = [
         _counted(row, counts.of_dump(), rows_deleted=deleted),
@@ -141,7 +141,8 @@ def _plan_pages(of: Scope, plan: TablePlan, new: Sequence[PagesManifest], posts:
     if posts is not None and posts_row:
         spoken = spoken.union(cascade.candidates(target, posts, plan.cut).select("Id")).distinct()
     concerned = target.join(spoken, "Id", "left_semi")
-    counts = settle(of, plan, concerned.drop("site"), concerned, evidence, posts, None)
+    taking = posts if posts is not None and posts.voids_after(plan.cut) else None
+    counts = settle(of, plan, concerned.drop("site"), concerned, evidence, taking, None)
     plan.ledger_rows = [*_page_rows(of, new, counts, evidence), *_deletions(posts_row, counts)]
 
 

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from so_lakehouse.lake import silver_tables
+from so_lakehouse.lake.silver_tables import DeltaTable
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import Table, Type
 from so_lakehouse.schema_forms import SPARK
@@ -36,6 +37,11 @@ def parquet(spark: SparkSession, lake: Lake, files: Sequence[str], form: str) ->
 def silver_rows(spark: SparkSession, lake: Lake, table: str, site: str) -> DataFrame:
     """Current rows of one site."""
     return spark.read.format("delta").load(silver_tables.uri(lake, table)).where(F.col("site") == site)
+
+
+def no_rows(spark: SparkSession, table: DeltaTable) -> DataFrame:
+    """A table of this form without rows."""
+    return spark.createDataFrame([], ", ".join(f"`{column.name}` {column.type}" for column in table.columns))
 
 
 def tombstones(spark: SparkSession, lake: Lake, table: str, site: str) -> DataFrame:

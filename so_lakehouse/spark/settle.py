@@ -15,9 +15,10 @@ from pyspark.sql import functions as F
 
 from so_lakehouse import schema
 from so_lakehouse.errors import CheckFailed
+from so_lakehouse.lake import ledger
 from so_lakehouse.lake.ledger import LedgerRow
 from so_lakehouse.lake.manifests import BronzeManifest
-from so_lakehouse.lake.silver_tables import DeltaTable
+from so_lakehouse.lake.silver_tables import DeltaTable, silver_table
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.lake.waiting import Ignored
@@ -52,6 +53,9 @@ class Scope:
 
     @property
     def target(self) -> DataFrame:
+        """What silver holds of the site; no rows where the table does not exist yet."""
+        if ledger.open_delta(self.lake, self.table.name) is None:
+            return read.no_rows(self.spark, silver_table(self.table, self.settings.keep_personal))
         return read.silver_rows(self.spark, self.lake, self.table.name, self.site)
 
     def row(self, source: str, partition: str, data_version: str) -> LedgerRow:
@@ -78,7 +82,6 @@ class TablePlan:
     first_load: bool = False  # silver has no row of this site: `changes` are rows to append
     changes: DataFrame | None = None  # compare.changed_rows, staged; None: no row changes
     tombstones: DataFrame | None = None  # all of the table's from now on; None: those it has stay
-    newest_tombstone: datetime | None = None
     cut: datetime | None = None  # of the newest dump, once this plan is carried out
 
     @property
@@ -97,15 +100,16 @@ def settle(
 ) -> Tally:
     """Puts into the plan what changes, and returns how many keys go which way.
 
-    `base`: rows before pages speak; `target`: the rows of silver to compare with; `dump`: the dump that `base` comes
-    from (None: from silver itself). Raises `CheckFailed` where that dump would delete too much.
+    `base`: rows before pages speak; `target`: the rows of silver to compare with; `posts`: what may take rows along;
+    `dump`: the dump that `base` comes from (None: from silver itself). Raises `CheckFailed` where that dump would
+    delete too much.
     """
     personal = of.settings.keep_personal
     decided = overlay.undisputed(base)
     if evidence is not None:
         newest = evidence.statements.where(F.col(pages.OUTCOME).isNull())
         decided = overlay.decided(base, newest, of.table, personal, plan.cut)
-    if posts is not None and posts.voids_after(plan.cut):
+    if posts is not None:
         decided = cascade.voided(decided, posts, plan.cut)
     acted = compare.actions(decided, target, overlay.value_columns(of.table, personal)).persist()
     try:
@@ -136,10 +140,6 @@ def _settle_tombstones(
         spoken = acted.where(F.col(ACTION) != compare.ABSENT) if dump is not None else acted
         rows = new.unionByName(held.join(spoken.select(F.col("Id").alias("id")), "id", "left_anti"))
     plan.tombstones = write.stage(rows, of.lake, f"{plan.staging}/tombstones")
-    moments = [counts.newest_gone, *(tombstone.as_of for tombstone in staying)]
-    if counts.deleted_by_absence:
-        moments.append(plan.cut)
-    plan.newest_tombstone = max((moment for moment in moments if moment is not None), default=None)
 
 
 def _new_tombstones(plan: TablePlan, acted: DataFrame, counts: Tally) -> DataFrame:
@@ -154,6 +154,7 @@ def _guard_shrink(of: Scope, counts: Tally, dump: BronzeManifest) -> None:
         return
     raise CheckFailed(
         f"deletions_plausible: release {dump.release} would delete {deleted:,} of {held:,} rows of {of.table.name} of "
-        f"{of.site} ({deleted / held:.0%}; the limit is {SHRINK_SHARE:.0%} and {SHRINK_ROWS} rows). Nothing was written. "
-        "Compare the release with the publisher's site; if the deletions are real, run again with --accept-shrink."
+        f"{of.site} ({deleted / held:.0%}; the limit is {SHRINK_SHARE:.0%} and {SHRINK_ROWS} rows). Nothing was "
+        "written. Compare the release with the publisher's site; if the deletions are real, run again with "
+        "--accept-shrink."
     )

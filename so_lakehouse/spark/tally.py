@@ -15,7 +15,6 @@ from pyspark.sql import functions as F
 
 from so_lakehouse.spark.cascade import POST_DELETED
 from so_lakehouse.spark.compare import ACTION, ADVANCE, DELETE, INSERT, SAME, UPDATE
-from so_lakehouse.spark.moments import moment
 from so_lakehouse.spark.overlay import (
     ALIVE,
     GONE_AS_OF,
@@ -43,8 +42,7 @@ class Tally:
     def of(cls, acted: DataFrame) -> Tally:
         """Counts the rows of `compare.actions`, in one query."""
         kept = F.col("_kept").isNotNull().alias("kept")
-        newest = F.unix_micros(F.max(GONE_AS_OF)).alias("newest_gone")
-        return cls(tuple(acted.groupBy(*_KINDS, kept).agg(F.count("*").alias("n"), newest).collect()))
+        return cls(tuple(acted.groupBy(*_KINDS, kept).agg(F.count("*").alias("n")).collect()))
 
     def count(self, wanted: Callable[[Row], bool]) -> int:
         return sum(group["n"] for group in self.groups if wanted(group))
@@ -63,10 +61,6 @@ class Tally:
     def gone(self) -> int:
         """Keys that some statement, not a dump's silence, declares dead."""
         return self.count(lambda g: g[GONE_REASON] is not None)
-
-    @property
-    def newest_gone(self) -> datetime | None:
-        return max((moment(g["newest_gone"]) for g in self.groups if g["newest_gone"] is not None), default=None)
 
     @property
     def deleted_by_absence(self) -> int:

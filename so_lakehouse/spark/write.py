@@ -24,14 +24,6 @@ from so_lakehouse.spark.compare import ACTION, DELETE
 USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
-def own_session(spark: SparkSession) -> SparkSession:
-    """A session whose configuration is its own, so that threads do not see each other's commit metadata.
-
-    Spark Connect has none to give: there the caller's session is used, and tables are written one after the other.
-    """
-    return spark.newSession() if hasattr(spark, "newSession") else spark
-
-
 def create(spark: SparkSession, lake: Lake, table: DeltaTable) -> None:
     """Creates the table where there is none."""
     if ledger.open_delta(lake, table.name) is None:

@@ -1,0 +1,199 @@
+"""Whatever arrives in whatever order, with crashes and repetitions: silver equals the plain model of the rules."""
+
+from __future__ import annotations
+
+import random
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from so_lakehouse import failpoints
+from so_lakehouse.lake.tombstones import load as tombstones
+from so_lakehouse.spark.converge import converge
+from so_lakehouse.spark.moments import moment
+from so_lakehouse.spark.overlay import NOT_RETURNED
+from so_lakehouse.spark.read import silver_rows
+from so_lakehouse_tests.pipeline.converge_model import Dump, Evidence, Said, site_state
+from so_lakehouse_tests.pipeline.evidence import at, write_dump, write_pages
+
+SEEDS = (1, 2, 3)
+ORDERS = 2
+POSTS, COMMENTS = range(1, 41), range(1, 61)
+CUTS = ("2016-03-31", "2016-06-30", "2016-09-30")
+CREATED = datetime(2016, 1, 1, 12, 0, 0, 123000, UTC)
+CREATED_SECONDS = CREATED.replace(microsecond=0)
+
+
+class Crash(BaseException):
+    """Ends a run at a fail point, as a kill would, without a new process for each."""
+
+
+@dataclass(frozen=True)
+class DumpInput:
+    cut: str
+    revision: int
+    tables: dict
+    unread: dict
+
+
+@dataclass(frozen=True)
+class PagesInput:
+    entity: str
+    day: str
+    said: tuple
+
+
+def random_date(chance: random.Random) -> datetime:
+    """One of few, so that pages often tell a dump's second."""
+    return CREATED + timedelta(hours=chance.randrange(4), milliseconds=chance.randrange(3))
+
+
+def random_row(chance: random.Random, table: str) -> dict:
+    if table == "posts":
+        return {
+            "Score": chance.randrange(4),
+            "FavoriteCount": chance.randrange(4),
+            "LastActivityDate": random_date(chance),
+        }
+    return {"Score": chance.randrange(4), "PostId": chance.choice(POSTS)}
+
+
+def random_dump(chance: random.Random, cut: str, revision: int) -> DumpInput:
+    tables, unread = {}, {}
+    for table, keys in (("posts", POSTS), ("comments", COMMENTS)):
+        if table == "comments" and chance.random() < 0.25:
+            continue  # a partial release
+        tables[table] = [{"Id": key} | random_row(chance, table) for key in keys if chance.random() < 0.7]
+        told = {row["Id"] for row in tables[table]}
+        silent = [key for key in keys if key not in told and chance.random() < 0.15]
+        unread[table] = silent + ([None] if chance.random() < 0.2 else [])
+    return DumpInput(cut, revision, tables, unread)
+
+
+def random_pages(chance: random.Random, number: int) -> list[PagesInput]:
+    day = datetime(2016, 3, 20, tzinfo=UTC) + timedelta(days=chance.randrange(230))
+    fetched = day + timedelta(days=1, seconds=number)
+    pages = []
+    for entity, table, keys in (("questions", "posts", POSTS), ("comments", "comments", COMMENTS)):
+        said = []
+        for key in chance.sample(keys, 12):
+            row = random_row(chance, table)
+            row.pop("FavoriteCount", None)
+            if "LastActivityDate" in row:
+                row["LastActivityDate"] = row["LastActivityDate"].replace(microsecond=0)
+            said.append(Said(fetched, key, row if chance.random() < 0.7 else None))
+        pages.append(PagesInput(entity, f"{day:%Y-%m-%d}", tuple(said)))
+    return pages
+
+
+def random_history(chance: random.Random) -> list:
+    inputs: list = [random_dump(chance, cut, 0) for cut in CUTS]
+    inputs.append(random_dump(chance, chance.choice(CUTS), 1))
+    days = {}
+    for number in range(5):
+        for pages in random_pages(chance, number):
+            days.setdefault((pages.entity, pages.day), pages)
+    return [*inputs, *days.values()]
+
+
+def shuffled(chance: random.Random, inputs: list) -> list:
+    """Any order, except that a re-issue follows what it re-issues (landing would not replace the newer one)."""
+    order = list(inputs)
+    chance.shuffle(order)
+    dumps = iter(sorted((i for i in order if isinstance(i, DumpInput)), key=lambda i: (i.revision, chance.random())))
+    return [next(dumps) if isinstance(i, DumpInput) else i for i in order]
+
+
+def publish(lake, site: str, given) -> None:
+    if isinstance(given, DumpInput):
+        write_dump(lake, given.cut, given.tables, site=site, revision=given.revision, unread=given.unread)
+        return
+    dates = {"CreationDate": CREATED_SECONDS}
+    said = [(s.as_of.isoformat()[:19], {"Id": s.key} | dates | s.row) for s in given.said if s.row is not None]
+    absent = [(s.as_of.isoformat()[:19], s.key) for s in given.said if s.row is None]
+    write_pages(lake, given.entity, given.day, said, absent, site=site)
+
+
+def evidence_of(inputs: list, table: str, entity: str) -> Evidence:
+    latest: dict[str, DumpInput] = {}
+    for given in inputs:
+        if isinstance(given, DumpInput) and (given.cut not in latest or given.revision > latest[given.cut].revision):
+            latest[given.cut] = given
+    dumps = [
+        Dump(
+            at(given.cut) + timedelta(days=1) - timedelta(microseconds=1),
+            given.revision,
+            {row["Id"]: {name: value for name, value in row.items() if name != "Id"} for row in given.tables[table]},
+            frozenset(key for key in given.unread[table] if key is not None),
+            None in given.unread[table],
+        )
+        for given in latest.values()
+        if table in given.tables
+    ]
+    said = [word for given in inputs if isinstance(given, PagesInput) and given.entity == entity for word in given.said]
+    return Evidence(dumps, said)
+
+
+def held(spark, lake, table: str, site: str, columns: tuple[str, ...]) -> dict:
+    """Rows of silver by key, dates as moments."""
+    rows = silver_rows(spark, lake, table, site)
+    dates = [name for name in (*columns, "_as_of") if name.endswith("Date") or name == "_as_of"]
+    for name in dates:
+        rows = rows.withColumn(name, rows[name].cast("timestamp")).selectExpr(
+            "*", f"unix_micros({name}) AS micros_{name}"
+        )
+    found = {}
+    for row in rows.collect():
+        value = {name: row[name] for name in (*columns, "_kept") if name not in dates}
+        value |= {name: None if row[f"micros_{name}"] is None else moment(row[f"micros_{name}"]) for name in dates}
+        found[row["Id"]] = value
+    return found
+
+
+def filled(rows: dict, columns: tuple[str, ...]) -> dict:
+    return {key: {name: row.get(name) for name in (*columns, "_as_of", "_kept")} for key, row in rows.items()}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_silver_equals_the_model_in_any_order_of_arrival(spark, lake, settings, monkeypatch, seed):
+    chance = random.Random(seed)
+    inputs = random_history(chance)
+    posts, comments = evidence_of(inputs, "posts", "questions"), evidence_of(inputs, "comments", "comments")
+    post_rows, comment_rows, swept = site_state(posts, comments)
+    post_columns, comment_columns = ("Score", "FavoriteCount", "LastActivityDate"), ("Score", "PostId")
+    accepting = replace(settings, accept_shrink=True)
+    print(f"seed {seed}: {len(inputs)} inputs, {len(post_rows)} posts and {len(comment_rows)} comments in the end")
+
+    crash_in = [0]
+
+    def reach(name: str) -> None:
+        crash_in[0] -= 1
+        if crash_in[0] == 0:
+            raise Crash(name)
+
+    monkeypatch.setattr(failpoints, "reach", reach)
+
+    for order in range(ORDERS):
+        site = f"seed{seed}-order{order}"
+        waiting = shuffled(chance, inputs)
+        while waiting:
+            arriving = chance.randint(2, 5)
+            for given in waiting[:arriving]:
+                publish(lake, site, given)
+            waiting = waiting[arriving:]
+            crash_in[0] = chance.choice([0, chance.randint(1, 8)])
+            tables = chance.choice([["posts", "comments"], ["posts", "comments"], ["comments"], ["posts"]])
+            with suppress(Crash):
+                converge(spark, lake, site, tables, accepting)
+            crash_in[0] = 0
+        result = converge(spark, lake, site, ["posts", "comments"], accepting)
+        assert held(spark, lake, "posts", site, post_columns) == filled(post_rows, post_columns), f"{site}: posts"
+        assert held(spark, lake, "comments", site, comment_columns) == filled(comment_rows, comment_columns), site
+        sweeps = {t.id: t.as_of for t in tombstones(lake, site) if (t.table_name, t.reason) == ("posts", NOT_RETURNED)}
+        assert sweeps == swept, f"{site}: tombstones"
+        failed = [check.detail for r in result.values() for check in r.checks if check.blocking and not check.passed]
+        assert not failed, f"{site}: {failed}"
+        again = converge(spark, lake, site, ["posts", "comments"], accepting)
+        assert not any(r.applied for r in again.values()), f"{site}: a run without news applied something"

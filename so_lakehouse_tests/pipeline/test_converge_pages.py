@@ -1,0 +1,199 @@
+"""What pages of the API make of silver: two clocks per row, sweeps, tombstones, and what goes along with a post."""
+
+from __future__ import annotations
+
+import pytest
+
+from so_lakehouse.lake.tombstones import load as tombstones
+from so_lakehouse.spark.converge import converge
+from so_lakehouse.spark.read import silver_rows
+from so_lakehouse_tests.pipeline.evidence import CREATED, write_dump, write_pages
+
+SEPTEMBER, DECEMBER = "2016-09-11", "2016-12-11"
+SECONDS = CREATED.replace(microsecond=0)
+
+
+@pytest.fixture
+def silver(spark, lake, settings):
+    """Converges, and shows rows of a table by key."""
+
+    class Silver:
+        def converge(self, *tables):
+            return converge(spark, lake, "beer", list(tables or ("posts",)), settings)
+
+        def rows(self, table="posts"):
+            return {row["Id"]: row.asDict() for row in silver_rows(spark, lake, table, "beer").collect()}
+
+        def micros(self, key, column):
+            rows = silver_rows(spark, lake, "posts", "beer").where(f"Id = {key}")
+            return rows.selectExpr(f"date_format({column}, 'yyyy-MM-dd HH:mm:ss.SSS')").collect()[0][0]
+
+    return Silver()
+
+
+def counts(row):
+    names = ("in", "inserted", "updated", "unchanged", "superseded", "suppressed", "deduplicated", "deleted")
+    return {name: getattr(row, f"rows_{name}") for name in names if getattr(row, f"rows_{name}")}
+
+
+def applied(result, source):
+    return {row.partition: counts(row) for row in result.applied if row.source == source}
+
+
+def test_a_page_changes_what_it_tells_and_leaves_the_rest_to_the_dump(lake, silver):
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1, "Score": 1, "FavoriteCount": 4}]})
+    silver.converge()
+    write_pages(lake, "questions", "2016-10-01", [("2016-10-02", {"Id": 1, "Score": 5, "CreationDate": SECONDS})])
+    result = silver.converge()["posts"]
+    row = silver.rows()[1]
+    assert (row["Score"], row["FavoriteCount"]) == (5, 4)
+    assert silver.micros(1, "CreationDate").endswith(".123"), "the dump tells the fraction of the same second"
+    assert silver.micros(1, "_as_of") == "2016-10-02 00:00:00.000"
+    assert applied(result, "api/questions") == {"2016-10-01": {"in": 1, "updated": 1}}
+
+
+def test_an_unchanged_row_advances_its_clock(lake, silver):
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1, "Score": 1}]})
+    silver.converge()
+    write_pages(lake, "questions", "2016-10-01", [("2016-10-02", {"Id": 1, "Score": 1, "CreationDate": SECONDS})])
+    result = silver.converge()["posts"]
+    assert applied(result, "api/questions") == {"2016-10-01": {"in": 1, "unchanged": 1}}
+    assert silver.micros(1, "_as_of") == "2016-10-02 00:00:00.000"
+
+
+def test_a_late_day_does_not_undo_a_newer_one(lake, silver):
+    write_dump(lake, SEPTEMBER, {"posts": []})
+    write_pages(lake, "questions", "2016-10-03", [("2016-10-04", {"Id": 1, "Score": 3})])
+    silver.converge()
+    write_pages(lake, "questions", "2016-10-02", [("2016-10-03", {"Id": 1, "Score": 2}), ("2016-10-03", {"Id": 2})])
+    result = silver.converge()["posts"]
+    assert applied(result, "api/questions") == {"2016-10-02": {"in": 2, "inserted": 1, "superseded": 1}}
+    assert silver.rows()[1]["Score"] == 3
+
+
+def test_a_page_not_later_than_the_cut_is_superseded(lake, silver):
+    write_dump(lake, DECEMBER, {"posts": [{"Id": 1, "Score": 12}]})
+    silver.converge()
+    write_pages(lake, "questions", "2016-10-01", [("2016-10-02", {"Id": 1, "Score": 10})])
+    result = silver.converge()["posts"]
+    assert not result.applied
+    assert "superseded" in result.ignored[-1].reason
+    assert silver.rows()[1]["Score"] == 12
+
+
+def test_a_dump_that_lands_weeks_after_its_cut_gives_way_to_pages_since(lake, silver):
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1, "Score": 1}, {"Id": 2}]})
+    silver.converge()
+    write_pages(lake, "questions", "2016-12-20", [("2016-12-21", {"Id": 1, "Score": 21}), ("2016-12-21", {"Id": 3})])
+    silver.converge()
+    write_dump(lake, DECEMBER, {"posts": [{"Id": 1, "Score": 12, "FavoriteCount": 2}]})
+    result = silver.converge()["posts"]
+    rows = silver.rows()
+    assert (rows[1]["Score"], rows[1]["FavoriteCount"]) == (21, 2)
+    assert set(rows) == {1, 3}, "3 was seen after the cut, 2 was not"
+    assert applied(result, "dump") == {"2016-10-01": {"in": 1, "updated": 1, "deleted": 1}}
+
+
+def test_a_sweep_deletes_and_only_newer_evidence_brings_back(lake, silver):
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1}, {"Id": 2}]})
+    silver.converge()
+    write_pages(lake, "questions", "2016-10-05", absent=[("2016-10-06", 1)])
+    swept = silver.converge()["posts"]
+    assert applied(swept, "api/questions") == {"2016-10-05": {"deleted": 1}}
+    assert set(silver.rows()) == {2}
+
+    write_pages(lake, "questions", "2016-10-03", [("2016-10-04", {"Id": 1})])
+    late = silver.converge()["posts"]
+    assert applied(late, "api/questions") == {"2016-10-03": {"in": 1, "suppressed": 1}}
+    assert set(silver.rows()) == {2}
+
+    write_pages(lake, "questions", "2016-10-07", [("2016-10-08", {"Id": 1})])
+    silver.converge()
+    assert set(silver.rows()) == {1, 2}
+    assert tombstones(lake, "beer") == []
+
+
+def test_a_sweep_outlives_a_dump_with_an_earlier_cut(lake, silver):
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1}]})
+    write_pages(lake, "questions", "2016-12-20", absent=[("2016-12-21", 1)])
+    silver.converge()
+    write_dump(lake, DECEMBER, {"posts": [{"Id": 1}, {"Id": 2}]})
+    result = silver.converge()["posts"]
+    assert applied(result, "dump") == {"2016-10-01": {"in": 2, "inserted": 1, "suppressed": 1}}
+    assert [(t.id, t.reason) for t in tombstones(lake, "beer")] == [(1, "not returned by API")]
+
+
+def test_pages_can_come_before_any_dump(lake, silver):
+    write_pages(lake, "questions", "2016-10-01", [("2016-10-02", {"Id": 1, "Score": 5})])
+    silver.converge()
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1, "Score": 1, "FavoriteCount": 9}]})
+    silver.converge()
+    row = silver.rows()[1]
+    assert (row["Score"], row["FavoriteCount"]) == (5, 9)
+
+
+def test_comments_and_history_go_along_with_a_swept_post(lake, silver):
+    everything = ("posts", "comments", "post_history")
+    write_dump(
+        lake,
+        SEPTEMBER,
+        {
+            "posts": [{"Id": 1}, {"Id": 2}],
+            "comments": [{"Id": 10, "PostId": 1}, {"Id": 11, "PostId": 2}, {"Id": 12, "PostId": 99}],
+            "post_history": [{"Id": 20, "PostId": 1}],
+        },
+    )
+    silver.converge(*everything)
+    assert set(silver.rows("comments")) == {10, 11, 12}, "what the same dump holds stays, post or no post"
+    write_pages(lake, "questions", "2016-10-05", absent=[("2016-10-06", 1)])
+    write_pages(lake, "comments", "2016-10-07", [("2016-10-08", {"Id": 13, "PostId": 1})])
+    result = silver.converge(*everything)
+    assert set(silver.rows("comments")) == {11, 12, 13}, "13 is newer evidence than the sweep"
+    assert set(silver.rows("post_history")) == set()
+    assert applied(result["comments"], "posts") == {"deletions": {"deleted": 1}}
+
+
+def test_comments_come_back_with_an_undeleted_post(lake, silver):
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1}], "comments": [{"Id": 10, "PostId": 1}]})
+    silver.converge("posts", "comments")
+    write_pages(lake, "questions", "2016-10-05", absent=[("2016-10-06", 1)])
+    silver.converge("posts", "comments")
+    assert set(silver.rows("comments")) == set()
+    write_pages(lake, "questions", "2016-10-07", [("2016-10-08", {"Id": 1})])
+    result = silver.converge("posts", "comments")
+    assert set(silver.rows("comments")) == {10}
+    assert all(check.passed for check in result["comments"].checks if check.blocking)
+
+
+def test_a_posts_dump_newer_than_the_comments_takes_their_comments_along(lake, silver):
+    write_dump(
+        lake,
+        SEPTEMBER,
+        {"posts": [{"Id": 1}, {"Id": 2}], "comments": [{"Id": 10, "PostId": 1}, {"Id": 11, "PostId": 2}]},
+    )
+    silver.converge("posts", "comments")
+    write_dump(lake, DECEMBER, {"posts": [{"Id": 2}]})
+    silver.converge("posts", "comments")
+    assert set(silver.rows("comments")) == {11}
+
+
+def test_a_rule_breaker_in_a_page_is_quarantined(lake, silver):
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1}]})
+    write_pages(
+        lake, "questions", "2016-10-01", [("2016-10-02", {"Id": 2, "CreationDate": None}), ("2016-10-02", {"Id": 3})]
+    )
+    result = silver.converge()["posts"]
+    row = next(row for row in result.applied if row.source == "api/questions")
+    assert (row.rows_in, row.rows_quarantined, row.rows_inserted) == (2, 1, 1)
+    assert set(silver.rows()) == {1, 3}
+
+
+def test_the_same_row_twice_in_a_page_counts_once(lake, silver):
+    write_dump(lake, SEPTEMBER, {"posts": []})
+    twice = ("2016-10-02", {"Id": 1, "Score": 1})
+    write_pages(lake, "questions", "2016-10-01", [twice, twice, ("2016-10-03", {"Id": 1, "Score": 2})])
+    result = silver.converge()["posts"]
+    assert applied(result, "api/questions") == {
+        "2016-10-01": {"in": 3, "inserted": 1, "superseded": 1, "deduplicated": 1}
+    }
+    assert silver.rows()[1]["Score"] == 2
