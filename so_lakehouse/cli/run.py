@@ -17,7 +17,6 @@ from so_lakehouse.dumps.mirrors import Mirror, open_mirror
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
 
-
 # Without a quarter: the newest release that has the site.
 NEWEST: Sequence[str | None] = (None,)
 

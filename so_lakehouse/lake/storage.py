@@ -7,9 +7,9 @@ in `lake/paths.py`.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4

@@ -36,7 +36,7 @@ def examine_dump(
         F.coalesce(F.sum("bad"), F.lit(0)).alias("bad"),
         F.count(F.when(F.col("n") > F.col("bad"), True)).alias("good_keys"),
         F.count(F.when(F.col("n") > F.col("bad") + 1, True)).alias("equal_keys"),
-    ).first()
+    ).collect()[0]
     equal_keys = totals["equal_keys"] > 0
     reasons: dict[str, int] = {}
     files: tuple[str, ...] = ()
