@@ -27,8 +27,8 @@ class Lake:
     """
 
     def __init__(self, uri: str) -> None:
-        self.fs, self.root = pafs.FileSystem.from_uri(uri) if "://" in uri else (pafs.LocalFileSystem(), uri)
-        self.root = self.root.rstrip("/")
+        self.fs, root = pafs.FileSystem.from_uri(uri) if "://" in uri else (pafs.LocalFileSystem(), uri)
+        self.root: str = root.rstrip("/")
 
     @property
     def is_local(self) -> bool:
