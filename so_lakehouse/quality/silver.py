@@ -191,7 +191,7 @@ def _match(case: Case) -> Judgement:
 
 def _row_count(case: Case) -> Judgement:
     dumps = [row for row in case.ledger if row.source == DUMP and row.cut_at is not None]
-    cuts = sorted({row.cut_at for row in dumps})
+    cuts = sorted({row.cut_at for row in dumps if row.cut_at is not None})
     if len(cuts) < 2:
         return Judgement(True, f"{case.where}: no earlier dump to compare with.")
     newest, before = ([row for row in dumps if row.cut_at == cut][-1] for cut in (cuts[-1], cuts[-2]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import reduce
 from uuid import uuid4
 
 from pyspark.sql import DataFrame, SparkSession
@@ -154,10 +155,8 @@ def _write_tombstones(spark: SparkSession, lake: Lake, site: str, plans: dict[st
     exists = ledger.open_delta(lake, silver_tables.TOMBSTONES.name) is not None
     if not new:
         return
-    rows: DataFrame | None = None
-    for name, frame in new.items():
-        named = frame.withColumn("table_name", F.lit(name))
-        rows = named if rows is None else rows.unionByName(named)
+    named = [frame.withColumn("table_name", F.lit(name)) for name, frame in new.items()]
+    rows = reduce(DataFrame.unionByName, named)
     if exists:
         held = read.silver_rows(spark, lake, silver_tables.TOMBSTONES.name, site).drop("site")
         rows = rows.unionByName(held.where(~F.col("table_name").isin(list(new))))
@@ -172,6 +171,7 @@ def _write_table(spark: SparkSession, lake: Lake, site: str, plan: TablePlan) ->
     write.create(session, lake, plan.table)
     metadata = ledger.commit_metadata(plan.ledger_rows)
     failpoints.reach(f"silver.before_{plan.table.name}")
+    assert plan.changes is not None, "only plans that change something are written"
     if plan.first_load:
         write.append(plan.changes, lake, plan.table, site, metadata)
     else:
