@@ -20,8 +20,8 @@ from benchmarks.reader_inputs import REAL_DUMPS, SHARES, archive, xml_file
 from so_lakehouse.dumps.archive import program
 
 # The dictionary is smaller than what is repeated: else 7-Zip would find the repetitions and be done too soon.
-CHUNKED = ("-m0=LZMA2:d=1m:c=16m", "-mx=5")
-STREAMS = ("-m0=LZMA2:d=1m:c=4g", "-mx=5", "-ms=off", "-mmt=2")
+CHUNKED = ("-m0=LZMA2:d=1m:c=16m", "-mx=3")
+STREAMS = ("-m0=LZMA2:d=1m:c=4g", "-mx=3", "-ms=off", "-mmt=2")
 
 
 @dataclass(frozen=True)
