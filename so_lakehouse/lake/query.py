@@ -107,7 +107,7 @@ def _refused_by_reading(lake: Lake, table: str) -> Iterator[Part]:
         by_site.setdefault(manifest.site, []).append(manifest)
     for manifests in by_site.values():
         ordered = sorted((m for m in manifests if m.present), key=lambda m: (m.cut_date, m.revision))
-        for manifest, newer in zip(ordered, [*ordered[1:], None], strict=True):
+        for manifest, newer in zip(ordered, [*ordered[1:], None], strict=False):  # where none is, no pair is
             if manifest.quarantine_file:
                 facts = _facts(manifest, "bronze", "dump", manifest.quarter, manifest.reader_version)
                 times = _times(manifest.written_at, newer.written_at if newer else "")
@@ -121,7 +121,7 @@ def _refused_by_cleaning(lake: Lake, table: str) -> Iterator[Part]:
         by_source.setdefault((manifest.site, manifest.source), []).append(manifest)
     for (_, source), manifests in by_source.items():
         ordered = sorted(manifests, key=lambda manifest: manifest.partition)
-        for manifest, newer in zip(ordered, [*ordered[1:], None], strict=True):
+        for manifest, newer in zip(ordered, [*ordered[1:], None], strict=False):  # where none is, no pair is
             facts = _facts(manifest, "silver", source, manifest.partition, manifest.rule_version)
             times = _times(manifest.written_at, newer.written_at if newer and source == "dump" else "")
             yield from ((f"SELECT {facts}, {times}, *", file) for file in manifest.files)

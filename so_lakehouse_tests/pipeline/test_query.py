@@ -122,6 +122,11 @@ def test_quarantine_joins_both_layers_and_a_newer_dump_resolves(lake: Lake) -> N
     ]
 
 
+def test_a_table_that_its_only_dump_lacks_has_no_quarantine(lake: Lake) -> None:
+    replace(put_bronze(lake, "2016-07-01", ["ale"]), present=False, files=()).save(lake)
+    assert rows(lake, "SELECT COUNT(*) FROM quarantine.rows") == [(0,)]
+
+
 def test_an_empty_quarantine_is_a_table_without_rows(lake: Lake) -> None:
     assert rows(lake, "SELECT COUNT(*) FROM quarantine.rows WHERE reason = 'no id'") == [(0,)]
     assert query_lake(lake, "SELECT raw, id FROM quarantine.rows").schema.types == [pa.binary(), pa.int64()]
