@@ -156,8 +156,8 @@ def filled(rows: dict, columns: tuple[str, ...]) -> dict:
     return {key: {name: row.get(name) for name in (*columns, "_as_of", "_kept")} for key, row in rows.items()}
 
 
-# Known defect: where older dumps tell rows in the place of what the newest holds in quarantine, their insertions are in no
-# row of the ledger, and the blocking check rows_match_ledger refuses the site (nothing false is published).
+# Known defect: where older dumps tell rows in the place of what the newest holds in quarantine, their insertions are in
+# no row of the ledger, and the blocking check rows_match_ledger refuses the site (nothing false is published).
 @pytest.mark.xfail(raises=AssertionError, strict=False, reason="kept rows are missing from the ledger's sums")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_silver_equals_the_model_in_any_order_of_arrival(spark, lake, settings, monkeypatch, seed):
