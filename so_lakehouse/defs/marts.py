@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -49,12 +50,27 @@ def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, lakehouse
     from so_lakehouse.warehouse.server import dbt_environment
 
     build = begin_build(lakehouse.settings, context.run.run_id)
-    # By environment, because dbt parses the whole project anew when a variable of its own changes.
-    os.environ.update(dbt_environment(lakehouse.settings) | {"SO_LAKEHOUSE_LOAD_ID": str(build.load_id)})
     command = ["build", "--exclude-resource-type", "unit_test"]  # unit tests prove the code, once per change of it
-    yield from dbt.cli(command, context=context).stream().fetch_row_counts().fetch_column_metadata()
+    # By environment, because dbt parses the whole project anew when a variable of its own changes.
+    with environment(dbt_environment(lakehouse.settings) | {"SO_LAKEHOUSE_LOAD_ID": str(build.load_id)}):
+        yield from dbt.cli(command, context=context).stream().fetch_row_counts().fetch_column_metadata()
     if not context.is_subset:  # some models alone prove nothing about the others
         finish_build(lakehouse.settings, build)
+
+
+@contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Sets variables for the programs started inside, and takes them back: a later run in this process has its own."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 PUBLISHED = dg.AssetKey(["marts", "published"])
