@@ -13,6 +13,7 @@ defs = dg.Definitions(
         bronze.bronze_dump,
         silver.silver,
         warehouse.warehouse,
+        warehouse.LOAD_STATUS,
         marts.dbt_models,
         marts.published,
     ],

@@ -69,6 +69,20 @@ def _lineage(projection: Projection) -> dg.TableColumnLineage:
     )
 
 
+# Not loaded by itself: each load of tables notes in the same transaction what it did.
+LOAD_STATUS = dg.AssetSpec(
+    warehouse_key("load_status"),
+    deps=[warehouse_key(name) for name in PROJECTIONS],
+    group_name="warehouse",
+    owners=OWNERS,
+    kinds={"postgres"},
+    tags={"layer": "warehouse"},
+    partitions_def=SITES,
+    description="Per site and table: which version of silver the warehouse holds, its rows, and up to when it is complete.",
+    metadata={"dagster/table_name": "lakehouse.lake.load_status"},
+)
+
+
 @dg.multi_asset(
     name="warehouse",
     specs=[_spec(projection) for projection in PROJECTIONS.values()],
