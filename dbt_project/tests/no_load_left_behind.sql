@@ -1,5 +1,5 @@
 -- Every incremental model has seen every load up to the run's horizon, of every site.
-{{ config(meta={'dagster': {'ref': {'name': 'fct_question'}}}) }}
+{{ config(meta={'dagster': {'ref': {'name': 'top_tags'}}}) }}
 
 with due as (
 

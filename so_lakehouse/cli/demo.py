@@ -32,5 +32,5 @@ def main(arguments: argparse.Namespace) -> int:
     mirror = open_mirror(str(folder), settings)
     code = carry_out(console, settings, wanted(mirror, DEMO_SITES, DEMO_QUARTERS), str(folder), accept_shrink=False)
     if code == 0:
-        console.print(NEXT.format(home=settings.home), highlight=False)
+        console.print(NEXT.format(home=settings.home), highlight=False, soft_wrap=True)
     return code

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TextIO
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -49,7 +52,7 @@ def carry_out(
     from so_lakehouse.runner import Runner
 
     settings.run_log.parent.mkdir(parents=True, exist_ok=True)
-    with settings.run_log.open("a") as log:
+    with settings.run_log.open("a") as log, standard_error_in(log):
         runs = raw_to_marts(
             Runner(defs, open_instance(settings), log),
             [Dump(dump.site.key, dump.quarter) for dump in dumps],
@@ -61,7 +64,24 @@ def carry_out(
     console.print()
     console.print(report.summary(runs))
     report.reasons(console, runs)
-    return 0 if all(run.succeeded for run in runs) else 1
+    if all(run.succeeded for run in runs):
+        return 0
+    console.print(f"What Spark and dbt said meanwhile is in {settings.run_log}", soft_wrap=True, highlight=False)
+    return 1
+
+
+@contextmanager
+def standard_error_in(log: TextIO) -> Iterator[None]:
+    """Sends what programs below write to standard error to the log: Java and dbt warn of things nobody here can act on."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    os.dup2(log.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def show_plan(console: Console, plans: Sequence[Plan]) -> None:
