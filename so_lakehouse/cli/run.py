@@ -72,7 +72,7 @@ def carry_out(
 
 @contextmanager
 def standard_error_in(log: TextIO) -> Iterator[None]:
-    """Sends what programs below write to standard error to the log: Java and dbt warn of things nobody here can act on."""
+    """Sends what is written to standard error to the log: Java and dbt warn of things nobody here can act on."""
     sys.stderr.flush()
     kept = os.dup(2)
     os.dup2(log.fileno(), 2)
