@@ -78,7 +78,7 @@ LOAD_STATUS = dg.AssetSpec(
     kinds={"postgres"},
     tags={"layer": "warehouse"},
     partitions_def=SITES,
-    description="Per site and table: which version of silver the warehouse holds, its rows, and up to when it is whole.",
+    description="Per site and table: which version of silver the warehouse holds, rows, and how far it is whole.",
     metadata={"dagster/table_name": "lakehouse.lake.load_status"},
 )
 
