@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 import dagster as dg
 import psutil
+from dagster._utils.error import SerializableErrorInfo
 
 from so_lakehouse import errors
 from so_lakehouse.partitions import SITES
@@ -37,7 +38,8 @@ PROCESS_TAG = "so_lakehouse/process"
 
 @dataclass(frozen=True)
 class LayerRun:
-    """One finished run: what it wrote (metadata per asset), what its checks refused, why it failed if it did."""
+    """One finished run: what it wrote or did (metadata per asset or step), what its checks refused, why it failed if it
+    did."""
 
     layer: str
     partition: str | None
@@ -64,6 +66,7 @@ class Runner:
         self.instance = instance
         self.log = log
         _end_orphans(instance)
+        self.definitions = definitions
         self.job = definitions.resolve_implicit_global_asset_job_def()
         self.asset_keys = definitions.resolve_asset_graph().materializable_asset_keys
 
@@ -81,36 +84,60 @@ class Runner:
         self, layer: str, keys: Sequence[dg.AssetKey], partition: str | None, op_config: dict[str, Any] | None = None
     ) -> LayerRun:
         """Materialises `keys` for one partition and waits. Never raises for what the run itself ran into."""
+        return self._execute(layer, self.job, partition, op_config, asset_selection=keys)
+
+    def run_job(self, name: str, partition: str | None, op_config: dict[str, Any] | None = None) -> LayerRun:
+        """Runs a job of the definitions for one partition and waits; what its steps report stands under their names."""
+        return self._execute(name, self.definitions.resolve_job_def(name), partition, op_config)
+
+    def _execute(
+        self,
+        layer: str,
+        job: dg.JobDefinition,
+        partition: str | None,
+        op_config: dict[str, Any] | None,
+        **selection: Any,
+    ) -> LayerRun:
         started = time.monotonic()
         ops = {name: {"config": config} for name, config in (op_config or {}).items()}
         with redirect_stdout(self.log):  # dbt prints a line per model, Spark's Python side now and then one
-            result = self.job.execute_in_process(
+            result = job.execute_in_process(
                 run_config=LOG_NOTHING | {"ops": ops},
                 instance=self.instance,
-                asset_selection=keys,
                 partition_key=partition,
                 raise_on_error=False,
                 tags=RUN_TAG | {PROCESS_TAG: _process()},
+                **selection,
             )
         evaluations = result.get_asset_check_evaluations()
         refused = [e for e in evaluations if not e.passed and e.blocking]
-        failed = [] if refused else [event for event in result.all_events if event.is_step_failure]
-        if any("DagsterExecutionInterruptedError" in str(event.step_failure_data.error) for event in failed):
+        failed = [] if refused or result.success else _errors(result.all_events)
+        if any("DagsterExecutionInterruptedError" in str(error) for error in failed):
             raise KeyboardInterrupt  # the person wants all of it to end, not one layer
         return LayerRun(
             layer=layer,
             partition=partition,
             seconds=time.monotonic() - started,
             run_id=result.run_id,
-            materialised={
-                event.asset_key.to_user_string(): _plain(event.materialization.metadata)
-                for event in result.get_asset_materialization_events()
-                if event.asset_key is not None
-            },
+            materialised=_reported(result),
             failed_checks=tuple(map(_sentence, refused)),
             warnings=tuple(_sentence(e) for e in evaluations if not e.passed and not e.blocking),
-            error=_explain(failed[0]) if failed else None,
+            error=None if refused or result.success else _explain(failed[0] if failed else None),
         )
+
+
+def _reported(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
+    """Metadata of what was materialised, by asset; where nothing was, of what steps gave out, by step."""
+    assets = {
+        event.asset_key.to_user_string(): _plain(event.materialization.metadata)
+        for event in result.get_asset_materialization_events()
+        if event.asset_key is not None
+    }
+    return assets or {
+        event.step_key: _plain(event.step_output_data.metadata)
+        for event in result.all_events
+        if event.is_successful_output and event.step_key
+    }
 
 
 def _process() -> str:
@@ -137,9 +164,15 @@ def _sentence(evaluation: dg.AssetCheckEvaluation) -> str:
     return f"{evaluation.asset_key.to_user_string()} · {evaluation.check_name}: {evaluation.description}"
 
 
-def _explain(event: dg.DagsterEvent) -> str:
+def _errors(events: Sequence[dg.DagsterEvent]) -> list[SerializableErrorInfo]:
+    """Why a run failed: errors of steps, or of the run itself where it failed before any step (a resource)."""
+    steps = [event.step_failure_data.error for event in events if event.is_step_failure]
+    runs = [event.job_failure_data.error for event in events if event.is_run_failure]
+    return [error for error in (*steps, *runs) if error is not None]
+
+
+def _explain(error: SerializableErrorInfo | None) -> str:
     """The message of the error that people are meant to read, or everything where the error is ours."""
-    error = event.step_failure_data.error
     link = error
     while link is not None:
         if link.cls_name in READABLE:

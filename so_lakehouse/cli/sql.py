@@ -6,12 +6,15 @@ import argparse
 import csv
 import json
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from so_lakehouse.errors import BadInput
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
@@ -31,8 +34,8 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _print_table(result: pa.Table) -> None:
     table = Table(*result.column_names)
-    for row in result.slice(0, TABLE_ROWS).to_pylist():
-        table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
+    for row in _rows(result.slice(0, TABLE_ROWS)):
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))
     console = Console()
     console.print(table)
     if result.num_rows > TABLE_ROWS:
@@ -42,18 +45,25 @@ def _print_table(result: pa.Table) -> None:
 def _print_csv(result: pa.Table) -> None:
     writer = csv.writer(sys.stdout)
     writer.writerow(result.column_names)
-    for batch in result.to_batches():
-        writer.writerows(tuple(row.values()) for row in batch.to_pylist())
+    writer.writerows(_rows(result))
 
 
 def _print_json(result: pa.Table) -> None:
     """One array of objects, a row per line, so that it streams and still parses as one document."""
+    twice = sorted({name for name in result.column_names if result.column_names.count(name) > 1})
+    if twice:
+        raise BadInput(f"JSON cannot hold two columns of one name: {', '.join(twice)}. Name them apart with AS.")
     separator = "["
-    for batch in result.to_batches():
-        for row in batch.to_pylist():
-            sys.stdout.write(f"{separator}{json.dumps(row, default=str)}")
-            separator = ",\n "
+    for row in _rows(result):
+        sys.stdout.write(f"{separator}{json.dumps(dict(zip(result.column_names, row, strict=True)), default=str)}")
+        separator = ",\n "
     sys.stdout.write("[]\n" if separator == "[" else "]\n")
+
+
+def _rows(result: pa.Table) -> Iterator[tuple[Any, ...]]:
+    """By position: two columns may have one name (`select count(*), count(distinct site)`)."""
+    for batch in result.to_batches():
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 PRINTERS = {"table": _print_table, "csv": _print_csv, "json": _print_json}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ from so_lakehouse.lake import paths
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress, silent
 
+LOG = logging.getLogger(__name__)
 POLL_SECONDS = 0.2
 ORPHAN_SECONDS = 120
 
@@ -74,7 +76,10 @@ def _wait_for_lock(file: IO[str], table: str, progress: Progress) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            progress(f"waiting to write {table}: {holder(_read(file))}", waited)
+            reason = f"waiting to write {table}: {holder(_read(file))}"
+            if not waited:
+                LOG.warning(reason)  # also where nobody watches progress: a silent wait looks like a hang
+            progress(reason, waited)
             time.sleep(POLL_SECONDS)
             waited += 1
 

@@ -1,0 +1,37 @@
+"""What `so-lakehouse sql` prints: every column and row, whatever they are called."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pytest
+
+from so_lakehouse.cli.sql import PRINTERS
+from so_lakehouse.errors import BadInput
+
+TWO_COUNTS = pa.Table.from_arrays([pa.array([7]), pa.array([3])], names=["count", "count"])
+NAMED = pa.table({"site": ["ai", "beer"], "posts": [1, None]})
+
+
+@pytest.mark.parametrize("form", ["csv", "table"])
+def test_two_columns_of_one_name_are_both_printed(form, capsys):
+    PRINTERS[form](TWO_COUNTS)
+    printed = capsys.readouterr().out
+    assert "7" in printed
+    assert "3" in printed
+
+
+def test_json_refuses_two_columns_of_one_name_and_says_what_to_do():
+    with pytest.raises(BadInput, match="two columns of one name: count. Name them apart with AS"):
+        PRINTERS["json"](TWO_COUNTS)
+
+
+def test_json_is_one_document_with_an_object_for_each_row(capsys):
+    PRINTERS["json"](NAMED)
+    assert json.loads(capsys.readouterr().out) == [{"site": "ai", "posts": 1}, {"site": "beer", "posts": None}]
+
+
+def test_a_result_without_rows_is_still_a_document(capsys):
+    PRINTERS["json"](NAMED.slice(0, 0))
+    assert json.loads(capsys.readouterr().out) == []
