@@ -2,101 +2,30 @@
 
 Belongs here: what exists in schema `lake` and how an older database becomes today's. Does not belong here: rows.
 
-Two ways lead from an older release to this one. What the projection declares (columns, types, nullability, indexes,
-descriptions) is compared with the database and altered; the loader then reloads each site, because the projection's
-fingerprint in `lake.load_status` no longer fits. What a comparison cannot tell (bookkeeping tables, a rename) is a
-numbered entry of `MIGRATIONS`, applied once and recorded in `lake.migration`.
+Two ways lead from an older release to this one. What a comparison cannot tell (bookkeeping tables, a rename) is a
+numbered entry of `migrations.py`. What the projection declares is compared with the database and altered: columns,
+types, nullability, indexes, descriptions in place, and a table with another key is made anew. The loader then reloads
+each site, because the projection's fingerprint in `lake.load_status` no longer fits.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
+from psycopg2 import DataError, errors
 from psycopg2.extensions import connection as PostgresConnection
 from psycopg2.extensions import cursor as PostgresCursor
 
+from so_lakehouse import release
+from so_lakehouse.errors import BadInput
+from so_lakehouse.warehouse import migrations
+from so_lakehouse.warehouse.migrations import LEFT_ALONE, one
 from so_lakehouse.warehouse.projection import PROJECTIONS, Field, Projection
 
-
-@dataclass(frozen=True)
-class Migration:
-    """One step that is applied once, in the order of `number`; never edited after a release."""
-
-    number: int
-    reason: str
-    statements: tuple[str, ...]
-
-
-MIGRATIONS: tuple[Migration, ...] = (
-    Migration(
-        1,
-        "Schemas and the loader's bookkeeping",
-        (
-            "CREATE SCHEMA IF NOT EXISTS lake_partition",
-            "COMMENT ON SCHEMA lake IS 'The projection of silver: current facts, no texts, nothing personal.'",
-            "COMMENT ON SCHEMA lake_partition IS 'The partitions of lake''s large tables, one per site: read lake.'",
-            """CREATE TABLE lake.load_status (
-                 site text NOT NULL,
-                 table_name text NOT NULL,
-                 lake_table_id text NOT NULL,
-                 lake_version bigint NOT NULL,
-                 data_version text NOT NULL,
-                 projection text NOT NULL,
-                 rows bigint NOT NULL,
-                 complete_to timestamptz,
-                 load_id bigint NOT NULL,
-                 loaded_at timestamptz NOT NULL DEFAULT now(),
-                 PRIMARY KEY (site, table_name))""",
-            "COMMENT ON TABLE lake.load_status IS 'What of silver each site''s tables hold.'",
-            "COMMENT ON COLUMN lake.load_status.lake_table_id IS 'Identity of the Delta table; another one: reload.'",
-            "COMMENT ON COLUMN lake.load_status.lake_version IS 'Version of the Delta table that was read.'",
-            "COMMENT ON COLUMN lake.load_status.data_version IS 'Version of this site''s data in it.'",
-            "COMMENT ON COLUMN lake.load_status.projection IS 'Fingerprint of the projection that was applied.'",
-            "COMMENT ON COLUMN lake.load_status.rows IS 'Rows of this site in this table.'",
-            "COMMENT ON COLUMN lake.load_status.complete_to IS 'No gap in presence up to here, UTC.'",
-            "COMMENT ON COLUMN lake.load_status.load_id IS 'The load that last changed rows.'",
-            """CREATE TABLE lake.changed (
-                 site text NOT NULL,
-                 table_name text NOT NULL,
-                 month date,
-                 load_id bigint NOT NULL,
-                 UNIQUE NULLS NOT DISTINCT (site, table_name, load_id, month))""",
-            "CREATE INDEX ON lake.changed (load_id)",
-            "COMMENT ON TABLE lake.changed IS 'Which months each load changed, deletions included. Rows of posts name"
-            " the month of creation of every post in a thread touched by a changed post, tag or vote.'",
-            "COMMENT ON COLUMN lake.changed.month IS 'First day of the month; absent for tables without a date.'",
-            "COMMENT ON COLUMN lake.changed.load_id IS 'Grows in the order in which loads became visible.'",
-        ),
-    ),
-    Migration(
-        2,
-        "Builds of the marts, and which of them readers see",
-        (
-            "CREATE SCHEMA IF NOT EXISTS marts",
-            "CREATE SCHEMA IF NOT EXISTS marts_build",
-            "COMMENT ON SCHEMA marts IS 'Aggregates for everybody: whole builds with every test green.'",
-            "COMMENT ON SCHEMA marts_build IS 'Where dbt builds the marts: read schema marts instead.'",
-            """CREATE TABLE lake.mart_build (
-                 number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-                 build_id text NOT NULL UNIQUE,
-                 load_id bigint NOT NULL,
-                 begun_at timestamptz NOT NULL DEFAULT now(),
-                 finished_at timestamptz,
-                 published_at timestamptz)""",
-            "COMMENT ON TABLE lake.mart_build IS 'Builds of the marts; finished means every test was green.'",
-            """CREATE TABLE marts.build (
-                 build_id text PRIMARY KEY,
-                 load_id bigint NOT NULL,
-                 published_at timestamptz NOT NULL,
-                 marts text[] NOT NULL)""",
-            "COMMENT ON TABLE marts.build IS 'Builds as they were published; the newest is what the marts hold.'",
-            "COMMENT ON COLUMN marts.build.load_id IS 'The newest load of the warehouse that the build read.'",
-        ),
-    ),
-)
-
 PARTITION_SCHEMA = "lake_partition"
+
+# dbt's views stand on every column of schema lake and keep it from being dropped or retyped; dbt makes them anew.
+WITHOUT_VIEWS = "DROP SCHEMA IF EXISTS staging CASCADE"
 
 
 def quoted(name: str) -> str:
@@ -119,32 +48,43 @@ def prepare(connection: PostgresConnection) -> list[str]:
     """Brings the database to what this release declares, in one transaction; returns the statements that were needed.
 
     Safe to call from several processes at once and before every load: an up-to-date database is only looked at.
+    Raises `BadInput` where a newer release made the database, or where something of somebody else's stands on a column
+    that goes; nothing is changed then.
     """
-    applied: list[str] = []
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('so_lakehouse.ddl'))")
-        cursor.execute("SELECT to_regclass('lake.migration') IS NOT NULL")
-        if not _one(cursor):
-            cursor.execute("CREATE SCHEMA IF NOT EXISTS lake")
-            cursor.execute(
-                "CREATE TABLE lake.migration (number integer PRIMARY KEY, reason text NOT NULL,"
-                " applied_at timestamptz NOT NULL DEFAULT now())"
-            )
-        cursor.execute("SELECT coalesce(max(number), 0) FROM lake.migration")
-        newest = _one(cursor)
-        for migration in MIGRATIONS:
-            if migration.number > newest:
-                applied.extend(migration.statements)
-                for statement in migration.statements:
-                    cursor.execute(statement)
-                cursor.execute(
-                    "INSERT INTO lake.migration (number, reason) VALUES (%s, %s)", (migration.number, migration.reason)
-                )
-        for projection in PROJECTIONS.values():
-            for statement in _statements(cursor, projection):
-                cursor.execute(statement)
-                applied.append(statement)
-    return applied
+        applied = migrations.bring_up(cursor)
+        needed = [statement for table in PROJECTIONS.values() for statement in _statements(cursor, table)]
+        if needed:
+            _refuse_newer(cursor)
+            for statement in needed:
+                _execute(cursor, statement)
+            cursor.execute("INSERT INTO lake.release (release) VALUES (%s) ON CONFLICT DO NOTHING", (release.THIS,))
+    return applied + needed
+
+
+def _refuse_newer(cursor: PostgresCursor) -> None:
+    cursor.execute("SELECT release FROM lake.release")
+    newer = [made_by for (made_by,) in cursor.fetchall() if release.is_newer(made_by, than=release.THIS)]
+    if newer:
+        raise BadInput(
+            f"The warehouse has the form of so_lakehouse {newer[0]}, and this is {release.THIS}. {LEFT_ALONE}"
+        )
+
+
+def _execute(cursor: PostgresCursor, statement: str) -> None:
+    try:
+        cursor.execute(statement)
+    except (errors.DependentObjectsStillExist, errors.FeatureNotSupported) as error:
+        raise BadInput(
+            f"The warehouse cannot be brought to this release's form, because something else stands on it: "
+            f"{str(error).strip()}\nNothing was changed. Drop what it names, load again, and create it anew."
+        ) from error
+    except DataError as error:
+        raise BadInput(
+            f"The warehouse cannot be brought to this release's form: {str(error).strip()} ({statement}). Nothing was "
+            "changed. Drop that table (DROP TABLE lake.… CASCADE) and load every site: it is made anew from silver."
+        ) from error
 
 
 def _statements(cursor: PostgresCursor, projection: Projection) -> list[str]:
@@ -156,23 +96,55 @@ def _statements(cursor: PostgresCursor, projection: Projection) -> list[str]:
     )
     existing = {name: (kind, required, comment) for name, kind, required, comment in cursor.fetchall()}
     if not existing:
-        return [_create(projection), *_indexes(projection), *_comments(projection)]
+        return _made_anew(projection)
+    if _key(cursor, projection) != projection.key:
+        return [WITHOUT_VIEWS, f"DROP TABLE lake.{projection.name}", *_made_anew(projection)]
+    altered = _altered(cursor, projection, existing)
+    return altered + _missing_indexes(cursor, projection)
+
+
+def _altered(
+    cursor: PostgresCursor, projection: Projection, existing: dict[str, tuple[str, bool, str | None]]
+) -> list[str]:
+    """Statements for the columns; `existing`: name → (type, required, description)."""
     table = f"ALTER TABLE lake.{projection.name}"
-    statements = [f"{table} DROP COLUMN {quoted(name)}" for name in existing if name not in projection.field_names]
+    unviewed = [f"{table} DROP COLUMN {quoted(name)}" for name in existing if name not in projection.field_names]
+    statements = []
     for field in projection.fields:
         name = quoted(field.name)
         if field.name not in existing:
-            statements.append(f"{table} ADD COLUMN {_column(field)}")
-            statements.append(_comment(projection, field))
+            statements += [f"{table} ADD COLUMN {name} {field.type}", _comment(projection, field)]
+            if not field.nullable and not _holds(cursor, projection, "true"):
+                statements.append(f"{table} ALTER COLUMN {name} SET NOT NULL")
             continue
         kind, required, comment = existing[field.name]
         if kind != _catalogue_type(field):
-            statements.append(f"{table} ALTER COLUMN {name} TYPE {field.type} USING {name}::{field.type}")
-        if required == field.nullable:
-            statements.append(f"{table} ALTER COLUMN {name} {'DROP' if field.nullable else 'SET'} NOT NULL")
+            unviewed.append(f"{table} ALTER COLUMN {name} TYPE {field.type} USING {name}::{field.type}")
+        if field.nullable and required:
+            statements.append(f"{table} ALTER COLUMN {name} DROP NOT NULL")
+        # A column that is new and required has no values before every site has been loaded again.
+        if not field.nullable and not required and not _holds(cursor, projection, f"{name} IS NULL"):
+            statements.append(f"{table} ALTER COLUMN {name} SET NOT NULL")
         if comment != field.description:
             statements.append(_comment(projection, field))
-    return statements + _missing_indexes(cursor, projection)
+    return [*([WITHOUT_VIEWS] if unviewed else []), *unviewed, *statements]
+
+
+def _holds(cursor: PostgresCursor, projection: Projection, condition: str) -> bool:
+    """Whether some row meets the condition."""
+    cursor.execute(f"SELECT EXISTS (SELECT 1 FROM lake.{projection.name} WHERE {condition})")
+    return one(cursor)
+
+
+def _key(cursor: PostgresCursor, projection: Projection) -> tuple[str, ...]:
+    """The columns of the table's unique constraint, in order."""
+    cursor.execute(
+        "SELECT a.attname::text FROM pg_constraint c CROSS JOIN unnest(c.conkey) WITH ORDINALITY k(number, position)"
+        " JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.number"
+        " WHERE c.conrelid = to_regclass(%s) AND c.contype IN ('p', 'u') ORDER BY k.position",
+        (f"lake.{projection.name}",),
+    )
+    return tuple(name for (name,) in cursor.fetchall())
 
 
 def _missing_indexes(cursor: PostgresCursor, projection: Projection) -> list[str]:
@@ -190,6 +162,12 @@ def _missing_indexes(cursor: PostgresCursor, projection: Projection) -> list[str
         for columns, statement in zip(projection.indexes, _indexes(projection), strict=True)
         if columns not in existing
     ]
+
+
+def _made_anew(projection: Projection) -> list[str]:
+    """An empty table; what was loaded into one of this name counts as never loaded."""
+    forget = f"DELETE FROM lake.load_status WHERE table_name = {literal(projection.name)}"
+    return [_create(projection), *_indexes(projection), *_comments(projection), forget]
 
 
 def _create(projection: Projection) -> str:
@@ -230,9 +208,3 @@ def _column(field: Field) -> str:
 
 def _catalogue_type(field: Field) -> str:
     return {"timestamptz": "timestamp with time zone"}.get(field.type, field.type)
-
-
-def _one(cursor: PostgresCursor):
-    row = cursor.fetchone()
-    assert row is not None, "a query without a row where one is certain"
-    return row[0]

@@ -1,0 +1,143 @@
+"""Numbered migrations of the warehouse's database: what a comparison with the projection cannot tell.
+
+Belongs here: the loader's bookkeeping, schemas, a rename. Does not belong here: tables of the projection (`ddl.py`).
+A migration is applied once, in the order of its number, and recorded in `lake.migration`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg2.extensions import cursor as PostgresCursor
+
+from so_lakehouse.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One step that is applied once, in the order of `number`; never edited after a release."""
+
+    number: int
+    reason: str
+    statements: tuple[str, ...]
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(
+        1,
+        "Schemas and the loader's bookkeeping",
+        (
+            "CREATE SCHEMA IF NOT EXISTS lake_partition",
+            "COMMENT ON SCHEMA lake IS 'The projection of silver: current facts, no texts, nothing personal.'",
+            "COMMENT ON SCHEMA lake_partition IS 'The partitions of lake''s large tables, one per site: read lake.'",
+            """CREATE TABLE lake.load_status (
+                 site text NOT NULL,
+                 table_name text NOT NULL,
+                 lake_table_id text NOT NULL,
+                 lake_version bigint NOT NULL,
+                 data_version text NOT NULL,
+                 projection text NOT NULL,
+                 rows bigint NOT NULL,
+                 complete_to timestamptz,
+                 load_id bigint NOT NULL,
+                 loaded_at timestamptz NOT NULL DEFAULT now(),
+                 PRIMARY KEY (site, table_name))""",
+            "COMMENT ON TABLE lake.load_status IS 'What of silver each site''s tables hold.'",
+            "COMMENT ON COLUMN lake.load_status.lake_table_id IS 'Identity of the Delta table; another one: reload.'",
+            "COMMENT ON COLUMN lake.load_status.lake_version IS 'Version of the Delta table that was read.'",
+            "COMMENT ON COLUMN lake.load_status.data_version IS 'Version of this site''s data in it.'",
+            "COMMENT ON COLUMN lake.load_status.projection IS 'Fingerprint of the projection that was applied.'",
+            "COMMENT ON COLUMN lake.load_status.rows IS 'Rows of this site in this table.'",
+            "COMMENT ON COLUMN lake.load_status.complete_to IS 'No gap in presence up to here, UTC.'",
+            "COMMENT ON COLUMN lake.load_status.load_id IS 'The load that last changed rows.'",
+            """CREATE TABLE lake.changed (
+                 site text NOT NULL,
+                 table_name text NOT NULL,
+                 month date,
+                 load_id bigint NOT NULL,
+                 UNIQUE NULLS NOT DISTINCT (site, table_name, load_id, month))""",
+            "CREATE INDEX ON lake.changed (load_id)",
+            "COMMENT ON TABLE lake.changed IS 'Which months each load changed, deletions included. Rows of posts name"
+            " the month of creation of every post in a thread touched by a changed post, tag or vote.'",
+            "COMMENT ON COLUMN lake.changed.month IS 'First day of the month; absent for tables without a date.'",
+            "COMMENT ON COLUMN lake.changed.load_id IS 'Grows in the order in which loads became visible.'",
+        ),
+    ),
+    Migration(
+        2,
+        "Builds of the marts, and which of them readers see",
+        (
+            "CREATE SCHEMA IF NOT EXISTS marts",
+            "CREATE SCHEMA IF NOT EXISTS marts_build",
+            "COMMENT ON SCHEMA marts IS 'Aggregates for everybody: whole builds with every test green.'",
+            "COMMENT ON SCHEMA marts_build IS 'Where dbt builds the marts: read schema marts instead.'",
+            """CREATE TABLE lake.mart_build (
+                 number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+                 build_id text NOT NULL UNIQUE,
+                 load_id bigint NOT NULL,
+                 begun_at timestamptz NOT NULL DEFAULT now(),
+                 finished_at timestamptz,
+                 published_at timestamptz)""",
+            "COMMENT ON TABLE lake.mart_build IS 'Builds of the marts; finished means every test was green.'",
+            """CREATE TABLE marts.build (
+                 build_id text PRIMARY KEY,
+                 load_id bigint NOT NULL,
+                 published_at timestamptz NOT NULL,
+                 marts text[] NOT NULL)""",
+            "COMMENT ON TABLE marts.build IS 'Builds as they were published; the newest is what the marts hold.'",
+            "COMMENT ON COLUMN marts.build.load_id IS 'The newest load of the warehouse that the build read.'",
+        ),
+    ),
+    Migration(
+        3,
+        "Which releases gave schema lake its form",
+        (
+            "CREATE TABLE lake.release (release text PRIMARY KEY, since timestamptz NOT NULL DEFAULT now())",
+            "COMMENT ON TABLE lake.release IS 'Releases that altered schema lake; older ones leave it alone.'",
+        ),
+    ),
+)
+
+
+LEFT_ALONE = (
+    "Nothing was changed. Use that release or a newer one (git pull, make setup), or point LAKEHOUSE_POSTGRES at a "
+    "database of its own."
+)
+
+
+def bring_up(cursor: PostgresCursor) -> list[str]:
+    """Applies what this database has not had yet; returns the statements. The caller holds the lock and commits.
+
+    Raises `BadInput` where the database has had migrations that this release does not know.
+    """
+    cursor.execute("SELECT to_regclass('lake.migration') IS NOT NULL")
+    if not one(cursor):
+        cursor.execute("CREATE SCHEMA IF NOT EXISTS lake")
+        cursor.execute(
+            "CREATE TABLE lake.migration (number integer PRIMARY KEY, reason text NOT NULL,"
+            " applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+    cursor.execute("SELECT coalesce(max(number), 0) FROM lake.migration")
+    newest, known = one(cursor), MIGRATIONS[-1].number
+    if newest > known:
+        raise BadInput(
+            f"The warehouse has had migration {newest}, and this release of so_lakehouse knows {known}: a newer one "
+            f"made it. {LEFT_ALONE}"
+        )
+    applied: list[str] = []
+    for migration in MIGRATIONS:
+        if migration.number > newest:
+            for statement in migration.statements:
+                cursor.execute(statement)
+            cursor.execute(
+                "INSERT INTO lake.migration (number, reason) VALUES (%s, %s)", (migration.number, migration.reason)
+            )
+            applied.extend(migration.statements)
+    return applied
+
+
+def one(cursor: PostgresCursor):
+    """The only value of a query's only row."""
+    row = cursor.fetchone()
+    assert row is not None, "a query without a row where one is certain"
+    return row[0]
