@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from so_lakehouse.lake import ledger, silver_tables
 from so_lakehouse.lake.storage import Lake
-from so_lakehouse.quality.silver import Measured, date_columns
+from so_lakehouse.quality.silver_case import Measured, date_columns
 from so_lakehouse.schema import FABRICATED_POST_IDS, Table
 
 SPARK_FROM_ROWS = 5_000_000

@@ -1,0 +1,180 @@
+"""What must hold of one silver table of one site: each rule says yes or no, and why, from numbers alone.
+
+Belongs here: limits and sentences. Not here: which rules a table has, and which of them block (`silver.py`).
+
+Dumps dangle by nature (votes on deleted posts, links to posts that have gone), so a reference is judged against the
+site's own last gate: what may not happen is that the share of dangling references jumps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from so_lakehouse.lake.ledger import DUMP
+from so_lakehouse.quality.silver_case import Case
+from so_lakehouse.schema import FABRICATED_POST_IDS
+
+# Stack Overflow, the oldest site, opened its beta on 2008-07-31; posts that were migrated keep their dates, but none is
+# older than the network.
+FIRST_DAY = datetime(2008, 7, 31, tzinfo=UTC)
+# The clock of the publisher's database and the cut's date can differ by a day at either end.
+CUT_TOLERANCE = timedelta(days=1)
+DANGLING_JUMP = 0.02  # of the references of a column; real quarters move by less than 0.005
+DANGLING_ROWS = 20  # fewer new dangling rows than this say nothing on a small site
+ROW_LOSS_SHARE, ROW_LOSS_ROWS = 0.10, 100
+LATE_AFTER = timedelta(days=60)  # the quietest sites have months without a post, but not two without a vote
+MAGNITUDE = 10
+SMALL_ID = 10_000  # below it, an order of magnitude is a handful of rows
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One check's answer."""
+
+    passed: bool
+    detail: str
+    metadata: dict[str, object] = field(default_factory=dict)
+
+
+def keys_present(case: Case) -> Judgement:
+    bad = case.measured.null_keys
+    return Judgement(
+        bad == 0, f"{case.where}: {bad:,} rows without a key." if bad else f"{case.where}: all keys present."
+    )
+
+
+def keys_unique(case: Case) -> Judgement:
+    doubled = case.measured.rows - case.measured.null_keys - case.measured.distinct_keys
+    if not doubled:
+        return Judgement(
+            True, f"{case.where}: {case.measured.rows:,} rows, as many keys.", {"rows": case.measured.rows}
+        )
+    return Judgement(
+        False,
+        f"{case.where}: {doubled:,} rows repeat a key. Two writers without the lock can do this; "
+        f"so-lakehouse rebuild --site {case.site} makes the table again from bronze.",
+        {"doubled": doubled},
+    )
+
+
+def conserved(case: Case) -> Judgement:
+    wrong = [row for row in case.ledger if row.rows_in != row.rows_accounted]
+    if not wrong:
+        return Judgement(True, f"{case.where}: {len(case.ledger)} inputs, every row accounted for.")
+    named = ", ".join(
+        f"{row.source} {row.partition} ({row.rows_in:,} in, {row.rows_accounted:,} accounted)" for row in wrong
+    )
+    return Judgement(False, f"{case.where}: {named}. This is a defect of converge: keep bronze and report it.")
+
+
+def match(case: Case) -> Judgement:
+    expected = sum(row.rows_inserted - row.rows_deleted for row in case.ledger)
+    if expected == case.measured.rows:
+        return Judgement(True, f"{case.where}: {expected:,} rows by ledger and by count.")
+    return Judgement(
+        False,
+        f"{case.where}: {case.measured.rows:,} rows, but the ledger says {expected:,}. Something else wrote the table; "
+        f"so-lakehouse rebuild --site {case.site} makes it again from bronze.",
+        {"rows": case.measured.rows, "by_ledger": expected},
+    )
+
+
+def row_count(case: Case) -> Judgement:
+    dumps = [row for row in case.ledger if row.source == DUMP and row.cut_at is not None]
+    cuts = sorted({row.cut_at for row in dumps if row.cut_at is not None})
+    if len(cuts) < 2:
+        return Judgement(True, f"{case.where}: no earlier dump to compare with.")
+    newest, before = ([row for row in dumps if row.cut_at == cut][-1] for cut in (cuts[-1], cuts[-2]))
+    lost = before.rows_in - newest.rows_in
+    metadata: dict[str, object] = {"rows": newest.rows_in, "rows_before": before.rows_in}
+    if lost <= ROW_LOSS_ROWS or lost <= ROW_LOSS_SHARE * before.rows_in:
+        return Judgement(True, f"{case.where}: {newest.rows_in:,} rows after {before.rows_in:,}.", metadata)
+    return Judgement(False, f"{case.where}: {newest.rows_in:,} rows, {before.rows_in:,} before.", metadata)
+
+
+def after_launch(case: Case) -> Judgement:
+    """The baseline is the site's own oldest date: what a dump adds before it was not there when it was new."""
+    before = case.baseline("dates_after_launch")
+    early = {}
+    for name, oldest in case.measured.oldest.items():
+        known = datetime.fromisoformat(str(before[name])) if name in before else FIRST_DAY
+        if oldest < max(FIRST_DAY, known - CUT_TOLERANCE):
+            early[name] = oldest
+    noted = {name: oldest.isoformat() for name, oldest in case.measured.oldest.items()}
+    return _dates(case, early, f"before {FIRST_DAY:%Y-%m-%d}, or before any that this site had", noted)
+
+
+def before_cut(case: Case) -> Judgement:
+    until = case.evidence_until
+    if until is None:
+        return Judgement(True, f"{case.where}: no evidence yet.")
+    late = {name: newest for name, newest in case.measured.newest.items() if newest > until + CUT_TOLERANCE}
+    noted = {name: newest.isoformat() for name, newest in case.measured.newest.items()}
+    return _dates(case, late, f"after {until:%Y-%m-%d}, the end of the evidence", noted)
+
+
+def _dates(case: Case, wrong: Mapping[str, datetime], what: str, noted: dict[str, object]) -> Judgement:
+    if not wrong:
+        return Judgement(True, f"{case.where}: no date {what}.", noted)
+    named = ", ".join(f"{name} {value:%Y-%m-%d}" for name, value in wrong.items())
+    return Judgement(False, f"{case.where}: dates {what}: {named}.", noted)
+
+
+def allowed(column: str) -> Callable[[Case], Judgement]:
+    def judge(case: Case) -> Judgement:
+        bad = case.measured.not_allowed.get(column, 0)
+        if not bad:
+            return Judgement(True, f"{case.where}: every {column} is known.")
+        return Judgement(False, f"{case.where}: {bad:,} rows with an unknown {column}.", {"rows": bad})
+
+    return judge
+
+
+def refers(check: str, column: str, referred: str) -> Callable[[Case], Judgement]:
+    def judge(case: Case) -> Judgement:
+        used, dangling = case.measured.references.get(column, (0, 0))
+        share = dangling / used if used else 0.0
+        metadata: dict[str, object] = {"references": used, "dangling": dangling, "share": round(share, 6)}
+        before = case.baseline(check)
+        told = f"{case.where}: {dangling:,} of {used:,} {column} ({share:.1%}) are not in {referred}"
+        if not before:
+            return Judgement(True, f"{told}; this is the baseline.", metadata)
+        share_before, dangling_before = float(str(before["share"])), int(str(before["dangling"]))
+        jumped = share > share_before + DANGLING_JUMP and dangling > dangling_before + DANGLING_ROWS
+        return Judgement(not jumped, f"{told}; it was {share_before:.1%} at the last gate.", metadata)
+
+    return judge
+
+
+def fabricated(case: Case) -> Judgement:
+    ids = ", ".join(map(str, sorted(FABRICATED_POST_IDS)))
+    bad = case.measured.fabricated
+    return Judgement(bad == 0, f"{case.where}: {bad:,} fabricated posts (of {ids}).", {"rows": bad})
+
+
+def ids_plausible(case: Case) -> Judgement:
+    highest = case.measured.highest_ids
+    if len(highest) < 2 or highest[0] < max(MAGNITUDE * highest[1], SMALL_ID):
+        return Judgement(True, f"{case.where}: the highest id follows from the one before it.")
+    return Judgement(
+        False,
+        f"{case.where}: id {highest[0]} is more than ten times the next ({highest[1]}): probably fabricated. "
+        "Look at the post on the site; add the id to FABRICATED_POST_IDS if it is not there.",
+        {"highest": highest[0], "next": highest[1]},
+    )
+
+
+def not_late(column: str) -> Callable[[Case], Judgement]:
+    def judge(case: Case) -> Judgement:
+        newest, until = case.measured.newest.get(column), case.evidence_until
+        if newest is None or until is None or newest >= until - LATE_AFTER:
+            return Judgement(
+                True, f"{case.where}: newest {column} {newest:%Y-%m-%d}." if newest else f"{case.where}: none."
+            )
+        return Judgement(
+            False, f"{case.where}: newest {column} is {newest:%Y-%m-%d}, the evidence ends {until:%Y-%m-%d}."
+        )
+
+    return judge

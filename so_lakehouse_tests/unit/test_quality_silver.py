@@ -1,0 +1,101 @@
+"""Every check of silver can fail, says what failed, and passes on what is right."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from so_lakehouse.lake.gates import TableGate
+from so_lakehouse.lake.ledger import LedgerRow
+from so_lakehouse.quality.silver import checks, outcomes
+from so_lakehouse.quality.silver_case import Case, Measured
+from so_lakehouse.schema import TABLES, table
+
+
+def day(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def applied(rows: int, cut: str, **counts: int) -> LedgerRow:
+    """The ledger's row of a dump; all its rows inserted unless told otherwise."""
+    counts = counts or {"rows_inserted": rows}
+    quarter, when = f"{cut[:4]}-10-01", day("2026-01-01")
+    return LedgerRow("beer", "posts", "dump", quarter, cut, "1", when, rows_in=rows, cut_at=day(cut), **counts)
+
+
+RIGHT = Measured(
+    rows=1000,
+    distinct_keys=1000,
+    oldest={"CreationDate": day("2014-01-21")},
+    newest={"CreationDate": day("2016-12-10"), "LastActivityDate": day("2016-12-10")},
+    references={"OwnerUserId": (900, 10)},
+    highest_ids=(20_000, 19_999),
+)
+LEDGER = (applied(1000, "2016-12-11"),)
+GATE = TableGate(1, "posts@1", outcomes(Case(table("posts"), "beer", RIGHT, LEDGER, None)))
+
+# check, what differs from RIGHT, the ledger, what its message must hold
+WRONG = [
+    ("keys_present", {"null_keys": 3}, LEDGER, "3 rows without a key"),
+    ("keys_unique", {"distinct_keys": 998}, LEDGER, "2 rows repeat a key"),
+    ("ledger_conserved", {}, (applied(1001, "2016-12-11", rows_inserted=1000),), "1,001 in, 1,000 accounted"),
+    ("rows_match_ledger", {"rows": 999, "distinct_keys": 999}, LEDGER, "999 rows, but the ledger says 1,000"),
+    (
+        "row_count_plausible",
+        {},
+        (applied(1200, "2016-09-11"), applied(1000, "2016-12-11", rows_unchanged=1000)),
+        "1,000 rows, 1,200 before",
+    ),
+    ("dates_after_launch", {"oldest": {"CreationDate": day("0001-01-01")}}, LEDGER, "CreationDate 1-01-01"),
+    ("dates_after_launch", {"oldest": {"CreationDate": day("2009-05-01")}}, LEDGER, "CreationDate 2009-05-01"),
+    ("dates_before_cut", {"newest": {"CreationDate": day("2017-01-01")}}, LEDGER, "after 2016-12-11"),
+    ("post_type_id_allowed", {"not_allowed": {"PostTypeId": 4}}, LEDGER, "4 rows with an unknown PostTypeId"),
+    ("owner_user_id_refers", {"references": {"OwnerUserId": (900, 90)}}, LEDGER, "90 of 900 OwnerUserId (10.0%)"),
+    ("no_fabricated_posts", {"fabricated": 1}, LEDGER, "1 fabricated posts"),
+    ("ids_plausible", {"highest_ids": (1_000_000_001, 20_000)}, LEDGER, "id 1000000001 is more than ten times"),
+    (
+        "newest_day_not_late",
+        {"newest": {"LastActivityDate": day("2016-06-01")}},
+        LEDGER,
+        "newest LastActivityDate is 2016-06-01",
+    ),
+]
+
+
+def judged(measured: Measured, ledger: tuple[LedgerRow, ...], gate: TableGate | None = GATE) -> dict[str, tuple]:
+    found = outcomes(Case(table("posts"), "beer", measured, ledger, gate))
+    return {outcome.name: (outcome.passed, outcome.detail) for outcome in found}
+
+
+def test_what_is_right_passes_every_check():
+    assert all(passed for passed, _ in judged(RIGHT, LEDGER).values())
+
+
+@pytest.mark.parametrize(
+    ("name", "differs", "ledger", "says"), WRONG, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_each_check_fails_alone_and_says_what_failed(name, differs, ledger, says):
+    found = judged(replace(RIGHT, **differs), ledger)
+    assert {check for check, (passed, _) in found.items() if not passed} == {name}
+    assert says in found[name][1]
+    assert "posts of beer" in found[name][1]
+
+
+def test_no_check_is_left_without_a_case_that_makes_it_fail():
+    by_rule = {name for name, *_ in WRONG}
+    of_columns = ("_allowed", "_refers")
+    declared = {check.name for name in TABLES for check in checks(name)}
+    assert {name for name in declared if not name.endswith(of_columns)} == {
+        name for name in by_rule if not name.endswith(of_columns)
+    }
+
+
+def test_references_that_dangled_before_are_the_baseline():
+    assert judged(replace(RIGHT, references={"OwnerUserId": (900, 400)}), LEDGER, gate=None)["owner_user_id_refers"][0]
+
+
+def test_the_sites_own_oldest_date_counts_only_from_its_second_gate():
+    older = replace(RIGHT, oldest={"CreationDate": day("2009-05-01")})
+    assert judged(older, LEDGER, gate=None)["dates_after_launch"][0]
