@@ -10,8 +10,6 @@ export DAGSTER_HOME := $(LAKEHOUSE_HOME)/dagster
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 PYTHON ?= python3
-DEMO_MIRROR := $(LAKEHOUSE_HOME)/demo_mirror
-DEMO_SITES := simulated-brewing simulated-databases
 
 .PHONY: help prerequisites setup demo dev test check bench lock clean
 

@@ -23,4 +23,8 @@ case "$version" in
   *) lacks "Java 17 or 21 (found $version). Debian/Ubuntu: sudo apt-get install openjdk-17-jre-headless; then set JAVA_HOME to it" ;;
 esac
 
+if [ -r /proc/meminfo ] && [ "$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo)" -lt 4194304 ]; then
+  echo "Careful: less than 4 GiB of memory is free; Spark may be stopped half-way. End other programs first." >&2
+fi
+
 exit $missing

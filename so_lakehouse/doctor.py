@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+
+import psutil
 
 from so_lakehouse.errors import LakehouseError
 from so_lakehouse.settings import PROJECT_ROOT, Settings
@@ -58,10 +60,12 @@ def _unpacker(settings: Settings) -> str:
 
 
 def _memory(settings: Settings) -> str:
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if total < MEMORY_NEEDED:
-        raise LakehouseError(f"{total / 1024**3:.1f} GiB in all; the demo needs {MEMORY_NEEDED // 1024**3} GiB.")
-    return f"{total / 1024**3:.1f} GiB"
+    free = psutil.virtual_memory().available
+    if free < MEMORY_NEEDED:
+        raise LakehouseError(
+            f"{free / 1024**3:.1f} GiB free; {MEMORY_NEEDED // 1024**3} GiB are needed. End something."
+        )
+    return f"{free / 1024**3:.1f} GiB free"
 
 
 def _disk(settings: Settings) -> str:
@@ -86,7 +90,7 @@ def _dbt(settings: Settings) -> str:
 def _postgres(settings: Settings) -> str:
     from so_lakehouse.warehouse.server import connect
 
-    with connect(settings) as connection, connection.cursor() as cursor:
+    with closing(connect(settings)) as connection, connection.cursor() as cursor:
         cursor.execute("show server_version")
         row = cursor.fetchone()
     return f"{'external' if settings.postgres else 'embedded'}, version {row[0] if row else '?'}"
@@ -97,7 +101,7 @@ def _mirror(settings: Settings) -> str:
 
     mirror = open_mirror(settings.mirror, settings)
     releases = mirror.releases()
-    return f"{settings.mirror or 'archive.org'}: {len(releases)} releases"
+    return f"{mirror.source}: {len(releases)} releases"
 
 
 PROBES: dict[str, Callable[[Settings], str]] = {

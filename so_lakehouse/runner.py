@@ -31,7 +31,7 @@ READABLE = {
 # dbt builds all of these in one run, and the marts are published at its end.
 DBT_LAYERS = ("staging", "intermediate", "core", "marts")
 
-# The daemon's automation leaves alone what a run with this tag made: the command line carries it downstream itself.
+# Which runs are the command line's own; only those are ended when their process has been killed.
 RUN_TAG = {"so_lakehouse/started_by": "command line"}
 PROCESS_TAG = "so_lakehouse/process"
 

@@ -28,7 +28,8 @@ def main(arguments: argparse.Namespace) -> int:
     console = Console(file=sys.stdout)  # the real one: what runs print is sent elsewhere
     settings = Settings.from_environment()
     folder = settings.home / "demo_mirror"
-    write_mirror(folder, DEMO_SITES, DEMO_QUARTERS, seed=arguments.seed)
+    if not (folder / "releases.csv").exists():  # written last: another version of the simulator leaves what was landed
+        write_mirror(folder, DEMO_SITES, DEMO_QUARTERS)
     mirror = open_mirror(str(folder), settings)
     code = carry_out(console, settings, wanted(mirror, DEMO_SITES, DEMO_QUARTERS), str(folder), accept_shrink=False)
     if code == 0:

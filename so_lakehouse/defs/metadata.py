@@ -57,11 +57,8 @@ def check_specs(
 def check_results(
     outcomes: Mapping[dg.AssetKey, Iterable[CheckOutcome]], chosen: Collection[dg.AssetCheckKey]
 ) -> list[dg.AssetCheckResult]:
-    """What pure checks found, as Dagster records it; only the `chosen` ones of a run that selects some.
-
-    A failed blocking one comes last, because it ends the step and what is yielded after it is not recorded.
-    """
-    results = [
+    """What pure checks found, as Dagster records it; only the `chosen` ones of a run that selects some."""
+    return [
         dg.AssetCheckResult(
             asset_key=asset,
             check_name=outcome.name,
@@ -74,4 +71,3 @@ def check_results(
         for outcome in sorted(found, key=lambda outcome: outcome.name)
         if dg.AssetCheckKey(asset, outcome.name) in chosen
     ]
-    return sorted(results, key=lambda result: not result.passed and result.severity is dg.AssetCheckSeverity.ERROR)

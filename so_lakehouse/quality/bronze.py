@@ -23,7 +23,7 @@ DECLARATIONS = (
     CheckDeclaration(
         "quarantine_small",
         True,
-        f"At most {QUARANTINE_SHARE_LIMIT:.0%} of the rows (and at least {QUARANTINE_ROWS_FLOOR}) could not be read.",
+        f"Not more than {QUARANTINE_SHARE_LIMIT:.0%} of the rows, or {QUARANTINE_ROWS_FLOOR}, could not be read.",
     ),
     CheckDeclaration("quarantine_empty", False, "Every row could be read."),
     CheckDeclaration("table_in_archive", False, "The archive holds this table."),
