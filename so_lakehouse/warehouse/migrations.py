@@ -96,6 +96,26 @@ MIGRATIONS: tuple[Migration, ...] = (
             "COMMENT ON TABLE lake.release IS 'Releases that altered schema lake; older ones leave it alone.'",
         ),
     ),
+    Migration(
+        4,
+        "What a build of the marts is made of and gives, and loads that were refused",
+        (
+            "ALTER TABLE lake.mart_build ADD COLUMN made_of text, ADD COLUMN marts text[]",
+            "COMMENT ON COLUMN lake.mart_build.made_of IS 'Fingerprint of the loads and of dbt''s project; the same one"
+            " again needs no build.'",
+            "COMMENT ON COLUMN lake.mart_build.marts IS 'The marts that this build gives.'",
+            "COMMENT ON COLUMN marts.build.load_id IS 'The newest load when the build began: it and all before it are"
+            " in the marts.'",
+            """CREATE TABLE lake.refused (
+                 site text NOT NULL,
+                 table_name text NOT NULL,
+                 check_name text NOT NULL,
+                 detail text NOT NULL,
+                 refused_at timestamptz NOT NULL DEFAULT now(),
+                 PRIMARY KEY (site, table_name, check_name))""",
+            "COMMENT ON TABLE lake.refused IS 'Checks that stopped the last load of a site; nothing of it is here.'",
+        ),
+    ),
 )
 
 
