@@ -7,7 +7,8 @@ address alone.
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlencode
+from contextlib import suppress
+from urllib.parse import quote
 
 import psycopg2
 from psycopg2.extensions import connection as PostgresConnection
@@ -18,8 +19,36 @@ from so_lakehouse.settings import Settings
 from so_lakehouse.warehouse import embedded
 from so_lakehouse.warehouse.postgres_process import APPLICATION_NAME, DATABASE, SUPERUSER
 
-# Every session reads and writes days and months in UTC, whatever the server's own zone is, and says whose it is.
-SESSION = {"options": "-c timezone=UTC", "application_name": APPLICATION_NAME}
+# Every session reads and writes days and months in UTC, whatever the server's own zone is.
+UTC = "-c timezone=UTC"
+
+# What of an address dbt's profile does not name, by the variable that libpq reads it from: without these dbt would
+# connect with less protection than was asked for.
+LIBPQ_VARIABLES = {
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+    "sslcrl": "PGSSLCRL",
+    "sslcrldir": "PGSSLCRLDIR",
+    "sslnegotiation": "PGSSLNEGOTIATION",
+    "sslsni": "PGSSLSNI",
+    "sslcertmode": "PGSSLCERTMODE",
+    "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
+    "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
+    "channel_binding": "PGCHANNELBINDING",
+    "require_auth": "PGREQUIREAUTH",
+    "requirepeer": "PGREQUIREPEER",
+    "gssencmode": "PGGSSENCMODE",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
+    "passfile": "PGPASSFILE",
+    "options": "PGOPTIONS",
+}
+
+NO_ADDRESS = (
+    "LAKEHOUSE_POSTGRES is no Postgres address. Write postgresql://user:password@host:5432/database (in the password @ "
+    "as %40, / as %2F, ? as %3F and % as %25), or leave it empty for the embedded server."
+)
 
 
 def uri(settings: Settings) -> str:
@@ -29,26 +58,33 @@ def uri(settings: Settings) -> str:
     Raises `Unavailable` where it cannot start, `BadInput` where `LAKEHOUSE_POSTGRES` is no Postgres address.
     """
     if settings.postgres:
-        address, parameters = settings.postgres, _missing_from(settings.postgres, SESSION)
-    else:
-        socket_folder = embedded.ensure_running(settings.postgres_folder)
-        address = f"postgresql://{SUPERUSER}@/{DATABASE}"
-        parameters = {"host": str(socket_folder)} | SESSION
-    return f"{address}{'&' if '?' in address else '?'}{urlencode(parameters, quote_via=quote)}"
+        return _in_utc(settings.postgres)
+    socket_folder = embedded.ensure_running(settings.postgres_folder)
+    return _in_utc(f"postgresql://{SUPERUSER}@/{DATABASE}?host={quote(str(socket_folder), safe='')}")
 
 
-def _missing_from(address: str, parameters: dict[str, str]) -> dict[str, str]:
-    """The parameters that an address of the user's does not set itself."""
-    try:
-        given = parse_dsn(address)
-    except psycopg2.ProgrammingError as error:
-        raise BadInput(f"LAKEHOUSE_POSTGRES is no Postgres address: {str(error).strip()}. {_EXAMPLE}") from None
-    if not address.startswith(("postgresql://", "postgres://")):
-        raise BadInput(f"LAKEHOUSE_POSTGRES is no address. {_EXAMPLE}")
-    return {name: value for name, value in parameters.items() if name not in given}
+def _in_utc(address: str) -> str:
+    """The address with sessions in UTC that say whose they are; its other options and a name of its own stay."""
+    given = _parts(address)
+    before, _, query = address.partition("?")
+    parameters = [parameter for parameter in query.split("&") if parameter and not parameter.startswith("options=")]
+    if "application_name" not in given:
+        parameters.append(f"application_name={quote(APPLICATION_NAME, safe='')}")
+    others = given.get("options", "").removesuffix(UTC).strip()
+    parameters.append(f"options={quote(f'{others} {UTC}'.strip(), safe='')}")
+    return f"{before}?{'&'.join(parameters)}"
 
 
-_EXAMPLE = "Write postgresql://user:password@host:5432/database, or leave it empty for the embedded server."
+def _parts(address: str) -> dict[str, str]:
+    """What an address says, by libpq's names. Raises `BadInput` without libpq's words: they quote the password."""
+    parts: dict[str, str] = {}
+    if address.startswith(("postgresql://", "postgres://")):
+        with suppress(psycopg2.ProgrammingError):
+            parts = parse_dsn(address)
+    # A bare @ or / in the password ends up in another part, which later messages would show.
+    if not parts or "@" in parts.get("dbname", "") or not parts.get("port", "0").replace(",", "").isdigit():
+        raise BadInput(NO_ADDRESS)
+    return parts
 
 
 def connect(settings: Settings, *, read_only: bool = False) -> PostgresConnection:
@@ -68,7 +104,7 @@ def connect(settings: Settings, *, read_only: bool = False) -> PostgresConnectio
         said = " ".join(str(error).split())
         raise Unavailable(
             f"Postgres does not answer at {where}: {said} Start it, or correct LAKEHOUSE_POSTGRES."
-        ) from error
+        ) from None
     if read_only:
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
     return connection
@@ -83,12 +119,14 @@ def stop(settings: Settings) -> bool:
 
 
 def dbt_environment(settings: Settings) -> dict[str, str]:
-    """The variables that `dbt_project/profiles.yml` reads: host (or socket folder), port, user, password, database."""
-    parts = parse_dsn(uri(settings))
-    return {
+    """The variables that `dbt_project/profiles.yml` reads: host (or socket folder), port, user, password, database;
+    and those by which libpq takes over what else the address says of the connection's protection and session."""
+    parts = _parts(uri(settings))
+    named = {
         "SO_LAKEHOUSE_PG_HOST": parts.get("host", "localhost"),
         "SO_LAKEHOUSE_PG_PORT": parts.get("port", "5432"),
         "SO_LAKEHOUSE_PG_USER": parts.get("user", "postgres"),
         "SO_LAKEHOUSE_PG_PASSWORD": parts.get("password", ""),
         "SO_LAKEHOUSE_PG_DBNAME": parts.get("dbname", "postgres"),
     }
+    return named | {variable: parts[name] for name, variable in LIBPQ_VARIABLES.items() if name in parts}

@@ -7,8 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import psycopg2
@@ -195,20 +198,48 @@ def test_an_external_server_that_is_gone_is_named_without_its_password() -> None
     assert "secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("address", ["mysql://somewhere/db", "host=127.0.0.1 dbname=x", "postgresql://[::1/x"])
-def test_an_address_that_is_none_is_refused_before_anything_starts(address: str) -> None:
-    with pytest.raises(BadInput, match="LAKEHOUSE_POSTGRES"):
+@pytest.mark.parametrize(
+    "address",
+    [
+        "mysql://admin:s3cret@somewhere/db",
+        "host=127.0.0.1 password=s3cret",
+        "postgresql://admin:s3cret@[::1/x",
+        "postgresql:/admin:s3cret@db.example/warehouse",
+        "postgresql://admin:s3cret/more@db.example/warehouse",
+        "postgresql://admin:12/s3cret@db.example/warehouse",
+        "postgresql://admin:%zzs3cret@db.example/warehouse",
+    ],
+)
+def test_an_address_that_is_none_is_refused_before_anything_starts_and_shows_no_password(address: str) -> None:
+    with pytest.raises(BadInput, match="LAKEHOUSE_POSTGRES") as refused:
         server.uri(Settings(postgres=address))
+    assert "s3cret" not in "".join(traceback.format_exception(refused.value))
+    assert refused.value.__context__ is None, "Dagster keeps the whole chain of an error"
 
 
-def test_dbt_gets_the_parts_of_the_address(home: Path) -> None:
-    settings = Settings(postgres="postgresql://dbt:s%40fe@db.example:5433/warehouse?sslmode=require")
+def test_options_of_the_address_stay_and_sessions_are_in_utc(warehouse: Settings) -> None:
+    options = quote("-c statement_timeout=77s -c timezone=Asia/Tokyo", safe="")
+    before, _, query = warehouse.postgres.partition("?")
+    others = "&".join(part for part in query.split("&") if not part.startswith("options="))
+    connection = server.connect(replace(warehouse, postgres=f"{before}?options={options}&{others}"))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('statement_timeout'), current_setting('timezone')")
+        assert cursor.fetchone() == ("77s", "UTC")
+    connection.close()
+
+
+def test_dbt_gets_the_parts_of_the_address_and_its_protection(home: Path) -> None:
+    asked = "sslmode=verify-full&sslrootcert=/etc/ca.pem&options=-c%20statement_timeout%3D77s"
+    settings = Settings(postgres=f"postgresql://dbt:s%40fe@db.example:5433/warehouse?{asked}")
     assert server.dbt_environment(settings) == {
         "SO_LAKEHOUSE_PG_HOST": "db.example",
         "SO_LAKEHOUSE_PG_PORT": "5433",
         "SO_LAKEHOUSE_PG_USER": "dbt",
         "SO_LAKEHOUSE_PG_PASSWORD": "s@fe",
         "SO_LAKEHOUSE_PG_DBNAME": "warehouse",
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": "/etc/ca.pem",
+        "PGOPTIONS": "-c statement_timeout=77s -c timezone=UTC",
     }
     assert server.dbt_environment(Settings(home=home))["SO_LAKEHOUSE_PG_HOST"] == str(home / "postgres" / "run")
 
