@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from so_lakehouse.defs import bronze, marts, raw, silver, warehouse
+from so_lakehouse.defs import bronze, maintenance, marts, raw, silver, warehouse
 from so_lakehouse.defs.resources import RESOURCES
 
 defs = dg.Definitions(
@@ -17,5 +17,6 @@ defs = dg.Definitions(
         marts.dbt_models,
         marts.published,
     ],
+    jobs=[maintenance.maintenance_job],
     resources=RESOURCES,
 )

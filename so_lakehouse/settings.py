@@ -54,6 +54,21 @@ class Settings:
     keep_personal: bool = _setting(
         "LAKEHOUSE_KEEP_PERSONAL", False, "Keep names, places and texts about people in silver."
     )
+    retention_hours: int = _setting(
+        "LAKEHOUSE_RETENTION_HOURS",
+        720,
+        "Hours for which maintenance keeps earlier versions of silver, and so what was deleted; at most 720.",
+    )
+    bronze_quarters: int = _setting(
+        "LAKEHOUSE_BRONZE_QUARTERS",
+        2,
+        "Newest quarters of a site that maintenance keeps in bronze (at least 1), besides those that silver rests on.",
+    )
+    raw_quarters: int = _setting(
+        "LAKEHOUSE_RAW_QUARTERS",
+        0,
+        "Newest quarters of a site that maintenance keeps in raw, besides those that bronze holds; 0 keeps all.",
+    )
     accept_shrink: bool = _setting("LAKEHOUSE_ACCEPT_SHRINK", False, "Let a dump delete more than 10 % of a table.")
     fail_at: str = _setting(
         "LAKEHOUSE_FAIL_AT", "", "Name of the fail point at which the process kills itself (tests)."
@@ -104,7 +119,7 @@ def _read(variable: str, text: str, default: object) -> object:
         try:
             return int(text)
         except ValueError:
-            raise BadInput(f"{variable} is {text!r}; write a whole number of bytes.") from None
+            raise BadInput(f"{variable} is {text!r}; write a whole number.") from None
     if isinstance(default, Path):
         return Path(text).expanduser().resolve()
     return text

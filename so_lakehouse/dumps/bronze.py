@@ -61,7 +61,8 @@ def read_dump(
 def dead_attempts(lake: Lake, table: str, quarter: str, site: str) -> list[str]:
     """Folders of attempts that no manifest names: a killed run's, a replaced one's, a running one's."""
     manifest = BronzeManifest.load(lake, table, quarter, site)
-    live = {path.rpartition("/")[0] for path in manifest.files} if manifest else set()
+    named = (*manifest.files, manifest.quarantine_file) if manifest else ()
+    live = {path.rpartition("/")[0] for path in named}
     folders = lake.list(paths.bronze_dump(table, quarter, site))
     return [folder for folder in folders if "/attempt=" in folder and folder not in live]
 

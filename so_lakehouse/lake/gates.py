@@ -7,12 +7,14 @@ and only where no blocking check failed; a later version, without a gate of its 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from so_lakehouse.lake import paths
+from so_lakehouse import failpoints
+from so_lakehouse.lake import ledger, paths
 from so_lakehouse.lake.manifests import CheckOutcome
+from so_lakehouse.lake.silver_tables import LEDGER
 from so_lakehouse.lake.storage import Lake
 
 
@@ -49,3 +51,49 @@ def save(lake: Lake, site: str, gates: Mapping[str, TableGate]) -> None:
 
 def _gate(entry: dict[str, Any]) -> TableGate:
     return TableGate(**entry | {"checks": tuple(CheckOutcome(**check) for check in entry["checks"])})
+
+
+def data_version(table: str, last_change: int | None) -> str:
+    """The version of a site's rows, from that of the last commit that changed them (None: there was none).
+
+    It moves exactly when rows of the site do: compaction and other sites' commits leave it.
+    """
+    return f"{table}@{'none' if last_change is None else last_change}"
+
+
+def follow(lake: Lake) -> None:
+    """Names the newest version of each table in every site's gates, where the site's rows are still those that were
+    checked; so that what maintenance takes away is no version that a reader was sent to.
+
+    The caller holds the locks of all silver tables and has recorded every commit in the ledger.
+    """
+    changes = _last_changes(lake)
+    newest: dict[str, int | None] = {}
+    for file in lake.list(paths.SILVER_GATES):
+        site = file.rpartition("site=")[2].removesuffix(".json")
+        moved = {}
+        for table, gate in load(lake, site).items():
+            if table not in newest:
+                delta = ledger.open_delta(lake, table)
+                newest[table] = delta.version() if delta else None
+            version, rows = newest[table], data_version(table, changes.get((site, table)))
+            if version is not None and version != gate.version and rows == gate.data_version:
+                moved[table] = replace(gate, version=version)
+        if moved:
+            failpoints.reach("silver.before_gate")
+            save(lake, site, moved)
+
+
+def _last_changes(lake: Lake) -> dict[tuple[str, str], int]:
+    """Version of the last commit that changed rows, by site and table, as the ledger has recorded it."""
+    delta = ledger.open_delta(lake, LEDGER.name)
+    if delta is None:
+        return {}
+    rows = delta.to_pyarrow_table(columns=["site", "table_name", "delta_version"])
+    newest = rows.group_by(["site", "table_name"]).aggregate([("delta_version", "max")]).to_pylist()
+    found = {(row["site"], row["table_name"]): row["delta_version_max"] for row in newest}
+    return {key: version for key, version in found.items() if version is not None}
+
+
+def _entry(gate: TableGate) -> dict[str, Any]:
+    return asdict(gate) | {"complete_to": gate.complete_to and gate.complete_to.isoformat()}

@@ -41,14 +41,18 @@ def silver(table: str) -> str:
     return f"silver/{table}"
 
 
+SILVER_GATES = "silver_gates"
+
+
 def silver_gate(site: str) -> str:
     """What the checks said of the newest version of each silver table of a site."""
-    return f"silver_gates/site={site}.json"
+    return f"{SILVER_GATES}/site={site}.json"
 
 
-def silver_quarantine(table: str, site: str, source: str, partition: str) -> str:
-    """Folder of the rows that cleaning refused of one input, with its manifest."""
-    return f"quarantine/silver/{table}/site={site}/source={source}/partition={partition}"
+def silver_quarantine(table: str, site: str, source: str = "", partition: str = "") -> str:
+    """Folder of the rows that cleaning refused of one input, with its manifest; without one, of all the site's."""
+    folder = f"quarantine/silver/{table}/site={site}"
+    return f"{folder}/source={source}/partition={partition}" if source else folder
 
 
 def staging(site: str, attempt: str = "") -> str:

@@ -89,17 +89,20 @@ BOOKKEEPING = (
     ),
 )
 
-# Deletion vectors: an update does not rewrite its file. Change data feed: the warehouse follows without a scan.
-FACTS = {
-    "delta.enableDeletionVectors": "true",
-    "delta.enableChangeDataFeed": "true",
-    "delta.deletedFileRetentionDuration": "interval 30 days",
-    "delta.logRetentionDuration": "interval 30 days",
+# How long earlier versions can be read at most; maintenance may end them sooner (LAKEHOUSE_RETENTION_HOURS).
+RETENTION_DAYS = 30
+RETENTION = {
+    "delta.deletedFileRetentionDuration": f"interval {RETENTION_DAYS} days",
+    "delta.logRetentionDuration": f"interval {RETENTION_DAYS} days",
 }
+# Deletion vectors: an update does not rewrite its file. Change data feed: the warehouse follows without a scan.
+FACTS = {"delta.enableDeletionVectors": "true", "delta.enableChangeDataFeed": "true", **RETENTION}
 # Files are pruned by keys and dates: statistics on texts would cost more than they save, Delta keeps none of the rest.
 WITHOUT_STATISTICS = {schema.Type.TEXT, schema.Type.TAGS, schema.Type.BOOLEAN}
 # Small and read by every engine as plain Parquet: no deletion vectors.
-PLAIN = {"delta.enableDeletionVectors": "false", "delta.logRetentionDuration": "interval 30 days"}
+PLAIN = {"delta.enableDeletionVectors": "false", **RETENTION}
+# The property that names the release which gave a table its form.
+RELEASE = "so_lakehouse.release"
 
 
 def silver_table(table: Table, keep_personal: bool) -> DeltaTable:

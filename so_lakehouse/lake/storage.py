@@ -10,6 +10,8 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,6 +19,15 @@ from uuid import uuid4
 import pyarrow.fs as pafs
 
 from so_lakehouse.errors import Unavailable
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file of the lake: path relative to it, size, and when its bytes were last written (UTC)."""
+
+    path: str
+    bytes: int
+    modified_at: datetime
 
 
 class Lake:
@@ -55,6 +66,15 @@ class Lake:
     def list(self, relative: str, recursive: bool = False) -> Sequence[str]:
         """Relative paths of what lies directly (or anywhere) in a folder, sorted; empty where there is no folder."""
         return sorted(entry.path.removeprefix(self.root + "/") for entry in self._entries(relative, recursive))
+
+    def files(self, relative: str) -> Sequence[StoredFile]:
+        """All files anywhere in a folder, by path; empty where there is no folder."""
+        found = [
+            StoredFile(entry.path.removeprefix(self.root + "/"), entry.size, entry.mtime)
+            for entry in self._entries(relative, recursive=True)
+            if entry.is_file
+        ]
+        return sorted(found, key=lambda file: file.path)
 
     def read_bytes(self, relative: str) -> bytes:
         with self.fs.open_input_file(self.path(relative)) as source:
