@@ -52,6 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"which to run: {', '.join(names())}; default all")
     parser.add_argument("--megabytes", type=int, default=2_000, help="XML of the largest input (default 2,000)")
+    parser.add_argument("--posts", type=int, default=4_000_000, help="rows of the largest simulated site (4,000,000)")
     parser.add_argument("--repeats", type=int, default=5, help="runs of which the median counts (default 5)")
     parser.add_argument("--without-spark", action="store_true", help="leave out what starts a JVM")
     parser.add_argument("--folder", type=Path, help="where inputs are made and kept; default a temporary folder")
@@ -60,7 +61,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as temporary:
         folder = given.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        options = Options(folder, given.megabytes, given.repeats, not given.without_spark)
+        options = Options(folder, given.megabytes, given.repeats, not given.without_spark, given.posts)
         for name in given.names or names():
             module = importlib.import_module(f"benchmarks.{name}")
             lines = [f"## {(module.__doc__ or name).splitlines()[0].rstrip('.')}", "", f"Measured {machine()}.", ""]

@@ -13,12 +13,14 @@ from so_lakehouse.dumps.streams import usable_cores
 
 @dataclass(frozen=True)
 class Options:
-    """`folder`: for inputs, which are made once and used again; `megabytes`: XML of the largest input."""
+    """`folder`: for inputs, which are made once and used again; `megabytes`: XML of the largest input; `most_posts`:
+    rows of the largest simulated site."""
 
     folder: Path
     megabytes: int
     repeats: int
     with_spark: bool
+    most_posts: int
 
     @staticmethod
     def cores() -> int:

@@ -68,7 +68,8 @@ def dead_attempts(lake: Lake, table: str, quarter: str, site: str) -> list[str]:
 
 
 def _is_current(lake: Lake, manifest: BronzeManifest, raw: RawManifest) -> bool:
-    same = manifest.raw_version == raw.data_version and manifest.reader_version == READER_VERSION
+    read = manifest.inherited_from or manifest.reader_version == READER_VERSION
+    same = manifest.raw_version == raw.data_version and read
     files = (*manifest.files, manifest.quarantine_file) if manifest.quarantine_file else manifest.files
     return same and all(lake.exists(path) for path in files)
 
@@ -87,7 +88,8 @@ def _read_and_publish(
                 _require_space(lake, raw, plan, settings)
             reads = read_streams(lake, plan, folders, settings.unpack_threads, progress)
         failpoints.reach("bronze.data_written")
-        manifests = [_manifest(lake, raw, name, reads.get(name)) for name in tables]
+        read = [_manifest(lake, raw, name, reads.get(name)) for name in tables]
+        manifests = [new.inherits(BronzeManifest.load(lake, new.table, raw.quarter, raw.site)) for new in read]
         for manifest in manifests:
             failpoints.reach("bronze.before_manifest")
             manifest.save(lake)

@@ -21,6 +21,7 @@ from so_lakehouse.lake import silver_tables
 from so_lakehouse.lake.storage import Lake
 
 DUMP = "dump"
+KEPT = "kept"  # source of rows that older dumps tell where the newest is silent
 POSTS = "posts"  # source of rows that go along with a deleted post
 
 

@@ -6,7 +6,7 @@ the checks for exactly that data version, so that the gate lies in the data and 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from typing import Any, Self
 
@@ -104,10 +104,12 @@ class BronzeManifest:
     seconds: float = 0.0
     written_at: str = ""
     checks: tuple[CheckOutcome, ...] = ()
+    inherited_from: str = ""  # raw_version of an earlier release of the quarter, where this one's lacks the table
 
     @property
     def data_version(self) -> str:
-        return f"{self.raw_version}/{self.reader_version}"
+        """Of what was read: inheriting changes nothing of it."""
+        return f"{self.inherited_from or self.raw_version}/{self.reader_version}"
 
     @property
     def cut_at(self) -> datetime:
@@ -128,6 +130,15 @@ class BronzeManifest:
 
     def save(self, lake: Lake) -> None:
         lake.write_json(paths.bronze_dump_manifest(self.table, self.quarter, self.site), asdict(self))
+
+    def inherits(self, earlier: BronzeManifest | None) -> BronzeManifest:
+        """What stands for the table once this has been read: an earlier release of the quarter where this one's lacks
+        the table. A table that a release lacks stays, and what was read of it stays evidence of its own cut."""
+        if self.present or earlier is None or not earlier.present:
+            return self
+        if (earlier.cut_date, earlier.revision) > (self.cut_date, self.revision):
+            return self
+        return replace(earlier, raw_version=self.raw_version, inherited_from=earlier.inherited_from or earlier.raw_version)
 
 
 def bronze_manifests(lake: Lake, table: str, site: str) -> list[BronzeManifest]:

@@ -130,7 +130,11 @@ LEDGER = DeltaTable(
         SITE,
         DeltaColumn("table_name", "STRING", "Silver table.", nullable=False),
         DeltaColumn(
-            "source", "STRING", "dump, api/<entity>, or posts (deleted posts take theirs along).", nullable=False
+            "source",
+            "STRING",
+            "dump; api/<entity>; kept (rows of older dumps where the newest is silent); posts (deleted posts take "
+            "theirs along).",
+            nullable=False,
         ),
         DeltaColumn("partition", "STRING", "Partition of the source: quarter or day.", nullable=False),
         DeltaColumn("data_version", "STRING", "Version of the input.", nullable=False),

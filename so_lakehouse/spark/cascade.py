@@ -7,6 +7,7 @@ goes where its post is not in silver and the newest evidence of the post's absen
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from datetime import datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from so_lakehouse.lake.ledger import LedgerRow
 from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.spark.compare import ACTION, DELETE, INSERT
 from so_lakehouse.spark.overlay import ALIVE, GONE_AS_OF, GONE_POST, GONE_REASON
@@ -29,6 +31,7 @@ class Posts:
     alive: DataFrame  # Id
     swept: tuple[tuple[int, datetime], ...]  # posts that are not alive because a page says so: id, as of
     cut: datetime | None  # of the dump that posts rest on
+    dump: str  # names that dump and what it rests on: a re-issue of one cut may lack other posts
 
     def voids_after(self, cut: datetime | None) -> bool:
         """Whether a row that speaks of `cut` can be voided at all: some absence is newer."""
@@ -37,16 +40,19 @@ class Posts:
 
     def version(self) -> str:
         """Names the absences: another name, other absences."""
-        told = repr((self.cut, sorted(self.swept)))
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        swept = sorted((key, moment.isoformat()) for key, moment in self.swept)
+        return hashlib.sha256(json.dumps([self.dump, swept]).encode()).hexdigest()[:16]
 
 
 def posts_after(
-    ids: DataFrame | None, changes: DataFrame | None, swept: Iterable[tuple[int, datetime]], cut: datetime | None
+    ids: DataFrame | None,
+    changes: DataFrame | None,
+    swept: Iterable[tuple[int, datetime]],
+    dump: LedgerRow | None,
 ) -> Posts | None:
     """Posts after `changes` (of a plan; None: nothing changes) to the `ids` that silver holds (None: no rows yet).
 
-    None where silver has no posts of this site and gets none.
+    `dump`: the one that posts then rest on. None where silver has no posts of this site and gets none.
     """
     alive = ids
     if changes is not None and ids is None:
@@ -55,7 +61,11 @@ def posts_after(
         deleted = changes.where(F.col(ACTION) == DELETE).select("Id")
         inserted = changes.where(F.col(ACTION) == INSERT).select("Id")
         alive = ids.join(deleted, "Id", "left_anti").union(inserted)
-    return None if alive is None else Posts(alive, tuple(swept), cut)
+    return None if alive is None else Posts(alive, tuple(swept), dump.cut_at if dump else None, _name(dump))
+
+
+def _name(dump: LedgerRow | None) -> str:
+    return "" if dump is None else f"{dump.data_version}<{dump.rests_on}|{dump.rule_version}"
 
 
 def undeleted(posts: Posts, tombstones: Sequence[Tombstone]) -> bool:

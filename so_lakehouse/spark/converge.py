@@ -24,7 +24,8 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.lake.waiting import Ignored
 from so_lakehouse.progress import Progress, silent
-from so_lakehouse.quality.silver import Case, outcomes
+from so_lakehouse.quality.silver import outcomes
+from so_lakehouse.quality.silver_case import Case
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark import read, write
 from so_lakehouse.spark.cascade import DEPENDENTS, Posts, posts_after
@@ -136,9 +137,8 @@ def _posts_after(
     if plan is not None and plan.tombstones is not None:
         rows = plan.tombstones.where(F.col("reason") == NOT_RETURNED)
         swept = [(row[0], moment(row[1])) for row in rows.select("id", F.unix_micros("as_of")).collect()]
-    applied = known.newest_dump("posts")
-    cut = plan.cut if plan is not None else (applied.cut_at if applied else None)
-    return posts_after(ids, plan.changes if plan is not None else None, swept, cut)
+    waiting = plan.dump if plan is not None else None
+    return posts_after(ids, plan.changes if plan is not None else None, swept, waiting or known.newest_dump("posts"))
 
 
 def _write(spark: SparkSession, lake: Lake, site: str, plans: dict[str, TablePlan], progress: Progress) -> None:

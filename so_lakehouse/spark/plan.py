@@ -16,14 +16,14 @@ from pyspark.sql import functions as F
 from so_lakehouse import schema
 from so_lakehouse.lake import waiting
 from so_lakehouse.lake.api_pages import PagesManifest
-from so_lakehouse.lake.ledger import DUMP, POSTS, Ledger, LedgerRow
+from so_lakehouse.lake.ledger import DUMP, KEPT, POSTS, Ledger, LedgerRow
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.silver_tables import silver_table
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.lake.waiting import WaitingDump
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import cascade, examine, pages, state
+from so_lakehouse.spark import cascade, examine, keys, pages, rebuild, state
 from so_lakehouse.spark.cascade import Posts
 from so_lakehouse.spark.overlay import INPUT, NOT_RETURNED
 from so_lakehouse.spark.settle import Evidence, Scope, TablePlan, settle
@@ -124,12 +124,22 @@ def _plan_dump(
     evidence = _evidence(of, plan, every, new, held=False) if every else None
     concerned = posts is not None and (newest.is_open or posts.voids_after(plan.cut))
     counts = settle(of, plan, base, of.target, evidence, posts if concerned else None, newest.manifest)
-    deleted = counts.deleted_by_absence + counts.deleted_by(None)
+    deleted = counts.deleted_by_absence + counts.deleted_by(None, with_posts=posts_row is None)
     plan.ledger_rows = [
         _counted(row, counts.of_dump(), rows_deleted=deleted),
-        *_page_rows(of, new, counts, evidence),
+        *_kept_rows(of, row, counts),
+        *_page_rows(of, new, counts, evidence, posts_row),
         *_deletions(posts_row, counts),
     ]
+
+
+def _kept_rows(of: Scope, dump: LedgerRow, counts: Tally) -> list[LedgerRow]:
+    """The ledger row of rows that older dumps tell where the newest is silent."""
+    kept = counts.of_dump(kept=True)
+    if not kept:
+        return []
+    row = of.row(KEPT, dump.partition, f"{dump.data_version}<{dump.rests_on}")
+    return [_counted(replace(row, rows_in=kept.total()), kept, rows_deleted=0)]
 
 
 def _plan_pages(of: Scope, plan: TablePlan, new: Sequence[PagesManifest], posts: Posts | None) -> None:
@@ -140,10 +150,19 @@ def _plan_pages(of: Scope, plan: TablePlan, new: Sequence[PagesManifest], posts:
     spoken = target.select("Id").limit(0) if evidence is None else evidence.statements.select("Id").distinct()
     if posts is not None and posts_row:
         spoken = spoken.union(cascade.candidates(target, posts, plan.cut).select("Id")).distinct()
-    concerned = target.join(spoken, "Id", "left_semi")
+    chosen = keys.few(spoken)
+    concerned = keys.near(target, chosen).join(spoken, "Id", "left_semi")
+    if chosen is not None:
+        concerned = concerned.persist()  # few rows: found once, then compared with themselves as they will be
+    base = concerned.drop("site")
+    if of.newest_dump is None and rebuild.is_due(of):
+        base = base.limit(0)  # there is no other evidence than these pages, and they tell it by today's rules
     taking = posts if posts is not None and posts.voids_after(plan.cut) else None
-    counts = settle(of, plan, concerned.drop("site"), concerned, evidence, taking, None)
-    plan.ledger_rows = [*_page_rows(of, new, counts, evidence), *_deletions(posts_row, counts)]
+    try:
+        counts = settle(of, plan, base, concerned, evidence, taking, None)
+    finally:
+        concerned.unpersist()
+    plan.ledger_rows = [*_page_rows(of, new, counts, evidence, posts_row), *_deletions(posts_row, counts)]
 
 
 def _evidence(
@@ -158,7 +177,9 @@ def _evidence(
     return Evidence(pages.ranked(said, of.table, of.settings.keep_personal, plan.cut, remembered), refused)
 
 
-def _page_rows(of: Scope, new: Sequence[PagesManifest], counts: Tally, evidence: Evidence | None) -> list[LedgerRow]:
+def _page_rows(
+    of: Scope, new: Sequence[PagesManifest], counts: Tally, evidence: Evidence | None, posts_row: LedgerRow | None
+) -> list[LedgerRow]:
     if evidence is None or not new:
         return []
     overtaken = pages.overtaken(evidence.statements)
@@ -170,7 +191,8 @@ def _page_rows(of: Scope, new: Sequence[PagesManifest], counts: Tally, evidence:
             rows_in=manifest.rows,
             rows_quarantined=evidence.refused[name],
         )
-        rows.append(_counted(row, counts.of_pages(name) + overtaken[name], rows_deleted=counts.deleted_by(name)))
+        deleted = counts.deleted_by(name, with_posts=posts_row is None)
+        rows.append(_counted(row, counts.of_pages(name) + overtaken[name], rows_deleted=deleted))
     return rows
 
 

@@ -85,6 +85,11 @@ class TablePlan:
     cut: datetime | None = None  # of the newest dump, once this plan is carried out
 
     @property
+    def dump(self) -> LedgerRow | None:
+        """The ledger row of the dump that this plan applies; None where it applies none."""
+        return next((row for row in self.ledger_rows if row.source == ledger.DUMP), None)
+
+    @property
     def staged_changes(self) -> str:
         return f"{self.staging}/changes"
 

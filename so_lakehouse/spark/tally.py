@@ -23,6 +23,7 @@ from so_lakehouse.spark.overlay import (
     HEARD,
     IN_BASE,
     INPUT,
+    NOT_RETURNED,
     PRESENT,
 )
 
@@ -70,17 +71,19 @@ class Tally:
     def deleted_with_posts(self) -> int:
         return self.count(lambda g: g[ACTION] == DELETE and g[GONE_REASON] == POST_DELETED)
 
-    def deleted_by(self, input_name: str | None) -> int:
-        """Rows deleted because this input (None: one counted before) says that they are gone."""
-        return self.count(
-            lambda g: g[ACTION] == DELETE and g[GONE_REASON] not in (None, POST_DELETED) and g[INPUT] == input_name
-        )
+    def deleted_by(self, input_name: str | None, with_posts: bool) -> int:
+        """Rows deleted by a statement of this input (None: of one counted before).
 
-    def of_dump(self) -> Counter[str]:
-        """What became of the rows that the newest dump tells."""
+        `with_posts`: also those that its statement put under a deleted post.
+        """
+        reasons = (NOT_RETURNED, POST_DELETED) if with_posts else (NOT_RETURNED,)
+        return self.count(lambda g: g[ACTION] == DELETE and g[GONE_REASON] in reasons and g[INPUT] == input_name)
+
+    def of_dump(self, kept: bool = False) -> Counter[str]:
+        """What became of the rows that the newest dump tells; `kept`: of those that older ones tell in its place."""
         outcome: Counter[str] = Counter()
         for group in self.groups:
-            if group[IN_BASE] and not group["kept"]:
+            if group[IN_BASE] and group["kept"] == kept:
                 outcome[_dump_outcome(group)] += group["n"]
         return outcome
 

@@ -19,6 +19,7 @@ from so_lakehouse.lake import ledger, silver_tables
 from so_lakehouse.lake.ledger import LedgerRow
 from so_lakehouse.lake.silver_tables import DeltaTable, literal, quoted_path
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.spark import keys
 from so_lakehouse.spark.compare import ACTION, DELETE
 
 USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
@@ -51,20 +52,25 @@ def stage(changes: DataFrame, lake: Lake, folder: str) -> DataFrame:
 def merge(spark: SparkSession, staged: str, lake: Lake, table: DeltaTable, site: str, metadata: str) -> None:
     """Applies the `compare.changed_rows` staged in a folder to one site, in one commit.
 
-    The site stands in the condition as a literal: merges of different sites then touch different partitions.
+    Site and keys stand in the condition as literals: merges of different sites touch different partitions, and a merge
+    of few keys opens few files.
     """
     source = "parquet.`" + lake.uri(staged).replace("`", "``") + "`"
+    changed = keys.few(spark.table(source))
+    where = f"t.site = {site_literal(site)}"
+    if changed is not None:
+        where += f" AND {keys.condition(changed, 't.Id')}"
     with _setting(spark, USER_METADATA, metadata):
-        spark.sql(_merge_statement(table, silver_tables.uri(lake, table.name), source, site))
+        spark.sql(_merge_statement(table, silver_tables.uri(lake, table.name), source, site, where))
 
 
-def _merge_statement(table: DeltaTable, address: str, source: str, site: str) -> str:
+def _merge_statement(table: DeltaTable, address: str, source: str, site: str, where: str) -> str:
     columns = [name for name in table.column_names if name not in ("site", "Id")]
     assignments = ", ".join(f"t.`{name}` = s.`{name}`" for name in columns)
     names = ", ".join(f"`{name}`" for name in columns)
     values = ", ".join(f"s.`{name}`" for name in columns)
     return f"""
-        MERGE INTO {quoted_path(address)} t USING {source} s ON t.site = {site_literal(site)} AND t.Id = s.Id
+        MERGE INTO {quoted_path(address)} t USING {source} s ON {where} AND t.Id = s.Id
         WHEN MATCHED AND s.{ACTION} = '{DELETE}' THEN DELETE
         WHEN MATCHED THEN UPDATE SET {assignments}
         WHEN NOT MATCHED AND s.{ACTION} <> '{DELETE}'

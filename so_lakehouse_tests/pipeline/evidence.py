@@ -71,7 +71,8 @@ def write_dump(
         folder = f"{paths.bronze_dump(name, quarter_of(cut), site)}/attempt={raw_version}"
         files = [_write(lake, f"{folder}/part-0.parquet", _bronze(name, rows))] if rows else []
         keys = list(unread.get(name, ()))
-        BronzeManifest(
+        earlier = BronzeManifest.load(lake, name, quarter_of(cut), site)
+        manifest = BronzeManifest(
             site=site,
             quarter=quarter_of(cut),
             table=name,
@@ -88,7 +89,8 @@ def write_dump(
             files=tuple(files),
             quarantine_file=_write(lake, f"{folder}/quarantine.parquet", _unread(keys)) if keys else "",
             checks=(CheckOutcome("rows_conserved", name not in failed, True, "by hand"),),
-        ).save(lake)
+        )
+        manifest.inherits(earlier).save(lake)
 
 
 def write_pages(
