@@ -9,7 +9,16 @@ import pytest
 from dagster._core.definitions.partitions.context import partition_loading_context
 
 from so_lakehouse.definitions import defs
-from so_lakehouse.partitions import QUARTERS, SITE_OF_SITE_QUARTER, SITE_QUARTER, SITES, site_quarter_key
+from so_lakehouse.partitions import (
+    EVERY_SITE,
+    QUARTERS,
+    SITE_OF_SITE_QUARTER,
+    SITE_QUARTER,
+    SITES,
+    site_quarter_key,
+)
+
+GRAPH = defs.resolve_asset_graph()
 
 
 @pytest.fixture
@@ -49,16 +58,42 @@ def test_a_site_stands_on_all_its_quarters_and_no_other_sites(instance):
         assert all(key.endswith("|beer") for key in keys)
 
 
-def grids(graph, key):
-    definition = graph.get(key).partitions_def
-    return None if definition is None else type(definition).__name__
+def grid(key: dg.AssetKey) -> dg.PartitionsDefinition | None:
+    return GRAPH.get(key).partitions_def
 
 
-def test_every_dependency_between_different_grids_names_its_mapping():
-    """With none, Dagster infers identity between two multi-partitioned grids, and nothing ever matches."""
-    for asset in defs.resolve_asset_graph().assets_defs:
-        for spec in asset.specs:
-            for dep in spec.deps:
-                graph = defs.resolve_asset_graph()
-                if grids(graph, dep.asset_key) != grids(graph, spec.key):
-                    assert dep.partition_mapping is not None, f"{spec.key} on {dep.asset_key}"
+# upstream grid, downstream grid → how a change travels; what is not here needs none, because the grids are the same
+MAPPINGS = {
+    (SITE_QUARTER, SITES): SITE_OF_SITE_QUARTER,
+    (SITES, None): EVERY_SITE,
+}
+BETWEEN_GRIDS = [
+    (spec.key, dep)
+    for asset in GRAPH.assets_defs
+    for spec in asset.specs
+    for dep in spec.deps
+    if grid(dep.asset_key) != grid(spec.key)
+]
+
+
+@pytest.mark.parametrize(
+    ("key", "dep"), BETWEEN_GRIDS, ids=lambda value: getattr(value, "asset_key", value).to_user_string()
+)
+def test_every_dependency_between_different_grids_has_the_mapping_of_those_grids(key, dep):
+    """With none, Dagster infers identity between two grids, and nothing ever matches."""
+    assert dep.partition_mapping == MAPPINGS[grid(dep.asset_key), grid(key)]
+
+
+def test_dependencies_between_grids_are_those_of_silver_and_of_dbt():
+    assert {(key.path[0], dep.asset_key.path[0]) for key, dep in BETWEEN_GRIDS} == {
+        ("silver", "bronze"),
+        ("staging", "warehouse"),
+    }
+
+
+def test_the_marts_stand_on_every_site(instance):
+    with partition_loading_context(datetime(2026, 11, 21), instance):
+        upstream = EVERY_SITE.get_upstream_mapped_partitions_result_for_partitions(
+            None, downstream_partitions_def=None, upstream_partitions_def=SITES
+        ).partitions_subset
+        assert set(upstream.get_partition_keys()) == {"ai", "beer"}
