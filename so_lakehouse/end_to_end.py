@@ -35,31 +35,72 @@ def raw_to_marts(
 
     `working(title)` wraps each run (a progress bar), `finished` hears of it at once.
     """
-    runs: list[LayerRun] = []
-    stopped: set[str] = set()
-    config: dict[str, dict[str, Any]] = {
-        "raw": {"raw__dump": {"mirror": mirror}},
-        "silver": {"silver": {"accept_shrink": accept_shrink}},
-    }
-
-    def run(layer: str, site: str | None, partition: str | None) -> None:
-        with working(" ".join(filter(None, (layer, partition)))):
-            done = runner.run(layer, runner.keys_of(layer), partition, config.get(layer))
-        runs.append(done)
-        finished(done)
-        if site and not done.succeeded:
-            stopped.add(site)
-
+    way = _Way(runner, working, finished)
     for dump in dumps:
         runner.add_site(dump.site)
         key = site_quarter_key(dump.site, dump.quarter)
-        for layer, partition in (("raw", key), ("bronze", key), ("silver", dump.site)):
-            if dump.site not in stopped:
-                run(layer, dump.site, partition)
-    sites = list(dict.fromkeys(dump.site for dump in dumps))
+        way.run("raw", dump.site, key, config={"raw__dump": {"mirror": mirror}})
+        way.run("bronze", dump.site, key)
+        way.run("silver", dump.site, dump.site, config={"silver": {"accept_shrink": accept_shrink}})
+    way.warehouse_and_marts(list(dict.fromkeys(dump.site for dump in dumps)))
+    return way.runs
+
+
+def rebuilt_to_marts(
+    runner: Runner,
+    sites: Sequence[str],
+    tables: Sequence[str],
+    accept_shrink: bool,
+    working: Callable[[str], AbstractContextManager[None]],
+    finished: Callable[[LayerRun], None],
+) -> list[LayerRun]:
+    """Rebuilds these silver tables of each site from bronze, then runs the warehouse and the marts. Returns every run.
+
+    `working` and `finished` as in `raw_to_marts`.
+    """
+    way = _Way(runner, working, finished)
     for site in sites:
-        if site not in stopped:
-            run("warehouse", site, site)
-    if len(stopped) < len(sites):
-        run("marts", None, None)
-    return runs
+        runner.add_site(site)
+        config = {"silver": {"accept_shrink": accept_shrink, "rebuild": True}}
+        way.run("silver", site, site, tables=tables, config=config)
+    way.warehouse_and_marts(sites)
+    return way.runs
+
+
+class _Way:
+    """The runs so far, and the sites that a failure has stopped."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        working: Callable[[str], AbstractContextManager[None]],
+        finished: Callable[[LayerRun], None],
+    ) -> None:
+        self.runner, self.working, self.finished = runner, working, finished
+        self.runs: list[LayerRun] = []
+        self.stopped: set[str] = set()
+
+    def run(
+        self,
+        layer: str,
+        site: str | None,
+        partition: str | None,
+        tables: Sequence[str] = (),
+        config: dict[str, dict[str, Any]] | None = None,
+    ) -> None:
+        """One layer of one partition, all of its assets or those of `tables`; nothing where the site has stopped."""
+        if site in self.stopped:
+            return
+        keys = [key for key in self.runner.keys_of(layer) if not tables or key.path[-1] in tables]
+        with self.working(" ".join(filter(None, (layer, partition)))):
+            done = self.runner.run(layer, keys, partition, config)
+        self.runs.append(done)
+        self.finished(done)
+        if site and not done.succeeded:
+            self.stopped.add(site)
+
+    def warehouse_and_marts(self, sites: Sequence[str]) -> None:
+        for site in sites:
+            self.run("warehouse", site, site)
+        if not self.stopped.issuperset(sites):
+            self.run("marts", None, None)

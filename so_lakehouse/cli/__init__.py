@@ -41,6 +41,13 @@ def parser() -> argparse.ArgumentParser:
         "--accept-shrink", action="store_true", help="let a dump delete more than 10 %% and 100 rows of a table"
     )
 
+    rebuild = commands.add_parser("rebuild", help="make silver of sites anew from bronze, and what follows from it")
+    rebuild.add_argument("--site", nargs="+", action="extend", required=True, metavar="S", help="sites, such as beer")
+    rebuild.add_argument("--table", nargs="+", action="extend", metavar="T", help="silver tables; default: all")
+    rebuild.add_argument(
+        "--accept-shrink", action="store_true", help="let it delete more than 10 %% and 100 rows of a table"
+    )
+
     sql = commands.add_parser("sql", help="ask the warehouse and the marts, or with --lake the lake")
     sql.add_argument("query", metavar="QUERY", help='such as "select * from marts.activity_month"; - reads stdin')
     sql.add_argument("--lake", action="store_true", help="ask silver.*, bronze.* and quarantine.rows (no JVM)")

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TextIO
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from so_lakehouse.cli import report
-from so_lakehouse.cli.bars import bar
+from so_lakehouse.cli.recorded import carried_out
 from so_lakehouse.dumps.land import Plan, Resolved, plan, resolve
 from so_lakehouse.dumps.mirrors import Mirror, open_mirror
 from so_lakehouse.lake.storage import Lake
@@ -46,42 +42,14 @@ def carry_out(
     console: Console, settings: Settings, dumps: Sequence[Resolved], location: str, accept_shrink: bool
 ) -> int:
     """Runs everything and prints as it goes; 1 where anything failed."""
-    from so_lakehouse.definitions import defs  # takes seconds: only when there is work
-    from so_lakehouse.end_to_end import Dump, raw_to_marts
-    from so_lakehouse.instance import open_instance
-    from so_lakehouse.runner import Runner
+    from so_lakehouse.end_to_end import Dump, raw_to_marts  # takes seconds: only when there is work
 
-    settings.run_log.parent.mkdir(parents=True, exist_ok=True)
-    with settings.run_log.open("a") as log, standard_error_in(log):
-        runs = raw_to_marts(
-            Runner(defs, open_instance(settings), log),
-            [Dump(dump.site.key, dump.quarter) for dump in dumps],
-            location,
-            accept_shrink,
-            working=lambda title: bar(console, title),
-            finished=lambda run: console.print(report.line(run), soft_wrap=True),
-        )
-    console.print()
-    console.print(report.summary(runs))
-    report.reasons(console, runs)
-    if all(run.succeeded for run in runs):
-        return 0
-    console.print(f"What Spark and dbt said meanwhile is in {settings.run_log}", soft_wrap=True, highlight=False)
-    return 1
-
-
-@contextmanager
-def standard_error_in(log: TextIO) -> Iterator[None]:
-    """Sends what is written to standard error to the log: Java and dbt warn of things nobody here can act on."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    os.dup2(log.fileno(), 2)
-    try:
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
+    chosen = [Dump(dump.site.key, dump.quarter) for dump in dumps]
+    return carried_out(
+        console,
+        settings,
+        lambda runner, working, finished: raw_to_marts(runner, chosen, location, accept_shrink, working, finished),
+    )
 
 
 def show_plan(console: Console, plans: Sequence[Plan]) -> None:

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
 
 class SilverConfig(dg.Config):
-    """`accept_shrink` lets a dump delete more than 10 % (and more than 100 rows) of a table, once, in this run."""
+    """For this run alone: `accept_shrink` lets a dump delete more than 10 % (and more than 100 rows) of a table;
+    `rebuild` takes in all that bronze holds anew, as a change of the cleaning rules does by itself.
+    """
 
     accept_shrink: bool = False
+    rebuild: bool = False
 
 
 def silver_key(table: str) -> dg.AssetKey:
@@ -70,7 +73,8 @@ def silver(
     settings = replace(lakehouse.settings, accept_shrink=config.accept_shrink or lakehouse.settings.accept_shrink)
     require_spark(settings)
     tables = [key.path[-1] for key in context.selected_asset_keys]
-    converged = converge(pyspark.spark_session, lakehouse.lake, context.partition_key, tables, settings, current())
+    site, lake, spark = context.partition_key, lakehouse.lake, pyspark.spark_session
+    converged = converge(spark, lake, site, tables, settings, current(), config.rebuild)
     for table, result in converged.items():
         yield dg.MaterializeResult(
             asset_key=silver_key(table),

@@ -76,7 +76,13 @@ class LedgerRow:
     @classmethod
     def from_json(cls, content: dict[str, Any], delta_version: int) -> Self:
         times = {name: datetime.fromisoformat(content[name]) for name in ("applied_at", "cut_at") if name in content}
-        return cls(**content | times, delta_version=delta_version)
+        return cls.of_any_release(content | times | {"delta_version": delta_version})
+
+    @classmethod
+    def of_any_release(cls, content: dict[str, Any]) -> Self:
+        """The row as this release knows it: what it does not know is left out, what is missing has its default."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in content.items() if name in known and value is not None})
 
 
 ARROW = pa.schema(
@@ -119,6 +125,15 @@ class Ledger:
         rows = [row for row in (*self.recorded, *self.unrecorded) if (row.site, row.table_name) == (self.site, table)]
         return sorted(rows, key=lambda row: row.applied_at)
 
+    def by_other_rules(self, tables: Iterable[str]) -> Self:
+        """The ledger as if other rules than any of ours had made these tables: all of bronze is news to them then."""
+        named = set(tables)
+
+        def forget(row: LedgerRow) -> LedgerRow:
+            return replace(row, rule_version="") if row.table_name in named else row
+
+        return replace(self, recorded=tuple(map(forget, self.recorded)), unrecorded=tuple(map(forget, self.unrecorded)))
+
     def newest_dump(self, table: str) -> LedgerRow | None:
         """The dump that stands applied: the last in the order of (cut, revision), then of application."""
         dumps = [row for row in self.of(table) if row.source == DUMP]
@@ -139,8 +154,8 @@ def load(lake: Lake, site: str, tables: Iterable[str]) -> Ledger:
     recorded: list[LedgerRow] = []
     known: dict[str, int] = {}
     if delta is not None:
-        rows = delta.to_pyarrow_table(filters=[("site", "=", site)]).select(ARROW.names)
-        recorded = [LedgerRow(**row) for row in rows.to_pylist()]
+        rows = delta.to_pyarrow_table(filters=[("site", "=", site)]).to_pylist()
+        recorded = [LedgerRow.of_any_release(row) for row in rows]
         versions = delta.to_pyarrow_table(columns=["table_name", "delta_version"])
         newest = versions.group_by("table_name").aggregate([("delta_version", "max")]).to_pylist()
         known = {row["table_name"]: row["delta_version_max"] for row in newest if row["delta_version_max"] is not None}

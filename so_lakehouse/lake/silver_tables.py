@@ -1,7 +1,7 @@
 """The Delta tables of silver as declarations: columns, partitions, properties; and the SQL that creates them.
 
 Belongs here: what a table looks like. Not here: its rows (`spark/`), its publisher's columns (`schema.py`), or how a
-table of an earlier release is brought up (`lake/migrations.py`).
+table of an earlier release is brought up (`spark/migrate.py`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from so_lakehouse import schema
+from so_lakehouse import release, schema
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import Table
@@ -179,16 +179,22 @@ def uri(lake: Lake, name: str) -> str:
 
 def create_statement(table: DeltaTable, address: str) -> str:
     """SQL that creates the table where there is none."""
-    columns = ",\n  ".join(_column_sql(column) for column in table.columns)
-    properties = ", ".join(f"{literal(name)} = {literal(value)}" for name, value in table.properties.items())
+    columns = ",\n  ".join(column_sql(column, required=not column.nullable) for column in table.columns)
+    told = ", ".join(f"{literal(name)} = {literal(value)}" for name, value in properties(table).items())
     return (
         f"CREATE TABLE IF NOT EXISTS {quoted_path(address)} (\n  {columns}\n) USING DELTA PARTITIONED BY (site)\n"
-        f"COMMENT {literal(table.description)} TBLPROPERTIES ({properties})"
+        f"COMMENT {literal(table.description)} TBLPROPERTIES ({told})"
     )
 
 
-def _column_sql(column: DeltaColumn) -> str:
-    null = "" if column.nullable else " NOT NULL"
+def properties(table: DeltaTable) -> dict[str, str]:
+    """The properties that a table carries: the declared ones and the release that gave it its form."""
+    return {**table.properties, RELEASE: release.THIS}
+
+
+def column_sql(column: DeltaColumn, required: bool) -> str:
+    """One column as SQL declares it."""
+    null = " NOT NULL" if required else ""
     return f"`{column.name}` {column.type}{null} COMMENT {literal(column.description)}"
 
 

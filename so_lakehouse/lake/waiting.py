@@ -93,7 +93,7 @@ def waiting_dump(
     newest = eligible[-1]
     if applied is not None and _order(newest) < (applied.cut_at, applied.revision):
         return None, [_superseded(manifest, _day(applied.cut_at)) for manifest in eligible]
-    chain = _chain(eligible, is_open)
+    chain = supporting_dumps(eligible, is_open)
     others = [_superseded(manifest, newest.cut_date) for manifest in eligible if manifest not in chain]
     waiting = WaitingDump(chain)
     if (
@@ -145,7 +145,10 @@ def waiting_pages(
     return WaitingPages(tuple(new), tuple(known)), ignored
 
 
-def _chain(eligible: list[BronzeManifest], is_open: Callable[[BronzeManifest], bool]) -> tuple[BronzeManifest, ...]:
+def supporting_dumps(
+    eligible: list[BronzeManifest], is_open: Callable[[BronzeManifest], bool]
+) -> tuple[BronzeManifest, ...]:
+    """The newest dump and, for as long as one is open, the one before it; oldest first."""
     chain: list[BronzeManifest] = []
     for manifest in reversed(eligible):
         chain.insert(0, manifest)

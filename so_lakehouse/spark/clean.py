@@ -16,10 +16,11 @@ from pyspark.sql import functions as F
 
 from so_lakehouse.lake.silver_tables import accounts_gone
 from so_lakehouse.schema import FABRICATED_POST_IDS, POSTS, Table, Type
+from so_lakehouse.schema_api import entities_of
 from so_lakehouse.schema_forms import silver_columns
 
-# Raise it when a rule below changes its outcome: every site is then rebuilt from bronze. Columns, types and allow-lists
-# are part of the version by themselves.
+# Raise it when a rule of silver changes its outcome: every site is then rebuilt from bronze. Columns, types,
+# allow-lists and what pages tell are part of the version by themselves.
 RULES = 1
 
 REASON, DETAIL = "_reason", "_detail"
@@ -33,6 +34,7 @@ def rule_version(table: Table, keep_personal: bool) -> str:
         "columns": [[column.name, column.type, column.nullable] for column in silver_columns(table, keep_personal)],
         "allowed": [[column.name, sorted(column.allowed)] for column in table.columns if column.allowed],
         "derived": [[gone.name, gone.user_id, gone.display_name] for gone in accounts_gone(table)],
+        "pages": [[entity.name, entity.post_type, sorted(entity.columns)] for entity in entities_of(table)],
     }
     return f"{RULES}.{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]}"
 

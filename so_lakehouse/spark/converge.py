@@ -21,6 +21,7 @@ from so_lakehouse.lake.gates import TableGate
 from so_lakehouse.lake.ledger import Ledger, LedgerRow
 from so_lakehouse.lake.manifests import CheckOutcome, bronze_manifests
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.lake.silver_tables import DeltaTable
 from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.lake.waiting import Ignored
 from so_lakehouse.progress import Progress, silent
@@ -31,9 +32,11 @@ from so_lakehouse.spark import read, write
 from so_lakehouse.spark.cascade import DEPENDENTS, Posts, posts_after
 from so_lakehouse.spark.measure import measured
 from so_lakehouse.spark.moments import moment
+from so_lakehouse.spark.migrate import bring_up
 from so_lakehouse.spark.overlay import NOT_RETURNED
 from so_lakehouse.spark.plan import plan_table, scope
 from so_lakehouse.spark.session import fit_to_rows, own_session
+from so_lakehouse.spark.rebuild import require_evidence
 from so_lakehouse.spark.settle import TablePlan
 
 # Small commits wait for the driver and the disk, not for cores; more at once than this gained nothing.
@@ -66,24 +69,44 @@ def converge(
     settings: Settings,
     progress: Progress = silent,
 ) -> dict[str, Converged]:
+    rebuild: bool = False,
     """Takes in what bronze holds and silver does not, for these tables of one site; returns what became of each.
 
-    Raises `CheckFailed` where a dump would delete too much of a table (then nothing was written).
+    `rebuild`: takes in all that bronze holds, as after a change of the rules. Raises `CheckFailed` where a dump would
+    delete too much of a table, `BadInput` where a rebuild lacks evidence or a newer release made the tables; no row was
+    written then.
     """
     write.site_literal(site)
     names = [name for name in schema.TABLES if name in {schema.table(wanted).name for wanted in tables}]
     written = [*names, silver_tables.TOMBSTONES.name, silver_tables.LEDGER.name]
     with lock.writing(lake, [f"silver.{name}" for name in written], f"converge {site}", progress):
-        return _converge(spark, lake, site, names, settings, progress)
+        for table in _declared(names, settings):
+            bring_up(spark, lake, table, progress)
+        return _converge(spark, lake, site, names, settings, progress, rebuild)
+
+
+def _declared(names: Sequence[str], settings: Settings) -> list[DeltaTable]:
+    """The tables that a converge writes."""
+    data = [silver_tables.silver_table(schema.table(name), settings.keep_personal) for name in names]
+    return [*data, silver_tables.TOMBSTONES, silver_tables.LEDGER]
 
 
 def _converge(
-    spark: SparkSession, lake: Lake, site: str, names: Sequence[str], settings: Settings, progress: Progress
+    spark: SparkSession,
+    lake: Lake,
+    site: str,
+    names: Sequence[str],
+    settings: Settings,
+    progress: Progress,
+    rebuild: bool,
 ) -> dict[str, Converged]:
     known = ledger.load(lake, site, {*names, "posts"})
     attempt = uuid4().hex
+    # What a crash left out, before a commit of this run can make Delta forget the one that carries it.
+    write.record(spark, lake, known.unrecorded)
+    seen = known.by_other_rules(names) if rebuild else known
     try:
-        plans = _planned(spark, lake, site, names, known, settings, attempt, progress)
+        plans = _planned(spark, lake, site, names, seen, settings, attempt, progress)
         _write(spark, lake, site, plans, progress)
     finally:
         lake.delete(paths.staging(site, attempt))
@@ -109,7 +132,9 @@ def _planned(
     staging = paths.staging(site, attempt)
 
     def plan(name: str, posts: Posts | None = None) -> TablePlan:
-        planned = plan_table(scope(spark, lake, site, schema.table(name), known, held, settings, staging), posts)
+        of = scope(spark, lake, site, schema.table(name), known, held, settings, staging)
+        require_evidence(of)
+        planned = plan_table(of, posts)
         progress(f"{site}: compared {name}", sum(row.rows_in for row in planned.ledger_rows))
         return planned
 
@@ -228,14 +253,14 @@ def _result(
     lake: Lake, site: str, plan: TablePlan, known: Ledger, after: Ledger, checked: dict[str, TableGate]
 ) -> Converged:
     name = plan.table.name
-    before = {row.input for row in known.of(name)}
+    before = {(row.input, row.applied_at) for row in known.of(name)}
     rows = after.of(name)
     delta = ledger.open_delta(lake, name)
     return Converged(
         table=name,
         site=site,
         rows=_rows(after, name),
-        applied=tuple(row for row in rows if row.input not in before),
+        applied=tuple(row for row in rows if (row.input, row.applied_at) not in before),
         ignored=tuple(plan.ignored),
         version=None if delta is None else delta.version(),
         data_version=_data_version(after, name),

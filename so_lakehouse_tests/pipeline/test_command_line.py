@@ -190,6 +190,33 @@ def test_runs_killed_in_every_step_end_in_the_same_tables(mirror, undisturbed, t
     assert contents(home) == contents(undisturbed[0])
 
 
+def test_a_rebuild_goes_on_to_the_marts_and_ends_in_the_same_tables(undisturbed):
+    home, _ = undisturbed
+    before = contents(home)
+    done = call(home, "rebuild", "--site", SITE, "--table", "tags", "comments")
+    assert done.returncode == 0, said(done)
+    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("done")] == [
+        "silver",
+        "warehouse",
+        "marts",
+    ]
+    assert contents(home) == before
+    ledger = "select table_name, count(*) as n from silver.ledger group by table_name"
+    times = {row["table_name"]: row["n"] for row in query_lake(Lake(Settings(home=home).lake_uri), ledger).to_pylist()}
+    assert {name for name, n in times.items() if n > times["posts"]} == {"tags", "comments"}
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [(("--site", "nowhere"), "run --site nowhere"), (("--site", SITE, "--table", "post"), "post_history")],
+)
+def test_a_rebuild_of_what_is_not_there_says_what_is(undisturbed, words, answer):
+    done = call(undisturbed[0], "rebuild", *words)
+    assert done.returncode == 1
+    assert answer in said(done)
+    assert "Traceback" not in said(done)
+
+
 def test_status_shows_every_layer_of_the_site(undisturbed):
     done = call(undisturbed[0], "status")
     assert done.returncode == 0, said(done)

@@ -1,0 +1,63 @@
+"""Commands that work through Dagster: recorded runs, a line as each ends, a table at the end, and the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Console
+from rich.table import Table
+
+from so_lakehouse.cli import report
+from so_lakehouse.cli.bars import bar
+from so_lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from so_lakehouse.runner import LayerRun
+
+
+def carried_out(
+    console: Console,
+    settings: Settings,
+    work: Callable[..., list[LayerRun]],
+    summary: Callable[[Sequence[LayerRun]], Table] = report.summary,
+) -> int:
+    """Does `work(runner, working, finished)` (see `end_to_end`), prints as it goes and a summary at the end.
+
+    Returns the exit code: 1 where anything failed.
+    """
+    from so_lakehouse.definitions import defs  # takes seconds: only when there is work
+    from so_lakehouse.instance import open_instance
+    from so_lakehouse.runner import Runner
+
+    settings.run_log.parent.mkdir(parents=True, exist_ok=True)
+    with settings.run_log.open("a") as log, standard_error_in(log):
+        runs = work(
+            Runner(defs, open_instance(settings), log),
+            lambda title: bar(console, title),
+            lambda run: console.print(report.line(run), soft_wrap=True),
+        )
+    console.print()
+    console.print(summary(runs))
+    report.reasons(console, runs)
+    if all(run.succeeded for run in runs):
+        return 0
+    console.print(f"What Spark and dbt said meanwhile is in {settings.run_log}", soft_wrap=True, highlight=False)
+    return 1
+
+
+@contextmanager
+def standard_error_in(log: TextIO) -> Iterator[None]:
+    """Sends what is written to standard error to the log: Java and dbt warn of things nobody here can act on."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    os.dup2(log.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)

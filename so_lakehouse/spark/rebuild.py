@@ -1,0 +1,79 @@
+"""Rebuilding a table of a site from bronze: when it is due, and whether bronze still holds what its rows rest on.
+
+A rebuild is a converge for which all of bronze is news: the state that dumps and pages support by today's rules is put
+together anew and compared with silver; only rows that differ are written, in one commit. It is due by itself where the
+ledger's rows were written by another rule version, and is asked for by `so-lakehouse rebuild`, which lets the ledger
+look like that (`Ledger.by_other_rules`).
+
+Belongs here: the refusal. Not here: the comparison (`plan.py`) and the columns on disk (`migrate.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from so_lakehouse.errors import BadInput
+from so_lakehouse.lake.api_pages import PagesManifest
+from so_lakehouse.lake.ledger import DUMP
+from so_lakehouse.lake.manifests import BronzeManifest
+from so_lakehouse.lake.waiting import eligible_dumps, supporting_dumps
+from so_lakehouse.spark import examine
+from so_lakehouse.spark.settle import Scope
+from so_lakehouse.spark.state import Dump
+
+PAGES = "api/"
+
+
+def is_due(of: Scope) -> bool:
+    """Whether rows of this table were made by other rules than today's."""
+    if of.newest_dump is not None:
+        return of.newest_dump.rule_version != of.rules
+    return bool(of.applied) and all(row.rule_version != of.rules for row in of.applied)
+
+
+def require_evidence(of: Scope) -> None:
+    """Raises `BadInput` where a rebuild is due and bronze lacks dumps or pages that silver's rows rest on."""
+    if not is_due(of):
+        return
+    lost = [*_lost_dumps(of), *_lost_pages(of)]
+    if lost:
+        raise BadInput(
+            f"silver/{of.table.name} of {of.site} is to be rebuilt from bronze, but bronze no longer holds what its "
+            f"rows rest on: {', '.join(lost)}. Nothing was changed. Take these in again (dumps: so-lakehouse run "
+            f"--site {of.site} --quarter …; pages: materialise their days again), and the rebuild follows by itself."
+        )
+
+
+def _lost_dumps(of: Scope) -> Iterator[str]:
+    """Quarters that some row of silver may come from and that bronze cannot tell any more."""
+    applied = of.newest_dump
+    if applied is None:
+        return
+    eligible, _ = eligible_dumps(of.lake, of.table.name, of.site)
+    if not eligible or (eligible[-1].cut_at, eligible[-1].revision) < (applied.cut_at, applied.revision):
+        yield f"dump {applied.partition}"
+        return
+    oldest = supporting_dumps(eligible, lambda manifest: _is_open(of, manifest))[0]
+    if _is_open(of, oldest):  # what it does not tell came from dumps before it, if there were any
+        older = (row for row in of.applied if row.source == DUMP and _is_before(row.cut_at, oldest))
+        yield from dict.fromkeys(f"dump {row.partition}" for row in older)
+
+
+def _is_open(of: Scope, manifest: BronzeManifest) -> bool:
+    return Dump(manifest, examine.examine_dump(of.spark, of.lake, of.table, manifest, of.rules)).is_open
+
+
+def _is_before(cut: datetime | None, manifest: BronzeManifest) -> bool:
+    return cut is not None and cut < manifest.cut_at
+
+
+def _lost_pages(of: Scope) -> Iterator[str]:
+    """Days whose pages must have been fetched after the newest cut; earlier ones may be overtaken and removed."""
+    dumps, _ = eligible_dumps(of.lake, of.table.name, of.site)
+    overtaken_before = max((manifest.cut_date for manifest in dumps), default="")
+    for row in of.applied:
+        if not row.source.startswith(PAGES) or row.partition < overtaken_before:
+            continue
+        if PagesManifest.load(of.lake, row.source.removeprefix(PAGES), row.partition, of.site) is None:
+            yield f"{row.source} {row.partition}"

@@ -1,0 +1,129 @@
+"""Killed at every write of a converge, one after the other, and run again: the same tables as without a kill.
+
+The kill is an exception that nothing catches, after which nothing more is written; runs killed by the operating system
+are in test_command_line.py and test_two_writers.py, because each costs a process and a JVM.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from so_lakehouse import failpoints, spark
+from so_lakehouse.lake.query import query_lake
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.settings import Settings
+from so_lakehouse.spark.converge import converge
+from so_lakehouse_tests.pipeline.evidence import write_dump, write_pages
+
+TABLES = ["posts", "comments"]
+OTHERS = {"maintenance.py"}  # no part of a converge
+REACH = re.compile(r'failpoints\.reach\(f?"(silver\.[^"]+)"\)')
+
+
+def places() -> list[str]:
+    """Every fail point that the source of a converge names; a table's name in it stands as {…}."""
+    files = [file for file in sorted(Path(spark.__file__).parent.glob("*.py")) if file.name not in OTHERS]
+    return sorted({re.sub(r"\{.*?\}", "{table}", name) for file in files for name in REACH.findall(file.read_text())})
+
+
+class Killed(BaseException):
+    """The end of a run at a fail point."""
+
+
+class Killer:
+    """Kills each run at the first place where none was killed before."""
+
+    def __init__(self) -> None:
+        self.places: list[str] = []
+        self.dead = False
+
+    def reach(self, name: str) -> None:
+        if not self.dead and name in self.places:
+            return
+        if not self.dead:
+            self.places.append(name)
+        self.dead = True  # whatever other threads still reach, they do not go on either
+        raise Killed(name)
+
+    def run(self, work) -> None:
+        """Does the work again and again until nothing kills it any more."""
+        for _ in range(100):
+            self.dead = False
+            try:
+                return work()
+            except Killed:
+                continue
+        raise AssertionError("a run that is killed makes no progress")
+
+
+# What a site goes through: bronze, then a converge. Together the steps make every kind of write.
+STEPS = (
+    lambda lake: write_dump(
+        lake,
+        "2016-09-11",
+        {
+            "posts": [{"Id": 1}, {"Id": 2}, {"Id": 3, "PostTypeId": 99}],
+            "comments": [{"Id": 10, "PostId": 1}, {"Id": 11, "PostId": 2}],
+        },
+    ),
+    lambda lake: (
+        write_dump(
+            lake,
+            "2016-12-11",
+            {
+                "posts": [{"Id": 2, "Score": 5}, {"Id": 4}],
+                "comments": [{"Id": 11, "PostId": 2}, {"Id": 12, "PostId": 4}],
+            },
+        ),
+        write_pages(lake, "questions", "2016-12-20", [("2016-12-21", {"Id": 5})], absent=[("2016-12-21", 2)]),
+    ),
+    lambda lake: None,  # silver keeps what is about people from here on: the tables get columns
+)
+
+
+def went_through(spark, home: Path, run) -> dict[str, list[str]]:
+    """What the lake holds after all steps; `run` carries out each converge."""
+    settings = Settings(home=home)
+    lake = Lake(settings.lake_uri)
+    for number, publish in enumerate(STEPS):
+        publish(lake)
+        changed = replace(settings, keep_personal=number == 2)
+        run(lambda changed=changed: converge(spark, lake, "beer", TABLES, changed))
+    ledger = """site, table_name, source, partition, data_version, rule_version, rows_in, rows_inserted, rows_updated,
+                rows_unchanged, rows_superseded, rows_suppressed, rows_quarantined, rows_deduplicated, rows_deleted"""
+    queries = {
+        "posts": "select * from silver.posts",
+        "comments": "select * from silver.comments",
+        "tombstones": "select * from silver.tombstones",
+        "ledger": f"select {ledger} from silver.ledger",
+        "quarantine": "select table_name, source, partition, rule_version, reason, id from quarantine.rows",
+    }
+    return {name: sorted(map(str, query_lake(lake, sql).to_pylist())) for name, sql in queries.items()}
+
+
+@pytest.fixture(scope="module")
+def killed(spark, tmp_path_factory) -> tuple[list[str], dict, dict]:
+    """The places where runs were killed, what the lake then held, and what one without kills holds."""
+    undisturbed = went_through(spark, tmp_path_factory.mktemp("undisturbed"), lambda work: work())
+    killer = Killer()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(failpoints, "reach", killer.reach)
+        disturbed = went_through(spark, tmp_path_factory.mktemp("killed"), killer.run)
+    return killer.places, disturbed, undisturbed
+
+
+@pytest.mark.parametrize("place", places())
+def test_a_run_was_killed_at(place, killed):
+    names = {place.replace("{table}", table) for table in TABLES}
+    assert names <= set(killed[0])
+
+
+@pytest.mark.parametrize("what", ["posts", "comments", "tombstones", "ledger", "quarantine"])
+def test_the_same_in_the_end(what, killed):
+    _, disturbed, undisturbed = killed
+    assert undisturbed[what], "nothing to compare"
+    assert disturbed[what] == undisturbed[what]

@@ -1,0 +1,120 @@
+"""Two processes with a Spark driver each write one lake at the same time: nothing is lost and nothing doubled."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from so_lakehouse.lake.query import query_lake
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.settings import PROJECT_ROOT
+from so_lakehouse.spark.converge import converge
+from so_lakehouse_tests.pipeline.converging_process import TABLES
+from so_lakehouse_tests.pipeline.evidence import write_dump
+
+SITES = ("beer", "ai", "wine")
+SEPTEMBER, DECEMBER = "2016-09-11", "2016-12-11"
+
+
+class Writer:
+    """One of the processes."""
+
+    def __init__(self, home: Path, log: Path) -> None:
+        self.log = log
+        command = [sys.executable, "-m", "so_lakehouse_tests.pipeline.converging_process", str(home)]
+        with log.open("w") as errors:
+            self.process = subprocess.Popen(
+                command, cwd=PROJECT_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
+
+    def tell(self, site: str, **more: str) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps({"site": site} | more) + "\n")
+        self.process.stdin.flush()
+
+    def hear(self, what: str) -> dict[str, Any]:
+        """The next message of this kind."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            message = json.loads(line)
+            if message["what"] == what:
+                return message
+        raise AssertionError(f"the process ended: {self.log.read_text()[-2000:]}")
+
+    def end(self) -> int:
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.close()
+        code = self.process.wait(60)
+        self.process.stdout.close()
+        return code
+
+
+@pytest.fixture
+def writers(settings, tmp_path):
+    both = [Writer(settings.home, tmp_path / f"{name}.log") for name in ("first", "second")]
+    yield both
+    for writer in both:
+        if writer.process.poll() is None:
+            os.kill(writer.process.pid, 9)
+            writer.process.wait()
+        for stream in (writer.process.stdin, writer.process.stdout):
+            stream.close()
+
+
+def land(lake: Lake, cut: str, site: str) -> None:
+    """A site's dump; December's deletes a third of September's rows, changes a third and adds as many."""
+    keys = range(1, 61) if cut == SEPTEMBER else range(21, 81)
+    score = 0 if cut == SEPTEMBER else 5
+    posts = [{"Id": key, "Title": site, "Score": score if key <= 40 else 0} for key in keys]
+    write_dump(lake, cut, {"posts": posts, "comments": [{"Id": key, "PostId": key} for key in keys]}, site=site)
+
+
+def contents(lake: Lake) -> dict[str, list[str]]:
+    ledger = """site, table_name, source, partition, data_version, rule_version, rows_in, rows_inserted, rows_updated,
+                rows_unchanged, rows_superseded, rows_suppressed, rows_quarantined, rows_deduplicated, rows_deleted"""
+    queries = {name: f"select * from silver.{name}" for name in (*TABLES, "tombstones")}
+    queries["ledger"] = f"select {ledger} from silver.ledger"
+    return {name: sorted(map(str, query_lake(lake, sql).to_pylist())) for name, sql in queries.items()}
+
+
+def test_two_processes_end_where_one_after_the_other_would(spark, lake, settings, writers, tmp_path):
+    first, second = writers
+    for site in SITES:
+        land(lake, SEPTEMBER, site)
+    for writer in writers:
+        writer.hear("ready")
+
+    def at_once(one: str, other: str) -> list[dict[str, Any]]:
+        first.tell(one)
+        second.tell(other)
+        return [writer.hear("done") for writer in writers]
+
+    same_site = at_once("beer", "beer")
+    assert sorted(done["applied"] for done in same_site) == [0, 2], "one did the work, the other found it done"
+    two_sites = at_once("ai", "wine")
+    assert [done["applied"] for done in two_sites] == [2, 2]
+    assert [sum(done["waited"] for done in pair) for pair in (same_site, two_sites)] == [1, 1]
+
+    for site in SITES:
+        land(lake, DECEMBER, site)
+    at_once("beer", "ai")
+    first.tell("wine", die_at="silver.posts_written")
+    first.hear("compared")  # so it holds the locks
+    second.tell("wine")
+    assert second.hear("done")["waited"]
+    assert first.process.wait(60) == -9
+    assert second.end() == 0
+
+    alone = Lake(str(tmp_path / "alone"))
+    for cut in (SEPTEMBER, DECEMBER):
+        for site in SITES:
+            land(alone, cut, site)
+            converge(spark, alone, site, TABLES, settings)
+    assert contents(lake) == contents(alone)
