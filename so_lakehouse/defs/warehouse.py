@@ -1,6 +1,5 @@
 """Warehouse: slim facts in Postgres, the declared projection of silver, all tables of a site in one transaction."""
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -63,7 +62,7 @@ def _lineage(projection: Projection) -> dg.TableColumnLineage:
     upstream = silver_key(projection.source)
     return dg.TableColumnLineage(
         {
-            field.name: [dg.TableColumnDep(upstream, name) for name in re.findall(r'"(\w+)"', field.expression)]
+            field.name: [dg.TableColumnDep(upstream, name) for name in field.silver_columns]
             for field in projection.fields
         }
     )
@@ -92,19 +91,17 @@ LOAD_STATUS = dg.AssetSpec(
 )
 def warehouse(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> Iterator:
     from so_lakehouse.warehouse.load import load_site  # database drivers: not while definitions load
-    from so_lakehouse.warehouse.verify import compare_site
 
     tables = [key.path[-1] for key in context.selected_asset_keys]
     loaded = load_site(lakehouse.lake, lakehouse.settings, context.partition_key, tables, current())
     for table, result in loaded.items():
-        if result.how != "absent":
+        if result.is_here:
             yield dg.MaterializeResult(
                 asset_key=warehouse_key(table),
                 data_version=dg.DataVersion(result.data_version),
                 metadata=_metadata(result),
             )
-    compared = compare_site(lakehouse.lake, lakehouse.settings, context.partition_key)
-    outcomes = {warehouse_key(table): [outcome] for table, outcome in compared.items() if table in loaded}
+    outcomes = {warehouse_key(table): [result.check] for table, result in loaded.items() if result.check}
     yield from check_results(outcomes, context.selected_asset_check_keys)
 
 

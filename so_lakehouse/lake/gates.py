@@ -20,11 +20,15 @@ from so_lakehouse.lake.storage import Lake
 
 @dataclass(frozen=True)
 class TableGate:
-    """What was checked of one table: the Delta version that was read, and what each check said."""
+    """What was checked of one table: the Delta version that was read, and what each check said.
+
+    `complete_to`: the cut of the newest dump in that version; the ledger may know of a later one by now.
+    """
 
     version: int
     data_version: str
     checks: tuple[CheckOutcome, ...]
+    complete_to: datetime | None = None
     written_at: str = ""  # ISO, UTC
 
     @property
@@ -45,12 +49,8 @@ def save(lake: Lake, site: str, gates: Mapping[str, TableGate]) -> None:
     """Puts these tables' gates in the site's file; those of other tables stay. One writer at a time: hold the locks."""
     now = datetime.now(UTC).isoformat()
     merged = load(lake, site) | dict(gates)
-    tables = {table: asdict(gate) | {"written_at": gate.written_at or now} for table, gate in merged.items()}
+    tables = {table: _entry(gate) | {"written_at": gate.written_at or now} for table, gate in merged.items()}
     lake.write_json(paths.silver_gate(site), {"site": site, "tables": tables})
-
-
-def _gate(entry: dict[str, Any]) -> TableGate:
-    return TableGate(**entry | {"checks": tuple(CheckOutcome(**check) for check in entry["checks"])})
 
 
 def data_version(table: str, last_change: int | None) -> str:
@@ -97,3 +97,12 @@ def _last_changes(lake: Lake) -> dict[tuple[str, str], int]:
 
 def _entry(gate: TableGate) -> dict[str, Any]:
     return asdict(gate) | {"complete_to": gate.complete_to and gate.complete_to.isoformat()}
+
+
+def _gate(entry: dict[str, Any]) -> TableGate:
+    moment = entry.get("complete_to")
+    read = {
+        "checks": tuple(CheckOutcome(**check) for check in entry["checks"]),
+        "complete_to": datetime.fromisoformat(moment) if moment else None,
+    }
+    return TableGate(**entry | read)

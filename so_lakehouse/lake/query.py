@@ -20,6 +20,7 @@ from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.quarantine import CleaningManifest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES
+from so_lakehouse.sql import literal
 
 ENGINE = {
     "datafusion.sql_parser.enable_ident_normalization": "false",  # the publisher's names have capitals
@@ -137,16 +138,12 @@ def _facts(
 def _times(first_seen: str, resolved_at: str) -> str:
     moments = {"first_seen": first_seen, "resolved_at": resolved_at}
     return ", ".join(
-        f"CAST({_literal(moment) if moment else 'NULL'} AS TIMESTAMP) AS {name}" for name, moment in moments.items()
+        f"CAST({literal(moment) if moment else 'NULL'} AS TIMESTAMP) AS {name}" for name, moment in moments.items()
     )
 
 
 def _constants(facts: dict[str, str]) -> str:
-    return ", ".join(f"{_literal(value)} AS {name}" for name, value in facts.items())
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return ", ".join(f"{literal(value)} AS {name}" for name, value in facts.items())
 
 
 def _union(lake: Lake, engine: QueryBuilder, name: str, parts: list[Part]) -> None:
@@ -155,7 +152,7 @@ def _union(lake: Lake, engine: QueryBuilder, name: str, parts: list[Part]) -> No
     for number, (select, file) in enumerate(parts):
         source = f"files.{name.replace('.', '_')}_{number}"
         if file:
-            engine.execute(f"CREATE EXTERNAL TABLE {source} STORED AS PARQUET LOCATION {_literal(lake.uri(file))}")
+            engine.execute(f"CREATE EXTERNAL TABLE {source} STORED AS PARQUET LOCATION {literal(lake.uri(file))}")
         selects.append(f"{select} FROM {source}" if file else select)
     engine.execute(f"CREATE VIEW {name} AS {' UNION ALL BY NAME '.join(selects)}")
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import reduce
 from uuid import uuid4
 
@@ -222,6 +223,11 @@ def _data_version(after: Ledger, table: str) -> str:
     return f"{table}@{'none' if changed is None else changed}"
 
 
+def _complete_to(after: Ledger, table: str) -> datetime | None:
+    newest = after.newest_dump(table)
+    return newest.cut_at if newest else None
+
+
 def _checked(
     spark: SparkSession, lake: Lake, site: str, names: Sequence[str], after: Ledger, progress: Progress
 ) -> dict[str, TableGate]:
@@ -234,12 +240,12 @@ def _checked(
             return None
         version = _data_version(after, name)
         if name in last and last[name].data_version == version:
-            return last[name]
+            return replace(last[name], complete_to=_complete_to(after, name))
         table = schema.table(name)
         found = measured(spark, lake, table, site, _rows(after, name))
         case = Case(table, site, found, tuple(after.of(name)), last.get(name))
         progress(f"{site}: checked {name}", case.measured.rows)
-        return TableGate(delta.version(), version, outcomes(case))
+        return TableGate(delta.version(), version, outcomes(case), _complete_to(after, name))
 
     with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
         found = {name: gate for name, gate in zip(names, pool.map(check, names), strict=True) if gate is not None}

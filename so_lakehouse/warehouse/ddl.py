@@ -18,24 +18,16 @@ from psycopg2.extensions import cursor as PostgresCursor
 
 from so_lakehouse import release
 from so_lakehouse.errors import BadInput
-from so_lakehouse.warehouse import migrations
-from so_lakehouse.warehouse.migrations import LEFT_ALONE, one
+from so_lakehouse.sql import literal, quoted
+from so_lakehouse.warehouse import catalogue, migrations
+from so_lakehouse.warehouse.catalogue import one
+from so_lakehouse.warehouse.migrations import LEFT_ALONE
 from so_lakehouse.warehouse.projection import PROJECTIONS, Field, Projection
 
 PARTITION_SCHEMA = "lake_partition"
 
 # dbt's views stand on every column of schema lake and keep it from being dropped or retyped; dbt makes them anew.
 WITHOUT_VIEWS = "DROP SCHEMA IF EXISTS staging CASCADE"
-
-
-def quoted(name: str) -> str:
-    """A name as a Postgres identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text as a Postgres literal, for statements that take no parameters."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def fingerprint(projection: Projection) -> str:
@@ -89,12 +81,7 @@ def _execute(cursor: PostgresCursor, statement: str) -> None:
 
 def _statements(cursor: PostgresCursor, projection: Projection) -> list[str]:
     """What must be run to make the table as it is declared."""
-    cursor.execute(
-        "SELECT attname, format_type(atttypid, atttypmod), attnotnull, col_description(attrelid, attnum)"
-        " FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
-        (f"lake.{projection.name}",),
-    )
-    existing = {name: (kind, required, comment) for name, kind, required, comment in cursor.fetchall()}
+    existing = catalogue.columns(cursor, f"lake.{projection.name}")
     if not existing:
         return _made_anew(projection)
     if _key(cursor, projection) != projection.key:

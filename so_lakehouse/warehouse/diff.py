@@ -8,7 +8,7 @@ where the evidence comes from and the order of steps (`load.py`).
 
 from __future__ import annotations
 
-from so_lakehouse.warehouse.ddl import literal, quoted
+from so_lakehouse.sql import literal, quoted
 from so_lakehouse.warehouse.projection import Projection
 
 # What a post's facts are made of: a change in one of these tables touches the post's thread.
@@ -88,16 +88,6 @@ def counts(projection: Projection) -> str:
     return (
         f"SELECT (SELECT count(*) FROM gone_{name}), (SELECT count(*) FROM fresh_{name}),"
         f" (SELECT count(*) FROM gone_{name} g JOIN fresh_{name} f ON {_same_key(projection, 'g', 'f')})"
-    )
-
-
-def totals(projection: Projection, site: str) -> str:
-    """(rows, silver rows behind them, sum of keys) of a site as the warehouse holds it; see `feed.Totals`."""
-    key = quoted(projection.key[1])
-    weight = quoted(projection.measures[0]) if projection.measures else "1"
-    return (
-        f"SELECT count(*), coalesce(sum({weight}), 0)::text, coalesce(sum({key} * {weight}), 0)::text"
-        f" FROM lake.{projection.name} WHERE site = {literal(site)}"
     )
 
 

@@ -6,9 +6,7 @@ Belongs here: reading one Delta table at one version through deltalake. Does not
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
@@ -17,6 +15,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from so_lakehouse.errors import LakehouseError, Unavailable
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.sql import literal
 from so_lakehouse.warehouse.projection import Projection
 
 # A projection that counts is read in slices of its keys, each of about this many silver rows, so that its groups fit in
@@ -63,14 +62,6 @@ class Stream:
             raise
 
 
-@dataclass(frozen=True)
-class Totals:
-    """Rows of a site and the sum of their first key after site: two streams that differ rarely agree on both."""
-
-    rows: int
-    keys: int
-
-
 def arrow_schema(projection: Projection) -> pa.Schema:
     """The projection as Arrow spells it, in the order of its fields."""
     return pa.schema([pa.field(f.name, ARROW_OF_POSTGRES[f.type], nullable=f.nullable) for f in projection.fields])
@@ -91,13 +82,12 @@ class SilverTable:
         """Stays the same for as long as the table is not created anew."""
         return str(self._delta.metadata().id)
 
-    def totals(self, projection: Projection, site: str) -> Totals:
+    def count(self, projection: Projection, site: str) -> int:
+        """Rows of a site that the projection reads; of a tag list, one for each tag."""
         key = projection[projection.key[1]].expression
         rows = f"count({key})" if not projection.per_tag else 'coalesce(sum(cardinality(array_distinct("Tags"))), 0)'
-        keys = key if not projection.per_tag else f'{key} * cardinality(array_distinct("Tags"))'
-        sql = f"SELECT {rows} AS rows, coalesce(sum({keys}), 0) AS keys FROM silver WHERE {_is(site)}"
-        (row,) = self._query(sql).read_all().to_pylist()
-        return Totals(int(row["rows"]), int(row["keys"]))
+        (row,) = self._query(f"SELECT {rows} AS rows FROM silver WHERE {_is(site)}").read_all().to_pylist()
+        return int(row["rows"])
 
     def rows(self, projection: Projection, site: str, seen: Callable[[int], None] = lambda rows: None) -> Stream:
         """All rows of the projection for one site, in no order; `seen` is told the rows read so far."""
@@ -128,7 +118,7 @@ class SilverTable:
             for field in projection.fields
         ]
         key = projection[projection.key[1]].expression
-        slices = self.totals(projection, site).rows // ROWS_PER_SLICE + 1
+        slices = self.count(projection, site) // ROWS_PER_SLICE + 1
         return [
             f"SELECT {', '.join(fields)} FROM silver WHERE {_is(site)} AND abs({key}) % {slices} = {number} "
             f"GROUP BY {', '.join(groups)}"
@@ -178,13 +168,12 @@ def _expression(projection: Projection, name: str) -> str:
 
 
 def _silver_columns(projection: Projection) -> list[str]:
-    """The silver columns that a projection's expressions name."""
-    named = [name for field in projection.fields for name in re.findall(r'"(\w+)"', field.expression)]
-    return ["site", *dict.fromkeys(named)]
+    """The silver columns that a projection is made of."""
+    return ["site", *dict.fromkeys(name for field in projection.fields for name in field.silver_columns)]
 
 
 def _is(site: str) -> str:
-    return "site = '" + site.replace("'", "''") + "'"
+    return f"site = {literal(site)}"
 
 
 def _as(schema: pa.Schema, batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from so_lakehouse.errors import CheckFailed
-from so_lakehouse.lake import gates, ledger
+from so_lakehouse.lake import gates
 from so_lakehouse.lake.storage import Lake
 
 
 @dataclass(frozen=True)
 class Passed:
-    """One silver table of a site as it may be read. `complete_to`: the cut of the newest dump in it, where known."""
+    """One silver table of a site as it may be read. `complete_to`: the cut of the newest dump in that version."""
 
     table: str
     version: int
@@ -41,13 +41,4 @@ def passed_tables(lake: Lake, site: str) -> dict[str, Passed]:
             f"Silver of {site} did not pass, and the warehouse keeps what it has: {'; '.join(refused)} "
             f"Correct or accept it, then run silver of {site} again."
         )
-    applied = ledger.load(lake, site, found)
-    return {
-        table: Passed(table, gate.version, gate.data_version, _complete_to(applied, table))
-        for table, gate in found.items()
-    }
-
-
-def _complete_to(applied: ledger.Ledger, table: str) -> datetime | None:
-    newest = applied.newest_dump(table)
-    return newest.cut_at if newest else None
+    return {table: Passed(table, gate.version, gate.data_version, gate.complete_to) for table, gate in found.items()}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from psycopg2.extensions import cursor as PostgresCursor
 
 from so_lakehouse.errors import BadInput
+from so_lakehouse.warehouse.catalogue import one
 
 
 @dataclass(frozen=True)
@@ -154,10 +155,3 @@ def bring_up(cursor: PostgresCursor) -> list[str]:
             )
             applied.extend(migration.statements)
     return applied
-
-
-def one(cursor: PostgresCursor):
-    """The only value of a query's only row."""
-    row = cursor.fetchone()
-    assert row is not None, "a query without a row where one is certain"
-    return row[0]

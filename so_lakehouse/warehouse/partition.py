@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from adbc_driver_postgresql import dbapi as adbc
 
 from so_lakehouse.errors import BadInput
-from so_lakehouse.warehouse.ddl import PARTITION_SCHEMA, index_columns, literal, quoted, unique_key
+from so_lakehouse.sql import literal, quoted
+from so_lakehouse.warehouse.ddl import PARTITION_SCHEMA, index_columns, unique_key
 from so_lakehouse.warehouse.projection import Projection
 
 LONGEST_NAME = 63  # bytes of a Postgres identifier; a longer one is cut, and two sites could meet

@@ -31,6 +31,11 @@ class Field:
     nullable: bool
     expression: str
 
+    @property
+    def silver_columns(self) -> list[str]:
+        """The silver columns, besides site, that the expression names."""
+        return re.findall(r'"(\w+)"', self.expression)
+
 
 @dataclass(frozen=True)
 class Projection:

@@ -1,15 +1,18 @@
 """What the last load of each table left on record, what it follows that this load must do, and the new record.
 
-Belongs here: `lake.load_status`, `lake.changed` and load ids. Does not belong here: rows of the tables themselves.
+Belongs here: `lake.load_status`, `lake.changed`, `lake.refused` and load ids. Does not belong here: rows of the tables
+themselves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adbc_driver_postgresql import dbapi as adbc
 
+from so_lakehouse.lake.manifests import CheckOutcome
+from so_lakehouse.sql import literal
 from so_lakehouse.warehouse import ddl
 from so_lakehouse.warehouse.feed import SilverTable
 from so_lakehouse.warehouse.gate import Passed
@@ -19,7 +22,8 @@ from so_lakehouse.warehouse.projection import Projection
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load did to one table of a site. `how`: first, changes, reload, unchanged or absent; `reason` says why."""
+    """What a load did to one table of a site. `how`: first, changes, reload, unchanged, absent or refused (nothing of
+    the site was written); `reason` says why. `check`: does it equal silver? None where there is nothing to compare."""
 
     table: str
     how: str
@@ -31,6 +35,12 @@ class Loaded:
     updated: int = 0
     deleted: int = 0
     load_id: int = 0  # the load that last changed rows of this table; 0 where none has
+    check: CheckOutcome | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the warehouse now holds what silver offers of this table."""
+        return self.how not in ("absent", "refused")
 
 
 @dataclass
@@ -49,6 +59,7 @@ class Task:
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
+    check: CheckOutcome | None = None
 
     @property
     def name(self) -> str:
@@ -57,6 +68,10 @@ class Task:
     @property
     def changed(self) -> int:
         return self.inserted + self.updated + self.deleted
+
+    @property
+    def differs(self) -> bool:
+        return self.check is not None and not self.check.passed
 
     def loaded(self) -> Loaded:
         return Loaded(
@@ -70,6 +85,7 @@ class Task:
             updated=self.updated,
             deleted=self.deleted,
             load_id=self.load_id,
+            check=self.check,
         )
 
 
@@ -92,7 +108,7 @@ def tasks(
     """What each table needs, by what the last load recorded. `reload` names tables whose change feed is of no use."""
     cursor.execute(
         "SELECT table_name, lake_table_id, lake_version, data_version, projection, rows, load_id"
-        f" FROM lake.load_status WHERE site = {ddl.literal(site)}"
+        f" FROM lake.load_status WHERE site = {literal(site)}"
     )
     recorded = {name: rest for name, *rest in cursor.fetchall()}
     found = []
@@ -134,10 +150,33 @@ def finish(cursor: adbc.Cursor, site: str, tasks: Sequence[Task]) -> None:
             task.load_id = load_id
         cursor.execute(
             "INSERT INTO lake.changed (site, table_name, month, load_id)"
-            f" SELECT {ddl.literal(site)}, table_name, month, {load_id} FROM changed_month"
+            f" SELECT {literal(site)}, table_name, month, {load_id} FROM changed_month"
         )
     for task in tasks:
         cursor.execute(_RECORD, _values(site, task))
+    _forget_refusals(cursor, site, tasks)
+
+
+def refuse(cursor: adbc.Cursor, site: str, tasks: Sequence[Task]) -> dict[str, Loaded]:
+    """Notes which tables of a load that was rolled back do not equal silver; returns what became of each table."""
+    _forget_refusals(cursor, site, tasks)
+    checks = {task.name: task.check for task in tasks if task.check is not None and not task.check.passed}
+    advice = (
+        f"Nothing of {site} was changed. A reload ended the same: this is a defect of the loader, please report it."
+    )
+    told = {name: replace(check, detail=f"{check.detail} {advice}") for name, check in checks.items()}
+    for name, check in told.items():
+        cursor.execute(
+            "INSERT INTO lake.refused (site, table_name, check_name, detail) VALUES ($1, $2, $3, $4)",
+            (site, name, check.name, check.detail),
+        )
+    reason = f"nothing of {site} was loaded, because {', '.join(told)} would not equal silver"
+    return {task.name: Loaded(task.name, "refused", reason, check=told.get(task.name)) for task in tasks}
+
+
+def _forget_refusals(cursor: adbc.Cursor, site: str, tasks: Sequence[Task]) -> None:
+    names = ", ".join(literal(task.name) for task in tasks)
+    cursor.execute(f"DELETE FROM lake.refused WHERE site = {literal(site)} AND table_name IN ({names})")
 
 
 # Maintenance moves a Delta table on without changing a row: then only the version is noted, and the feed goes on there.

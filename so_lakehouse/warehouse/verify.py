@@ -1,7 +1,7 @@
 """Proves that the warehouse is the projection of silver: both sides are read whole and compared by an order-free hash.
 
 Belongs here: that comparison, as a check. It reads every column of every row on both sides as streams, so its memory
-does not grow with the site; it is meant for after a load and for doubt, not for every query.
+does not grow with the site. A load makes it before it commits: what does not equal silver is never seen.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from so_lakehouse.lake.manifests import CheckOutcome
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.quality.warehouse import EQUALS_SILVER
 from so_lakehouse.settings import Settings
+from so_lakehouse.sql import literal, quoted
 from so_lakehouse.warehouse import server
-from so_lakehouse.warehouse.ddl import literal, quoted
 from so_lakehouse.warehouse.feed import SilverTable, arrow_schema
 from so_lakehouse.warehouse.gate import passed_tables
 from so_lakehouse.warehouse.projection import PROJECTIONS, Projection
@@ -35,46 +35,51 @@ class Digest:
     hashes: int
 
 
+def equals_silver(
+    cursor: adbc.Cursor, silver: SilverTable, projection: Projection, site: str, table: str = ""
+) -> CheckOutcome:
+    """Does the warehouse's table hold the projection of this version of silver, for one site?
+
+    Reads inside the cursor's transaction. `table`: where the rows are, as SQL names it; default the table of `lake`.
+    """
+    fields = ", ".join(quoted(name) for name in projection.field_names)
+    cursor.execute(f"SELECT {fields} FROM {table or f'lake.{projection.name}'} WHERE site = {literal(site)}")
+    schema = arrow_schema(projection)
+    here = digest(batch.cast(schema) for batch in cursor.fetch_record_batch())
+    there = digest(silver.rows(projection, site).reader())
+    numbers = {"rows": here.rows, "rows_in_silver": there.rows, "silver_version": silver.version}
+    where = f"lake.{projection.name} of {site}"
+    if here == there:
+        detail = f"{where}: {here.rows:,} rows, the same as silver version {silver.version}."
+        return CheckOutcome(EQUALS_SILVER.name, True, EQUALS_SILVER.blocking, detail, numbers)
+    difference = "the same number of rows, other values" if here.rows == there.rows else f"{there.rows:,} in silver"
+    detail = f"{where} has {here.rows:,} rows, {difference} (version {silver.version})."
+    return CheckOutcome(EQUALS_SILVER.name, False, EQUALS_SILVER.blocking, detail, numbers)
+
+
 def compare_site(
     lake: Lake, settings: Settings, site: str, tables: Iterable[str] = tuple(PROJECTIONS)
 ) -> dict[str, CheckOutcome]:
     """For each named warehouse table that silver offers, by name: does the warehouse equal silver's projection?
 
-    Compares with the silver version that the last load recorded, so that silver may go on meanwhile.
+    For doubt; a load compares before it commits. Compares with the silver version that the last load recorded, so that
+    silver may go on meanwhile.
     """
     offered = passed_tables(lake, site)
     found = {}
     with adbc.connect(server.uri(settings)) as connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT table_name, lake_version FROM lake.load_status WHERE site = {literal(site)}")
         loaded = dict(cursor.fetchall())
-        for name in tables:
-            projection = PROJECTIONS[name]
-            if projection.source in offered:
-                found[name] = _compare(lake, cursor, projection, site, loaded.get(name))
+        for projection in (PROJECTIONS[name] for name in tables):
+            if projection.source not in offered:
+                continue
+            if projection.name in loaded:
+                silver = SilverTable(lake, projection.source, loaded[projection.name])
+                found[projection.name] = equals_silver(cursor, silver, projection, site)
+            else:
+                detail = f"lake.{projection.name} holds nothing of {site}. Load the warehouse of {site}."
+                found[projection.name] = CheckOutcome(EQUALS_SILVER.name, False, EQUALS_SILVER.blocking, detail)
     return found
-
-
-def _compare(lake: Lake, cursor: adbc.Cursor, projection: Projection, site: str, version: int | None) -> CheckOutcome:
-    declared = EQUALS_SILVER
-    if version is None:
-        detail = f"lake.{projection.name} holds nothing of {site}. Load the warehouse of {site}."
-        return CheckOutcome(declared.name, False, declared.blocking, detail)
-    fields = ", ".join(quoted(name) for name in projection.field_names)
-    cursor.execute(f"SELECT {fields} FROM lake.{projection.name} WHERE site = {literal(site)}")
-    schema = arrow_schema(projection)
-    here = digest(batch.cast(schema) for batch in cursor.fetch_record_batch())
-    there = digest(SilverTable(lake, projection.source, version).rows(projection, site).reader())
-    numbers = {"rows": here.rows, "rows_in_silver": there.rows, "silver_version": version}
-    where = f"lake.{projection.name} of {site}"
-    if here == there:
-        detail = f"{where}: {here.rows:,} rows, the same as silver version {version}."
-        return CheckOutcome(declared.name, True, declared.blocking, detail, numbers)
-    difference = "the same number of rows, other values" if here.rows == there.rows else f"{there.rows:,} in silver"
-    detail = (
-        f"{where} has {here.rows:,} rows, {difference} (version {version}). Reload it: delete its row from "
-        f"lake.load_status and load the warehouse of {site} again."
-    )
-    return CheckOutcome(declared.name, False, declared.blocking, detail, numbers)
 
 
 def digest(batches: Iterable[pa.RecordBatch]) -> Digest:

@@ -75,21 +75,24 @@ class SilverSite:
 
     def pass_checks(self, refused: str = "", cut_at: datetime | None = None) -> None:
         """Writes the gate for all tables as they are now; a table is at a new data version where its version is new.
-        `refused` names a table whose blocking check failed; `cut_at` records a dump of that cut as applied."""
+        `refused` names a table whose blocking check failed; `cut_at` is the cut of the newest dump in them."""
         found = {}
         for table in schema.TABLES:
             if self._exists(table):
                 version = DeltaTable(self.lake.uri(paths.silver(table))).version()
                 check = CheckOutcome("keys_unique", table != refused, True, "a test")
-                found[table] = TableGate(version, f"{table}-{version}", (check,))
+                found[table] = TableGate(version, f"{table}-{version}", (check,), complete_to=cut_at)
         gates.save(self.lake, self.site, found)
-        if cut_at:
-            now = datetime.now(UTC)
-            rows = [
-                LedgerRow(self.site, table, DUMP, "quarter", "v", "r", now, cut_at=cut_at, revision=1)
-                for table in found
-            ]
-            write_deltalake(self.lake.uri(paths.silver("ledger")), to_arrow(rows), mode="append", partition_by=["site"])
+
+    def apply_dump(self, cut_at: datetime) -> None:
+        """Notes in the ledger that a dump was applied to every table, as converge does before it checks and gates."""
+        now = datetime.now(UTC)
+        rows = [
+            LedgerRow(self.site, table, DUMP, "quarter", "v", "r", now, cut_at=cut_at, revision=1)
+            for table in schema.TABLES
+            if self._exists(table)
+        ]
+        write_deltalake(self.lake.uri(paths.silver("ledger")), to_arrow(rows), mode="append", partition_by=["site"])
 
     def _exists(self, table: str) -> bool:
         return self.lake.exists(f"{paths.silver(table)}/_delta_log")

@@ -1,11 +1,14 @@
-"""What a test of the warehouse's form asks Postgres: columns, indexes, any SQL; and bringing a database up."""
+"""What a test of the warehouse asks: columns, indexes, any SQL, whether it equals silver; and bringing one up."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
 from so_lakehouse.warehouse import ddl, server
+from so_lakehouse.warehouse.projection import PROJECTIONS
+from so_lakehouse.warehouse.verify import compare_site
 
 COLUMNS = """
 SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, col_description(c.oid, a.attnum)
@@ -36,3 +39,17 @@ def run(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
 def form(settings: Settings) -> tuple[list, list]:
     """Every column and index of schema `lake`, in no order of creation."""
     return sorted(run(settings, COLUMNS), key=str), sorted(run(settings, INDEXES))
+
+
+def assert_equals_silver(lake: Lake, settings: Settings, site: str = "beer") -> None:
+    compared = compare_site(lake, settings, site)
+    assert set(compared) == set(PROJECTIONS)
+    assert [outcome.detail for outcome in compared.values() if not outcome.passed] == []
+
+
+def changed_months(settings: Settings, load_id: int, table: str) -> list[str]:
+    """Months that a load named for a table, as YYYY-MM."""
+    found = run(
+        settings, f"SELECT month FROM lake.changed WHERE load_id = {load_id} AND table_name = '{table}' ORDER BY month"
+    )
+    return [f"{month:%Y-%m}" for (month,) in found]
