@@ -17,10 +17,11 @@ from so_lakehouse.runner import LayerRun, Runner
 
 @dataclass(frozen=True)
 class Dump:
-    """One dump to take in: partition keys, in the order of cuts when in a list."""
+    """One dump to take in: partition keys and the release's name; in the order of cuts when in a list."""
 
     site: str
     quarter: str
+    release: str = ""  # empty: the newest of the quarter
 
 
 def raw_to_marts(
@@ -39,7 +40,7 @@ def raw_to_marts(
     for dump in dumps:
         runner.add_site(dump.site)
         key = site_quarter_key(dump.site, dump.quarter)
-        way.run("raw", dump.site, key, config={"raw__dump": {"mirror": mirror}})
+        way.run("raw", dump.site, key, config={"raw__dump": {"mirror": mirror, "release": dump.release}})
         way.run("bronze", dump.site, key)
         way.run("silver", dump.site, dump.site, config={"silver": {"accept_shrink": accept_shrink}})
     way.warehouse_and_marts(list(dict.fromkeys(dump.site for dump in dumps)))

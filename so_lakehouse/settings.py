@@ -1,7 +1,7 @@
 """Every setting: its default, its environment variable and its meaning.
 
-Nothing else in the project reads the environment. A setting is one field of `Settings`; `docs/settings.md` and
-`so-lakehouse doctor` are generated from the same list.
+Whatever is ours to set is here; others' variables (JAVA_HOME, DAGSTER_HOME, dbt's) are read where their programs are
+started. A setting is one field of `Settings`; `docs/settings.md` is generated from the same list.
 """
 
 from __future__ import annotations
@@ -105,6 +105,9 @@ class Settings:
             text = environment.get(entry.metadata["variable"], "")
             if text:
                 values[entry.name] = _read(entry.metadata["variable"], text, entry.default)
+        for name in ("lake", "mirror"):  # a folder is the same one wherever a later process starts
+            if "://" not in str(values.get(name, "://")):
+                values[name] = str(Path(str(values[name])).expanduser().resolve())
         return cls(**values)  # type: ignore[arg-type]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -13,6 +14,7 @@ from rich.table import Table
 from so_lakehouse.cli.recorded import carried_out
 from so_lakehouse.dumps.land import Plan, Resolved, plan, resolve
 from so_lakehouse.dumps.mirrors import Mirror, open_mirror
+from so_lakehouse.dumps.mirrors.contract import shown
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
 
@@ -34,8 +36,8 @@ def main(arguments: argparse.Namespace) -> int:
 def wanted(mirror: Mirror, sites: Sequence[str], quarters: Sequence[str] | None) -> list[Resolved]:
     """The dumps to run, in the order of their cuts; what the mirror lacks is refused before any work starts."""
     asked = [resolve(mirror, site, quarter) for site in sites for quarter in quarters or NEWEST]
-    found = {(dump.site.key, dump.quarter): dump for dump in asked}
-    return sorted(found.values(), key=lambda dump: (dump.release.cut_date, dump.site.key))
+    found = {(dump.site.key, dump.release.order): dump for dump in asked}
+    return sorted(found.values(), key=lambda dump: (dump.release.order, dump.site.key))
 
 
 def carry_out(
@@ -44,11 +46,13 @@ def carry_out(
     """Runs everything and prints as it goes; 1 where anything failed."""
     from so_lakehouse.end_to_end import Dump, raw_to_marts  # takes seconds: only when there is work
 
-    chosen = [Dump(dump.site.key, dump.quarter) for dump in dumps]
+    chosen = [Dump(dump.site.key, dump.quarter, dump.release.release) for dump in dumps]
+    os.environ["LAKEHOUSE_MIRROR"] = location  # a run's record tells the mirror too, unless a password is in it
+    told = location if shown(location) == location else ""
     return carried_out(
         console,
         settings,
-        lambda runner, working, finished: raw_to_marts(runner, chosen, location, accept_shrink, working, finished),
+        lambda runner, working, finished: raw_to_marts(runner, chosen, told, accept_shrink, working, finished),
     )
 
 

@@ -6,6 +6,7 @@ from so_lakehouse.defs.metadata import OWNERS
 from so_lakehouse.defs.resources import Lakehouse
 from so_lakehouse.dumps.land import land_dump, resolve
 from so_lakehouse.dumps.mirrors import open_mirror
+from so_lakehouse.errors import BadInput
 from so_lakehouse.partitions import SITE_QUARTER, site_and_quarter
 from so_lakehouse.progress import current
 
@@ -13,9 +14,13 @@ RAW_DUMP = dg.AssetKey(["raw", "dump"])
 
 
 class RawDumpConfig(dg.Config):
-    """Where to take the dump from: a folder or web address; empty means `LAKEHOUSE_MIRROR`, and then archive.org."""
+    """Where to take the dump from: a folder or web address; empty means `LAKEHOUSE_MIRROR`, and then archive.org.
+
+    `release`: one of several releases of the quarter by its name; empty means the newest.
+    """
 
     mirror: str = ""
+    release: str = ""
 
 
 @dg.asset(
@@ -35,7 +40,10 @@ class RawDumpConfig(dg.Config):
 def raw_dump(context: dg.AssetExecutionContext, config: RawDumpConfig, lakehouse: Lakehouse) -> dg.MaterializeResult:
     site, quarter = site_and_quarter(context)
     mirror = open_mirror(config.mirror or lakehouse.settings.mirror, lakehouse.settings)
-    manifest = land_dump(lakehouse.lake, mirror, resolve(mirror, site, quarter), lakehouse.settings, current())
+    dump = resolve(mirror, site, quarter, config.release)
+    if dump.site.key != site:
+        raise BadInput(f"{site!r} is another name of the site {dump.site.key!r}. Add that partition and use it.")
+    manifest = land_dump(lakehouse.lake, mirror, dump, lakehouse.settings, current())
     return dg.MaterializeResult(
         data_version=dg.DataVersion(manifest.data_version),
         metadata={

@@ -40,20 +40,27 @@ class Resolved:
         return sum(archive.size for archive in self.archives)
 
 
-def resolve(mirror: Mirror, site: str, quarter: str | None = None) -> Resolved:
+def resolve(mirror: Mirror, site: str, quarter: str | None = None, release: str = "") -> Resolved:
     """The dump of a site (key, host or API parameter) in a mirror.
 
     `quarter` is a quarter (`2016-10-01`, `2016Q4`), the name of a release (`2016-12`), or None for the newest release
-    that has the site. Raises `BadInput` listing what exists where the mirror has no such site, quarter or release.
+    that has the site; `release`, this one and no other of the quarter. Raises `BadInput` listing what exists where the
+    mirror has no such site, quarter or release.
     """
     wanted = sites.find(site)
     releases = mirror.releases()
-    if quarter is None:
-        chosen = [release for release in releases if not release.withdrawn]
+    if release:
+        chosen = [known for known in releases if known.release == release and known.quarter == quarter]
+        if not chosen:
+            raise BadInput(
+                f"{mirror.source} has no release {release!r} in {quarter}. It has {_several(_names(releases))}."
+            )
+    elif quarter is None:
+        chosen = [known for known in releases if not known.withdrawn]
     else:
         key = read_quarter(quarter)
-        chosen = [release for release in releases if release.quarter == key and not release.withdrawn] if key else []
-        chosen = chosen or [release for release in releases if release.release == quarter.strip()]
+        chosen = [known for known in releases if known.quarter == key and not known.withdrawn] if key else []
+        chosen = chosen or [known for known in releases if known.release == quarter.strip()]
         if not chosen:
             raise BadInput(
                 f"{mirror.source} has no quarter or release {quarter!r}. It has {_several(_names(releases))}."

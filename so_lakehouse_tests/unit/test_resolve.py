@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from so_lakehouse.cli.run import wanted
 from so_lakehouse.dumps.mirrors import Mirror, open_mirror
 from so_lakehouse.dumps.resolve import quarters, resolve
 from so_lakehouse.errors import BadInput
@@ -65,6 +66,21 @@ def mirror(tmp_path: Path) -> Mirror:
 )
 def test_the_dump_is(mirror: Mirror, site: str, quarter: str | None, release: str):
     assert resolve(mirror, site, quarter).release.release == release
+
+
+@pytest.mark.parametrize("release", ["2016-10", "2016-12"])
+def test_one_of_several_releases_of_a_quarter_is_taken_where_it_is_named(mirror: Mirror, release: str):
+    assert resolve(mirror, "beer", "2016-10-01", release).release.release == release
+
+
+def test_a_release_of_another_quarter_is_refused_with_what_exists(mirror: Mirror):
+    with pytest.raises(BadInput, match=r"no release '2022-06b' in 2016-10-01.*2016-12"):
+        resolve(mirror, "beer", "2016-10-01", "2022-06b")
+
+
+def test_a_run_takes_each_release_that_is_named_in_the_order_of_their_cuts(mirror: Mirror):
+    dumps = wanted(mirror, ["beer"], ["2016-12", "2016-10", "2016Q4"])
+    assert [dump.release.release for dump in dumps] == ["2016-10", "2016-12"]
 
 
 def test_the_name_of_the_period_is_preferred_and_the_other_one_found(mirror: Mirror):

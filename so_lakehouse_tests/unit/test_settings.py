@@ -34,3 +34,15 @@ def test_what_cannot_be_read_is_refused_with_the_name_of_its_variable(variable, 
 def test_the_page_of_settings_is_current():
     page = PROJECT_ROOT / "docs" / "settings.md"
     assert page.read_text() == as_markdown(), "write it anew: see CONTRIBUTING.md"
+
+
+def test_a_folder_is_the_same_one_wherever_a_process_starts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = {"LAKEHOUSE_LAKE": "data/lake", "LAKEHOUSE_MIRROR": "dumps"}
+    settings = Settings.from_environment(given)
+    assert (settings.lake, settings.mirror) == (str(tmp_path / "data" / "lake"), str(tmp_path / "dumps"))
+
+
+def test_an_address_stays_as_it_is():
+    settings = Settings.from_environment({"LAKEHOUSE_MIRROR": "https://example.org/dumps/"})
+    assert settings.mirror == "https://example.org/dumps/"
