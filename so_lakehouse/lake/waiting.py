@@ -50,13 +50,15 @@ class WaitingDump:
 def eligible_dumps(lake: Lake, table: str, site: str) -> tuple[list[BronzeManifest], list[Ignored]]:
     """A table's dumps that passed every gate, in the order of (cut, revision), and those that did not.
 
-    A dump counts only as a whole: where any table of the same (site, quarter, bytes) failed a blocking check, none of
-    its tables is read, so that tables of one cut stay together.
+    A dump counts only as a whole: where any table of the same (site, quarter, bytes) failed a blocking check or has not
+    been read yet, none of its tables is taken in, so that tables of one cut stay together.
     """
     eligible, ignored = [], []
     for manifest in bronze_manifests(lake, table, site):
         if not manifest.present:
             reason = f"{manifest.release} has no {table}: the rows that silver holds stay"
+        elif unread := _unread(lake, manifest):
+            reason = f"not read as a whole: bronze has another dump of {', '.join(unread)} or none; read all its tables"
         elif failed := _failed_checks(lake, manifest):
             reason = f"blocked by checks of bronze: {', '.join(failed)}"
         else:
@@ -66,12 +68,18 @@ def eligible_dumps(lake: Lake, table: str, site: str) -> tuple[list[BronzeManife
     return eligible, ignored
 
 
+def _unread(lake: Lake, manifest: BronzeManifest) -> list[str]:
+    """Tables of which bronze does not hold the same bytes: their reading was killed, or not asked for."""
+    others = {table: BronzeManifest.load(lake, table, manifest.quarter, manifest.site) for table in TABLES}
+    return [table for table, other in others.items() if other is None or other.raw_version != manifest.raw_version]
+
+
 def _failed_checks(lake: Lake, manifest: BronzeManifest) -> list[str]:
     """Blocking checks that failed in any table of this dump, as `table.check`."""
     failed = []
     for table in TABLES:
         other = BronzeManifest.load(lake, table, manifest.quarter, manifest.site)
-        if other is not None and other.raw_version == manifest.raw_version:
+        if other is not None:
             failed += [f"{table}.{check.name}" for check in other.checks if check.blocking and not check.passed]
     return failed
 
