@@ -13,8 +13,8 @@
 {% macro changes() %}{{ this.identifier }}_changes{% endmacro %}
 
 {#
-  For models of (site, month). Notes (site, month, since, until, load_id): the months in which posts changed between
-  watermark and horizon and, without a month, that other tables of the site were loaded. A model built of a fact goes no
+  For models of (site, month). Notes (site, month, since, until, load_id): the months in which posts changed between the
+  watermark and the load that this run takes in and, without a month, that other tables of the site were loaded. A model built of a fact goes no
   further than that `parent` did, and also notes the months whose end the data now reaches: they close, no row changed.
 #}
 {% macro note_changed_months(parent=none) %}
@@ -31,7 +31,9 @@
     {%- if is_partial() %}
     left join core.watermark as seen on seen.model = '{{ this.identifier }}' and seen.site = changed.site
     {%- endif %}
-    where changed.load_id <= {{ 'parent.load_id' if parent else '(select load_id from core.horizon)' }}
+    where changed.load_id <= {% if parent %}parent.load_id{% else %}(
+        select max(taken.load_id) from intermediate.int_load_status as taken where taken.site = changed.site
+    ){% endif %}
       {%- if is_partial() %} and changed.load_id > coalesce(seen.load_id, -1) {%- endif %}
     {%- if is_partial() and parent %}
     union all

@@ -2,8 +2,8 @@
   What each incremental model has seen of the loads, and by which definition its table was built.
 
   `core.watermark` is kept by site because loads of different sites may become visible in any order: one highest number
-  would skip a load that was still open when a later one committed. `core.horizon` is the newest load of this run, noted
-  before its first model starts, so that all models take in the same loads; what commits later comes next time.
+  would skip a load that was still open when a later one committed. Up to where a run goes is in `int_load_status`, its
+  first model: all models take in the loads that it names; what commits later comes next time.
 #}
 
 {% macro begin_run() %}
@@ -18,21 +18,7 @@
   );
   comment on table core.watermark is
     'Last load of each site that each incremental model has seen, the days its data reached, and how it was built.';
-  create table if not exists core.horizon (load_id bigint not null);
-  comment on table core.horizon is 'The newest load that the last run of dbt was to take in.';
-  {%- if execute and flags.WHICH in ('build', 'run') %}
-  delete from core.horizon;
-  insert into core.horizon select coalesce({{ newest_load() }}, max(load_id), 0) from lake.changed;
-  {%- endif %}
 {% endmacro %}
-
-{#
-  The newest load that this run may take in: the variable `load_id` or, because another value of a variable makes dbt
-  parse the whole project again, the environment's SO_LAKEHOUSE_LOAD_ID; null where neither is given.
-#}
-{% macro newest_load() -%}
-  {{ var('load_id', env_var('SO_LAKEHOUSE_LOAD_ID', '')) or 'null' }}
-{%- endmacro %}
 
 {# Post-hook of every incremental model, in the transaction that wrote its rows. #}
 {% macro move_watermark() %}

@@ -1,12 +1,13 @@
--- Every incremental model has seen every load up to the run's horizon, of every site.
+-- Every incremental model has seen every load that the run was to take in, of every site.
 {{ config(meta={'dagster': {'ref': {'name': 'top_tags'}}}) }}
 
 with due as (
 
     select changed.site, max(changed.load_id) as load_id
-    from {{ source('lake', 'load_status') }} as status
-    inner join lake.changed as changed on changed.site = status.site
-    where changed.load_id <= (select load_id from core.horizon)
+    from lake.changed as changed
+    where changed.load_id <= (
+        select max(taken.load_id) from {{ ref('int_load_status') }} as taken where taken.site = changed.site
+    )
     group by changed.site
 
 ),

@@ -130,25 +130,43 @@ def test_only_changed_months_and_sites_are_rewritten(warehouse: DbtWarehouse) ->
     assert {site for site, _ in rewritten("marts_build.activity_month")} == {"beer"}
 
 
-def test_a_load_that_commits_while_dbt_runs_comes_with_the_next_run(
-    warehouse: DbtWarehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_load_that_commits_while_dbt_runs_comes_with_the_next_run_its_days_too(warehouse: DbtWarehouse) -> None:
     beer = brewery("beer")
     first = warehouse.load(beer)
     warehouse.build()
-    beer.edit(6, score=7)
-    second = warehouse.load(beer)
+    questions = "select month, is_complete, questions from marts_build.activity_month where month > '2020-02-01'"
+    march = (date(2020, 3, 1), True, 1)
+    assert warehouse.query(questions) == [march]
 
-    # The run was started when `first` was the newest; what came later is neither taken as seen nor held against it.
-    monkeypatch.setenv("SO_LAKEHOUSE_LOAD_ID", str(first))
-    assert set(warehouse.build().values()) <= FINE
+    assert warehouse.dbt("run", "--select", "int_load_status") == {"int_load_status": "success"}
+    beer.edit(6, score=7)
+    beer.add(Post(9, "2020-04-10T10:00:00Z", owner=1, tags=("hops",)))
+    beer.complete_to = "2020-05-31T23:59:59.999999Z"
+    second = warehouse.load(beer)
+    assert set(warehouse.build("--exclude", "int_load_status").values()) <= FINE
     assert warehouse.query("select score from core.fct_question where question_id = 6") == [(0,)]
+    assert warehouse.query(questions) == [march], "no month without its questions is said to be complete"
+    reached = "select distinct complete_to::date from marts_build.load_status"
+    assert warehouse.query(reached) == [(date(2020, 3, 31),)]
     assert warehouse.query("select distinct load_id from core.watermark") == [(first,)]
 
-    monkeypatch.setenv("SO_LAKEHOUSE_LOAD_ID", str(second))
     assert set(warehouse.build().values()) <= FINE
     assert warehouse.query("select score from core.fct_question where question_id = 6") == [(7,)]
+    assert sorted(warehouse.query(questions)) == [march, (date(2020, 4, 1), True, 1), (date(2020, 5, 1), True, 0)]
+    assert warehouse.query(reached) == [(date(2020, 5, 31),)]
     assert warehouse.query("select distinct load_id from core.watermark") == [(second,)]
+
+
+def test_a_site_that_arrives_while_dbt_runs_comes_whole_with_the_next_run(warehouse: DbtWarehouse) -> None:
+    warehouse.load(brewery("beer"))
+    warehouse.dbt("run", "--select", "+int_load_status")
+    warehouse.load(brewery("ai"))
+    assert set(warehouse.build("--exclude", "int_load_status").values()) <= FINE
+    sites = "select distinct site from marts_build.activity_month order by 1"
+    assert warehouse.query(sites) == [("beer",)]
+    assert set(warehouse.build().values()) <= FINE
+    assert warehouse.query(sites) == [("ai",), ("beer",)]
+    assert_equals_full_refresh(warehouse)
 
 
 def test_more_complete_data_closes_months_without_a_changed_row(warehouse: DbtWarehouse) -> None:

@@ -6,6 +6,7 @@
     post_hook="{{ move_watermark() }}",
 ) }}
 
+-- depends_on: {{ ref('int_load_status') }} (read by the pre-hook)
 with answers as (
 
     select answer.*

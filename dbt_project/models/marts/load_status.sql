@@ -1,6 +1,6 @@
 with load_status as (
 
-    select * from {{ ref('stg_load_status') }}
+    select * from {{ ref('int_load_status') }}
 
 ),
 
