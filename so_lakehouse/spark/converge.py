@@ -21,8 +21,8 @@ from so_lakehouse.lake import gates, ledger, lock, paths, silver_tables, tombsto
 from so_lakehouse.lake.gates import TableGate
 from so_lakehouse.lake.ledger import Ledger, LedgerRow
 from so_lakehouse.lake.manifests import CheckOutcome, bronze_manifests
-from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.silver_tables import DeltaTable
+from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.lake.waiting import Ignored
 from so_lakehouse.progress import Progress, silent
@@ -32,12 +32,12 @@ from so_lakehouse.settings import Settings
 from so_lakehouse.spark import read, write
 from so_lakehouse.spark.cascade import DEPENDENTS, Posts, posts_after
 from so_lakehouse.spark.measure import measured
-from so_lakehouse.spark.moments import moment
 from so_lakehouse.spark.migrate import bring_up
+from so_lakehouse.spark.moments import moment
 from so_lakehouse.spark.overlay import NOT_RETURNED
 from so_lakehouse.spark.plan import plan_table, scope
-from so_lakehouse.spark.session import fit_to_rows, own_session
 from so_lakehouse.spark.rebuild import require_evidence
+from so_lakehouse.spark.session import fit_to_rows, own_session
 from so_lakehouse.spark.settle import TablePlan
 
 # Small commits wait for the driver and the disk, not for cores; more at once than this gained nothing.
@@ -69,8 +69,8 @@ def converge(
     tables: Sequence[str],
     settings: Settings,
     progress: Progress = silent,
-) -> dict[str, Converged]:
     rebuild: bool = False,
+) -> dict[str, Converged]:
     """Takes in what bronze holds and silver does not, for these tables of one site; returns what became of each.
 
     `rebuild`: takes in all that bronze holds, as after a change of the rules. Raises `CheckFailed` where a dump would
@@ -102,10 +102,10 @@ def _converge(
     rebuild: bool,
 ) -> dict[str, Converged]:
     known = ledger.load(lake, site, {*names, "posts"})
-    attempt = uuid4().hex
     # What a crash left out, before a commit of this run can make Delta forget the one that carries it.
     write.record(spark, lake, known.unrecorded)
     seen = known.by_other_rules(names) if rebuild else known
+    attempt = uuid4().hex
     try:
         plans = _planned(spark, lake, site, names, seen, settings, attempt, progress)
         _write(spark, lake, site, plans, progress)
@@ -218,9 +218,7 @@ def _rows(after: Ledger, table: str) -> int:
 
 
 def _data_version(after: Ledger, table: str) -> str:
-    """Moves exactly when rows of the site do: compaction and other sites' commits leave it."""
-    changed = after.last_change(table)
-    return f"{table}@{'none' if changed is None else changed}"
+    return gates.data_version(table, after.last_change(table))
 
 
 def _complete_to(after: Ledger, table: str) -> datetime | None:
@@ -240,7 +238,8 @@ def _checked(
             return None
         version = _data_version(after, name)
         if name in last and last[name].data_version == version:
-            return replace(last[name], complete_to=_complete_to(after, name))
+            # Other sites, maintenance, a migration, a dump that changed nothing: the same rows.
+            return replace(last[name], version=delta.version(), complete_to=_complete_to(after, name))
         table = schema.table(name)
         found = measured(spark, lake, table, site, _rows(after, name))
         case = Case(table, site, found, tuple(after.of(name)), last.get(name))
