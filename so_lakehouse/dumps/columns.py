@@ -91,6 +91,11 @@ class TextColumn:
         """Bytes of text in the first `rows` rows."""
         return int(self.offsets[rows]) if rows else 0
 
+    def clear(self) -> None:
+        """Gives back what a long text made it grow by."""
+        if self.bytes.size > 2 * _FIRST_BYTES:
+            self.bytes = np.empty(_FIRST_BYTES, np.uint8)
+
     def array(self, rows: int) -> pa.Array:
         validity, nulls = _validity(self.present[:rows])
         values = buffer(self.bytes[: self.used(rows)])

@@ -14,10 +14,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from so_lakehouse.dumps.kernel.units import utf16_units
+from so_lakehouse.dumps.kernel.units import utf16_units, utf16_units_to
+from so_lakehouse.errors import BadInput
 
 ReadInto = Callable[[memoryview], int]
 _PIECE = 1 << 18
+_UTF32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff", b"<\0\0\0", b"\0\0\0<")
 
 # (first bytes of the file, encoding, bytes of the mark). The last two have no mark but can only be `<?` or `<` + a
 # letter in UTF-16.
@@ -54,6 +56,10 @@ class Utf8:
         """Bytes of the file that became `data[at:stop]`."""
         return stop - at
 
+    def widths(self, data: np.ndarray, at: int, stops: np.ndarray) -> np.ndarray:
+        """`width` up to each of these positions, which rise."""
+        return stops - at
+
     def raw(self, text: bytes) -> bytes:
         """The bytes of the file that became this text."""
         return text
@@ -84,17 +90,27 @@ class Utf16(Utf8):
     def width(self, data: np.ndarray, at: int, stop: int) -> int:
         return 2 * int(utf16_units(data, at, stop))
 
+    def widths(self, data: np.ndarray, at: int, stops: np.ndarray) -> np.ndarray:
+        units = np.empty(stops.size, np.int64)
+        utf16_units_to(data, at, stops, units)
+        return 2 * units
+
     def raw(self, text: bytes) -> bytes:
         return text.decode("utf-8", "surrogatepass").encode(self.name, "surrogatepass")
 
 
-def sniff(read: ReadInto) -> Utf8 | Utf16:
-    """The file as UTF-8, whatever its encoding. Reads the first four bytes (fewer where there are fewer)."""
+def sniff(read: ReadInto, where: str) -> Utf8 | Utf16:
+    """The file as UTF-8. Reads the first four bytes (fewer where there are fewer); raises `BadInput` for UTF-32."""
     room = memoryview(bytearray(4))
     have = 0
     while have < len(room) and (count := read(room[have:])):
         have += count
     first = bytes(room[:have])
+    if first in _UTF32:
+        raise BadInput(
+            f"{where}: the file is UTF-32; UTF-8 and UTF-16 can be read. Nothing was published. Wait for the release's "
+            "re-issue, or convert the file to UTF-8 and pack it again."
+        )
     for sign, name, mark in _SIGNS:
         if first.startswith(sign):
             return Utf8(read, first, mark) if name == "utf-8" else Utf16(read, first, mark, name)

@@ -32,6 +32,7 @@ REASONS: dict[int, tuple[str, str]] = {
 
 _SHOWN = 80  # bytes of a value or of its surroundings that a detail shows
 _ATTRIBUTE = re.compile(rb"""[ \t\r\n]+([^\s=<>/"'&]+)[ \t\r\n]*=[ \t\r\n]*(?:"([^"<]*)"|'([^'<]*)')(?=[ \t\r\n/>])""")
+_OPENING = re.compile(rb"<row[ \t\r\n/>]")
 _INTEGER = re.compile(rb"-?[0-9]{1,19}")
 
 
@@ -62,9 +63,10 @@ def value_detail(code: int, attribute: str, value: bytes) -> str:
 def readable_key(raw: bytes) -> int | None:
     """The row's Id if it stands, once and whole, before anything that cannot be read; None otherwise.
 
-    A wrong key would protect the wrong row from deletion, so nothing is guessed.
+    A wrong key would protect the wrong row from deletion, so nothing is guessed. Where a second row opens in what
+    cannot be read, one key would not protect both.
     """
-    if not raw.startswith(b"<row"):
+    if not raw.startswith(b"<row") or len(_OPENING.findall(raw)) > 1:
         return None
     found: list[bytes] = []
     at = 4

@@ -10,6 +10,7 @@ refused.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from so_lakehouse.errors import BadInput
@@ -22,7 +23,7 @@ _PIECE = re.compile(rb"[ \t\r\n]+|<\?.*?\?>|<!--.*?-->", re.DOTALL)
 _ROOT = re.compile(
     rb"""<([A-Za-z_][\w.-]*)((?:[ \t\r\n]+[\w:.-]+[ \t\r\n]*=[ \t\r\n]*(?:"[^"<]*"|'[^'<]*'))*)[ \t\r\n]*(/?)>"""
 )
-_DECLARED = re.compile(rb"""<\?xml\b[^>]*?\bencoding\s*=\s*["']([\w.:-]+)["']""")
+_DECLARED = re.compile(rb"""<\?xml\b[^>]*?\bencoding\s*=\s*["']([\w.:-]{1,40})["']""")
 _REFUSED = re.compile(rb"<!\s*(DOCTYPE|ENTITY)\b", re.IGNORECASE)
 
 
@@ -43,24 +44,24 @@ def end_of_pieces(text: bytes, at: int) -> int:
     return at
 
 
-def read_prolog(text: bytes, expected: str, where: str, is_all: bool) -> Root | None:
+def read_prolog(text: bytes, expected: str, where: str, is_all: bool, byte_of: Callable[[int], int]) -> Root | None:
     """The root's opening tag, or None where more bytes are needed. `is_all`: the file has no more.
 
-    Raises `BadInput` for a document type, for another root than `expected` and for what is no XML.
+    Raises `BadInput` for a document type, for another root than `expected` and for what is no XML. `byte_of` tells
+    where in the file a byte of the text stands.
     """
     at = end_of_pieces(text, 0)
     refuse_document_type(text[at : at + 20], where)
     match = _ROOT.match(text, at)
     if match is None:
+        rest = text[at:]
         if is_all and not text.strip():
             raise BadInput(f"{where}: the file is empty. {NOTHING}")
-        if is_all:
+        if is_all and (not rest or (rest.startswith(b"<") and b">" not in rest)):
             raise BadInput(f"{where}: the file ends before its root, <{expected}>, is opened. {NOTHING}")
-        if len(text) >= MAX_PROLOG_BYTES or (not text.startswith(b"<", at) and at < len(text)):
-            shown = text[at : at + 40].decode("utf-8", "backslashreplace")
-            raise BadInput(
-                f"{where}: at byte {at} <{expected}> should be opened, but there stands {shown!r}. {NOTHING}"
-            )
+        if is_all or len(text) >= MAX_PROLOG_BYTES or (rest and not rest.startswith(b"<")):
+            stands = f"there stands {_shown(rest)}" if rest else "nothing but comments and space came before it"
+            raise BadInput(f"{where}: at byte {byte_of(at):,} <{expected}> should be opened, but {stands}. {NOTHING}")
         return None
     if match[1].decode("latin-1").lower() != expected:
         raise BadInput(
@@ -70,6 +71,10 @@ def read_prolog(text: bytes, expected: str, where: str, is_all: bool) -> Root | 
     return Root(match[1], match.end(), match[3] == b"/", declared[1].decode("latin-1").lower() if declared else "")
 
 
+def _shown(text: bytes) -> str:
+    return repr(text[:40].decode("utf-8", "backslashreplace"))
+
+
 def refuse_document_type(text: bytes, where: str) -> None:
     """Raises `BadInput` where the text begins with a document type or an entity's definition."""
     if found := _REFUSED.match(text):
@@ -77,15 +82,13 @@ def refuse_document_type(text: bytes, where: str) -> None:
         raise BadInput(f"{where}: holds <!{word}, which no dump has and which could read other files. {NOTHING}")
 
 
-def check_epilog(text: bytes, root: bytes, where: str) -> None:
-    """Raises `BadInput` for anything but white space and comments after the root."""
-    at = end_of_pieces(text, 0)
-    refuse_document_type(text[at:], where)
-    if at < len(text):
-        shown = text[at : at + 40].decode("utf-8", "backslashreplace")
-        raise BadInput(
-            f"{where}: {shown!r} stands after </{root.decode('latin-1')}>, where the file should end. {NOTHING}"
-        )
+def after_the_end(text: bytes, root: bytes, where: str, byte: int) -> BadInput:
+    """The error for anything but white space and comments after the root; `text` begins with it, at `byte`."""
+    refuse_document_type(text, where)
+    name = root.decode("latin-1")
+    return BadInput(
+        f"{where}: at byte {byte:,}, after </{name}>, the file should end, but there stands {_shown(text)}. {NOTHING}"
+    )
 
 
 def ends_early(where: str, root: bytes, byte: int) -> BadInput:

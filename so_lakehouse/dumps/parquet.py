@@ -25,6 +25,7 @@ _REPEATED_TEXT = frozenset({"ContentLicense", "Name", "Tags"})
 _DELTA = (Type.BIGINT, Type.TIMESTAMP, Type.INTEGER)  # neighbours differ little: keys and dates nearly rise
 
 _REFUSED_BYTES_AT_ONCE = 8 << 20
+_REFUSED_ROWS_AT_ONCE = 1 << 14  # a short row costs more around its bytes than in them
 
 
 def writer_options(table: Table) -> dict[str, Any]:
@@ -133,7 +134,7 @@ class QuarantineWriter:
     def put(self, row: Refused) -> None:
         self._rows.append(row)
         self._bytes += len(row.raw)
-        if self._bytes >= _REFUSED_BYTES_AT_ONCE:
+        if self._bytes >= _REFUSED_BYTES_AT_ONCE or len(self._rows) >= _REFUSED_ROWS_AT_ONCE:
             self._flush()
 
     def _flush(self) -> None:

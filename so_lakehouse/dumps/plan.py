@@ -95,7 +95,7 @@ def _inventories(lake: Lake, raw: RawManifest, settings: Settings, scratch: Path
         )
         for name in paths:
             _fetch(lake, paths[name], scratch / Path(name).name)
-    for name in volumes(list(paths)):
+    for name in volumes(list(paths), raw.site):
         where = f"{raw.site}: {name}"
         local = Path(lake.path(paths[name])) if lake.is_local else scratch / Path(name).name
         if not local.exists():

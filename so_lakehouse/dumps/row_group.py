@@ -30,6 +30,15 @@ class Block:
     offsets: np.ndarray  # of each row, in the unpacked member
     extras: np.ndarray  # (row, name from, name to, value from, value to), by row
 
+    def attribute(self, table: Table, row: int, number: int) -> tuple[str, bytes]:
+        """(name, value as it is spelled) of what a fault of `RowGroup.append` names by this number."""
+        if number < len(table.columns):
+            name, positions = table.columns[number].name, (self.starts[number, row], self.ends[number, row])
+        else:
+            first, last, *positions = self.extras[number - len(table.columns), 1:].tolist()
+            name = self.data[first:last].tobytes().decode("utf-8", "backslashreplace")
+        return name, self.data[slice(*positions)].tobytes()
+
     def without(self, refused: np.ndarray) -> Block:
         """The block without the rows whose flag is set."""
         keep = ~refused
@@ -47,7 +56,10 @@ class Block:
 
 
 class ExtraColumn:
-    """`_extra`: the attributes that the schema does not know, as a map per row; null where a row has none."""
+    """`_extra`: the attributes that the schema does not know, as a map per row; null where a row has none.
+
+    `number` is the first that is no column's: a fault of a block's k-th entry is noted as `number` + k.
+    """
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -71,8 +83,17 @@ class ExtraColumn:
         wrong = np.flatnonzero(by_entry[:, 0])
         for entry in wrong:
             if faults[entries[entry, 0], 0] == 0:
-                faults[entries[entry, 0]] = by_entry[entry, 0], self.number
+                faults[entries[entry, 0]] = by_entry[entry, 0], self.number + entry
         return int(wrong.size)
+
+    @property
+    def text_bytes(self) -> int:
+        return self.keys.used(self.entries) + self.values.used(self.entries)
+
+    def clear(self) -> None:
+        self.entries = 0
+        self.keys.clear()
+        self.values.clear()
 
     def names(self) -> dict[str, int]:
         """How often each unknown attribute stands in the row group."""
@@ -96,12 +117,16 @@ class RowGroup:
     def __init__(self, table: Table) -> None:
         self.schema = bronze_schema(table)
         self.columns: list[Any] = [column_for(number, column.type) for number, column in enumerate(table.columns)]
+        self.texts = [column for column in self.columns if isinstance(column, TextColumn)]
         self.extra = ExtraColumn(len(self.columns))
         self.offsets = np.empty(FIRST_ROWS, np.int64)
         self.rows = 0
 
     def append(self, block: Block) -> np.ndarray | None:
-        """Takes the block's rows in, or none of them and returns their faults (code, column; code 0 is no fault)."""
+        """Takes the block's rows in, or none of them and returns their faults: (code, number) of each row.
+
+        Code 0 is no fault; `Block.attribute` tells what the number means.
+        """
         faults = np.zeros((block.count, 2), np.int64)
         found = 0
         for number, column in enumerate(self.columns):
@@ -121,7 +146,8 @@ class RowGroup:
 
     @property
     def text_bytes(self) -> int:
-        return sum(column.used(self.rows) for column in self.columns if isinstance(column, TextColumn))
+        """Bytes of text in all columns, those unknown to the schema too."""
+        return self.extra.text_bytes + sum(column.used(self.rows) for column in self.texts)
 
     def batch(self) -> pa.RecordBatch:
         arrays = [column.array(self.rows) for column in self.columns]
@@ -129,4 +155,7 @@ class RowGroup:
         return pa.RecordBatch.from_arrays([*arrays, self.extra.array(self.rows), offsets], schema=self.schema)
 
     def clear(self) -> None:
-        self.rows = self.extra.entries = 0
+        self.rows = 0
+        self.extra.clear()
+        for column in self.texts:
+            column.clear()

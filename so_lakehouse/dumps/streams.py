@@ -10,8 +10,9 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from so_lakehouse.dumps.archive import Member
@@ -71,7 +72,7 @@ def read_streams(
         try:
             errors = [error for future in futures if (error := future.exception()) is not None]
         except BaseException:  # interrupted while waiting
-            reading.stop()
+            reading.interrupt()
             raise
     for error in errors:
         if not isinstance(error, Stopped):
@@ -90,17 +91,37 @@ class _Reading:
         self.done: dict[str, TableRead] = {}
         self._unpacked = self._told = 0
         self._lock = threading.Lock()
+        self._running: set[Unpacking] = set()
         self._stop = threading.Event()
 
     def stop(self) -> None:
         """Makes every stream end at its next read."""
         self._stop.set()
 
+    def interrupt(self) -> None:
+        """Makes every stream end now, even one that waits for 7zz or only verifies its archive."""
+        self.stop()
+        with self._lock:
+            for process in self._running:
+                process.kill()
+
+    @contextmanager
+    def _unpacking(self, stream: Stream) -> Iterator[Unpacking]:
+        """A process that `interrupt` can reach as long as it lives."""
+        with unpacking(stream.path, stream.members, stream.where, self.threads) as process:
+            with self._lock:
+                self._running.add(process)
+            try:
+                yield process
+            finally:
+                with self._lock:
+                    self._running.remove(process)
+
     def stream(self, stream: Stream) -> None:
         """Reads the members of one stream; the end of a table is still being written while the next one is read."""
         writing: deque[_Member] = deque()
         try:
-            with unpacking(stream.path, stream.members, stream.where, self.threads) as process:
+            with self._unpacking(stream) as process:
                 for member in stream.members:
                     writing.append(_Member(self, member, stream.where))
                     writing[-1].read(process)

@@ -1,8 +1,7 @@
 """One unpacked member of a dump, from its first byte to its last: row groups and refused rows.
 
-Belongs here: blocks of bytes, what is carried from one to the next, and the count that proves that no row was lost.
-Does not belong here: the grammar (`kernel/rows.py`, `framing.py`), where bytes come from (`unpack.py`) and go to
-(`parquet.py`).
+Belongs here: the order of reading, refused rows, and the count that proves that no row was lost. Does not belong here:
+blocks of bytes (`window.py`), the grammar (`kernel/rows.py`, `framing.py`), where rows go to (`parquet.py`).
 """
 
 from __future__ import annotations
@@ -12,22 +11,22 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from so_lakehouse.dumps import framing
-from so_lakehouse.dumps.encoding import ReadInto, sniff
+from so_lakehouse.dumps.encoding import ReadInto
 from so_lakehouse.dumps.faults import REASONS, Refused, readable_key, spelling_detail, value_detail
 from so_lakehouse.dumps.kernel import codes
-from so_lakehouse.dumps.kernel.bytes import PADDING
 from so_lakehouse.dumps.kernel.grammar import count_rows, next_row
 from so_lakehouse.dumps.kernel.rows import read_rows
 from so_lakehouse.dumps.kernel_tables import KernelTables
 from so_lakehouse.dumps.row_group import Block, RowGroup
 from so_lakehouse.dumps.tally import Tally
+from so_lakehouse.dumps.window import Window
 from so_lakehouse.errors import BadInput
 from so_lakehouse.schema import Table
 
 BLOCK_BYTES = 2 << 20  # what stage 1 leaves in the processor's cache stage 2 finds there
-MAX_ROW_BYTES = 1 << 28  # a row is held in memory whole; the publisher's largest have some 100 kB
 ROW_GROUP_TEXT_BYTES = 32 << 20
 ROW_GROUP_ROWS = 1 << 19
+_SHORT_MARKUP_BYTES = 1 << 12  # what a comment or a closing tag hardly ever exceeds
 
 _SMALLEST_ROW = 48  # bytes; only decides how many rows a block's tables hold before it is read in two steps
 
@@ -45,11 +44,7 @@ class TableReader:
     ) -> None:
         self.table, self.where, self.tally = table, where, Tally()
         self._refuse = refuse
-        self._source = sniff(read)
-        self._buffer = np.zeros(block_bytes + PADDING, np.uint8)
-        self._at = self._end = 0  # what of the buffer is still to be read
-        self._byte = self._source.mark  # where in the file `_at` is
-        self._is_all = False
+        self._window = Window(read, where, block_bytes)
         self._root = b""
         self._aside: list[Refused] = []
         self._tables = KernelTables(table, max(block_bytes // _SMALLEST_ROW, 16))
@@ -63,7 +58,7 @@ class TableReader:
             yield from self._row_groups(empty)
         except UnicodeDecodeError as error:
             raise BadInput(
-                f"{self.where}: the file ends inside a character of {self._source.name}. {framing.NOTHING}"
+                f"{self.where}: the file ends inside a character of {self._window.encoding}. {framing.NOTHING}"
             ) from error
 
     def _row_groups(self, empty: Callable[[], RowGroup]) -> Iterator[RowGroup]:
@@ -86,89 +81,66 @@ class TableReader:
         self.tally.count_unknown(group.extra.names())
         return group
 
-    # --- bytes
-    # -----------------------------------------------------------------------------------------------------------
-
-    def _advance(self, stop: int) -> None:
-        self._byte += self._source.width(self._buffer, self._at, stop)
-        self._at = stop
-
-    def _fill(self) -> None:
-        """Moves what is unread to the front and fills the rest; a buffer that is mostly unread doubles first."""
-        unread = self._end - self._at
-        room = self._buffer.size - PADDING
-        if unread > MAX_ROW_BYTES:
-            raise BadInput(
-                f"{self.where}: the row at byte {self._byte:,} has more than {MAX_ROW_BYTES:,} bytes, or its quote is "
-                f"never closed. {framing.NOTHING}"
-            )
-        target = self._buffer if unread * 2 <= room else np.zeros(room * 2 + PADDING, np.uint8)
-        target[:unread] = self._buffer[self._at : self._end]
-        self._buffer, self._at, self._end = target, 0, unread
-        view = self._buffer.data[: self._buffer.size - PADDING]
-        while self._end < len(view):
-            count = self._source.readinto(view[self._end :])
-            if not count:
-                self._is_all = True
-                return
-            self._end += count
-
     def _need_more(self) -> None:
         """Reads on, or raises `BadInput` where the file has no more."""
-        if self._is_all:
-            raise framing.ends_early(
-                self.where, self._root, self._byte + self._source.width(self._buffer, self._at, self._end)
-            )
-        self._fill()
-
-    def _text(self, size: int) -> bytes:
-        return self._buffer[self._at : min(self._at + size, self._end)].tobytes()
+        window = self._window
+        if window.is_all:
+            raise framing.ends_early(self.where, self._root, window.byte_of(window.end))
+        window.fill()
 
     # --- around the rows
-    # -------------------------------------------------------------------------------------------------
 
     def _open_root(self) -> framing.Root:
-        root = None
+        window, root = self._window, None
         while root is None:
-            self._fill()
-            text = self._text(framing.MAX_PROLOG_BYTES)
-            root = framing.read_prolog(text, self.table.root, self.where, self._is_all)
-        self._advance(self._at + root.end)
+            window.fill()
+            text = window.text(framing.MAX_PROLOG_BYTES)
+            is_all = window.is_all and window.unread == len(text)
+            root = framing.read_prolog(text, self.table.root, self.where, is_all, window.byte_of)
+        window.advance(window.at + root.end)
         self._root = root.name
-        name = self._source.name
+        name = window.encoding
         differs = root.declared.replace("_", "-") not in ("", name, name.removesuffix("-le").removesuffix("-be"))
         self.tally.encoding = f"{name} (declared {root.declared})" if differs else name
         return root
 
     def _pass_markup(self) -> bool:
         """Passes the comment, instruction or closing tag that stands here; True where it closes the root."""
+        window, size = self._window, _SHORT_MARKUP_BYTES
         while True:
-            text = self._text(framing.MAX_PROLOG_BYTES)
-            framing.refuse_document_type(text, f"{self.where} at byte {self._byte:,}")
+            text = window.text(size)
+            framing.refuse_document_type(text, f"{self.where} at byte {window.byte:,}")
             found = framing.markup(text, self._root)
             if found is not None:
                 break
-            if len(text) >= framing.MAX_PROLOG_BYTES:
-                raise BadInput(f"{self.where}: a comment at byte {self._byte:,} never ends. {framing.NOTHING}")
-            self._need_more()
+            if len(text) < min(window.unread, framing.MAX_PROLOG_BYTES):
+                size = framing.MAX_PROLOG_BYTES
+            elif len(text) < framing.MAX_PROLOG_BYTES:
+                self._need_more()
+            else:
+                raise BadInput(f"{self.where}: a comment at byte {window.byte:,} never ends. {framing.NOTHING}")
         if found.length:
-            self._advance(self._at + found.length)
+            window.advance(window.at + found.length)
             return found.closes_root
-        while (stop := next_row(self._buffer, self._at, self._end, self._tables.root(self._root))) < 0:
+        while (stop := next_row(window.data, window.at, window.end, self._tables.root(self._root))) < 0:
             self._need_more()
         self.tally.rows_in_file += 1
-        self._refuse_spelling(self._at, stop, codes.NOT_A_ROW, self._at)
+        self._refuse_spelling(window.at, stop, codes.NOT_A_ROW, window.at)
         self._give_aside()
-        self._advance(stop)
+        window.advance(stop)
         return False
 
     def _close(self) -> None:
-        """Reads the file to its end, which must hold nothing more."""
-        while not self._is_all:
-            if self._end - self._at > framing.MAX_PROLOG_BYTES:
-                break
-            self._fill()
-        framing.check_epilog(self._text(framing.MAX_PROLOG_BYTES + 1), self._root, self.where)
+        """Reads the file to its end, which must hold nothing more than white space and comments."""
+        window = self._window
+        while window.unread or not window.is_all:
+            if window.unread < framing.MAX_PROLOG_BYTES and not window.is_all:
+                window.fill()
+            text = window.text(framing.MAX_PROLOG_BYTES)
+            passed = framing.end_of_pieces(text, 0)
+            if text and not passed and (window.is_all or len(text) >= framing.MAX_PROLOG_BYTES):
+                raise framing.after_the_end(text, self._root, self.where, window.byte)
+            window.advance(window.at + passed)
         tally = self.tally
         if tally.rows_in_file != tally.rows + tally.refused:
             raise AssertionError(
@@ -177,44 +149,25 @@ class TableReader:
             )
 
     # --- rows
-    # ------------------------------------------------------------------------------------------------------------
 
     def _read_block(self, group: RowGroup) -> int:
-        """Reads what rows the buffer holds into the group; returns why the kernel stopped."""
-        tables, begin = self._tables, self._at
+        """Reads what rows the window holds into the group; returns why the kernel stopped."""
+        tables, window, begin = self._tables, self._window, self._window.at
         stop, status, rows, extras, faults = read_rows(
-            self._buffer, begin, self._end, tables.root(self._root), tables.names, tables.masks, tables.lengths,
+            window.data, begin, window.end, tables.root(self._root), tables.names, tables.masks, tables.lengths,
             tables.successor, tables.starts, tables.ends, tables.spans, tables.extras, tables.faults,
         )  # fmt: skip
-        counted = int(count_rows(self._buffer, begin, stop))
+        counted = int(count_rows(window.data, begin, stop))
         for first, last, code, position in tables.faults[:faults].tolist():
-            counted += 1 - int(count_rows(self._buffer, first, last))
+            counted += 1 - int(count_rows(window.data, first, last))
             self._refuse_spelling(first, last, code, position)
         self.tally.rows_in_file += counted
         if rows:
-            block = Block(
-                self._buffer,
-                tables.starts,
-                tables.ends,
-                rows,
-                self._offsets(tables.spans[:rows, 0]),
-                tables.extras[:extras],
-            )
-            self._append(group, block)
+            offsets = window.bytes_of(tables.spans[:rows, 0])
+            self._append(group, Block(window.data, tables.starts, tables.ends, rows, offsets, tables.extras[:extras]))
         self._give_aside()
-        self._advance(stop)
+        window.advance(stop)
         return int(status)
-
-    def _offsets(self, positions: np.ndarray) -> np.ndarray:
-        """Where in the file each row begins."""
-        if self._source.name == "utf-8":
-            return positions.astype(np.int64) + (self._byte - self._at)
-        offsets = np.empty(positions.size, np.int64)
-        at, byte = self._at, self._byte
-        for k, position in enumerate(positions.tolist()):
-            byte += self._source.width(self._buffer, at, position)
-            at, offsets[k] = position, byte
-        return offsets
 
     def _append(self, group: RowGroup, block: Block) -> None:
         faults = group.append(block)
@@ -227,27 +180,21 @@ class TableReader:
                 raise AssertionError(f"{self.where}: rows without faults were refused: a defect of the reader.")
         self.tally.rows += block.count
 
-    def _refuse_value(self, block: Block, row: int, code: int, column: int) -> None:
-        columns = self.table.columns
-        if column < len(columns):
-            name = columns[column].name
-            value = self._buffer[block.starts[column, row] : block.ends[column, row]].tobytes()
-        else:
-            name, value = "an attribute unknown to the schema", b""
+    def _refuse_value(self, block: Block, row: int, code: int, number: int) -> None:
+        name, value = block.attribute(self.table, row, number)
         first, last = self._tables.spans[row].tolist()
-        raw = self._buffer[first:last].tobytes()
+        raw = block.data[first:last].tobytes()
         self._put_aside(int(block.offsets[row]), code, value_detail(code, name, value), raw)
 
     def _refuse_spelling(self, first: int, last: int, code: int, position: int) -> None:
-        raw = self._buffer[first:last].tobytes().rstrip(b" \t\r\n")
-        offset = self._byte + self._source.width(self._buffer, self._at, first)
-        self._put_aside(offset, code, spelling_detail(code, raw, position - first), raw)
+        raw = self._window.data[first:last].tobytes().rstrip(b" \t\r\n")
+        self._put_aside(self._window.byte_of(first), code, spelling_detail(code, raw, position - first), raw)
 
     def _put_aside(self, offset: int, code: int, detail: str, raw: bytes) -> None:
         key = readable_key(raw)
         self.tally.refused += 1
         self.tally.refused_without_key += key is None
-        self._aside.append(Refused(offset, REASONS[code][0], detail, key, self._source.raw(raw)))
+        self._aside.append(Refused(offset, REASONS[code][0], detail, key, self._window.raw(raw)))
 
     def _give_aside(self) -> None:
         """Gives on what a block put aside, in the file's order (stage 1 found its faults before stage 2 did)."""

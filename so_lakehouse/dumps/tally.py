@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+MOST_NAMES = 1_000  # unknown attributes told by name; a publisher adds one or two in a decade
+OTHERS = "(other names)"
+_LONGEST_NAME = 128
+
 
 @dataclass
 class Tally:
@@ -21,5 +25,8 @@ class Tally:
     unknown_attributes: dict[str, int] = field(default_factory=dict)
 
     def count_unknown(self, names: dict[str, int]) -> None:
-        for name, times in names.items():
+        for full_name, times in names.items():
+            name = full_name[:_LONGEST_NAME]
+            if name not in self.unknown_attributes and len(self.unknown_attributes) >= MOST_NAMES:
+                name = OTHERS
             self.unknown_attributes[name] = self.unknown_attributes.get(name, 0) + times

@@ -14,14 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from so_lakehouse.dumps.archive import Member, explain, program
-from so_lakehouse.errors import BadInput, Unavailable
-
-# Exit codes of 7-Zip that say nothing about the archive.
-_NOT_THE_ARCHIVES_FAULT = {
-    8: "there is not enough memory for the dictionary of this archive.",
-    255: "it was interrupted.",
-}
+from so_lakehouse.dumps.archive import Member, explain, program, refuse_interruption
+from so_lakehouse.errors import BadInput
 
 PIPE_BYTES = 1 << 20  # Linux gives 64 KiB unasked, and 7zz then waits 16 times as often
 
@@ -90,18 +84,20 @@ class Unpacking:
 
     def _fail(self) -> None:
         code = self._process.wait()
+        refuse_interruption(code, self.where)
         self._messages.seek(0)
         message = self._messages.read().decode("utf-8", "replace")
-        if code < 0 or code in _NOT_THE_ARCHIVES_FAULT:
-            reason = _NOT_THE_ARCHIVES_FAULT.get(code, f"it was killed by signal {-code}; was memory short?")
-            raise Unavailable(f"{self.where}: 7zz did not come to its end: {reason} Nothing was published; run again.")
         raise BadInput(f"{self.where}: {explain(message or f'7zz ended with code {code}')}")
+
+    def kill(self) -> None:
+        """Makes the process end now; whoever reads from it, in another thread, then sees that it did."""
+        if self._process.poll() is None:
+            self._process.kill()
 
     def stop(self) -> None:
         """Ends the process, whatever it is doing."""
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        self.kill()
+        self._process.wait()
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._messages.close()

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from so_lakehouse.dumps import plan
-from so_lakehouse.dumps.archive import inventory
+from so_lakehouse.dumps.archive import inventory, refuse_interruption
 from so_lakehouse.dumps.bronze import read_dump
 from so_lakehouse.dumps.unpack import unpacking
 from so_lakehouse.errors import BadInput, Unavailable
@@ -68,6 +68,23 @@ def test_every_codec_solid_or_not_gives_the_same_rows(
     codec: str, solid: str, lake: Lake, settings: Settings, tmp_path: Path
 ) -> None:
     archive = pack(tmp_path / "beer.stackexchange.com.7z", FILES, f"-m0={codec}", f"-ms={solid}")
+    check_rows(lake, read_dump(lake, landed(lake, archive), list(ROWS), settings))
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        ["-m0=LZMA2:c64k"],
+        ["-m0=Deflate64"],
+        ["-m0=BCJ", "-m1=LZMA"],
+        ["-m0=Delta:4", "-m1=LZMA2"],
+        ["-m0=BCJ2", "-m1=LZMA", "-m2=LZMA", "-m3=LZMA", "-mb0:1", "-mb0s1:2", "-mb0s2:3"],
+    ],
+)
+def test_chunks_and_filters_before_the_codec_make_no_difference(
+    filters: list[str], lake: Lake, settings: Settings, tmp_path: Path
+) -> None:
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", FILES, *filters)
     check_rows(lake, read_dump(lake, landed(lake, archive), list(ROWS), settings))
 
 
@@ -173,17 +190,19 @@ def test_an_encrypted_archive_is_refused(options: list[str], lake: Lake, setting
 def test_names_that_lead_out_of_the_archive_are_refused(
     name: str, lake: Lake, settings: Settings, tmp_path: Path
 ) -> None:
-    archive = pack(tmp_path / "beer.stackexchange.com.7z", {"Posts.xml": POSTS})
-    rename(archive, "Posts.xml", name)
-    assert "leads out of the archive" in refusal(lake, settings, archive)
+    for member in ("Posts.xml", "readme.txt"):
+        archive = pack(tmp_path / "beer.stackexchange.com.7z", FILES | {"readme.txt": b"x"})
+        rename(archive, member, name.replace("Posts.xml", member))
+        assert "leads out of the archive" in refusal(lake, settings, archive)
 
 
 def test_links_are_refused(lake: Lake, settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "links").mkdir()
-    (tmp_path / "links" / "Posts.xml").symlink_to("/etc/passwd")
-    archive = tmp_path / "beer.stackexchange.com.7z"
-    seven_zip("a", "-snl", archive, "Posts.xml", inside=tmp_path / "links")
-    assert "is a link" in refusal(lake, settings, archive)
+    for name in ("Posts.xml", "readme.txt"):
+        (tmp_path / "links" / name).symlink_to("/etc/passwd")
+        archive = tmp_path / f"{name}.7z"
+        seven_zip("a", "-snl", archive, name, inside=tmp_path / "links")
+        assert "is a link" in refusal(lake, settings, archive)
 
 
 def test_two_members_for_one_table_are_refused(lake: Lake, settings: Settings, tmp_path: Path) -> None:
@@ -243,10 +262,49 @@ def test_a_zip_or_tar_under_the_name_of_a_7z_is_refused(lake: Lake, settings: Se
         assert "not a 7z archive" in refusal(lake, settings, archive)
 
 
-def test_a_volume_that_is_missing_is_told(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("missing", "told"), [(0, "lacks its first volume"), (1, "a volume of it is"), (-1, "a volume of it is missing")]
+)
+def test_a_volume_that_is_missing_is_told(
+    missing: int, told: str, lake: Lake, settings: Settings, tmp_path: Path
+) -> None:
     pack(tmp_path / "beer.stackexchange.com.7z", FILES, "-v500b")
     volumes = sorted(tmp_path.glob("beer.stackexchange.com.7z.0*"))
-    assert "a volume of it is missing" in refusal(lake, settings, *volumes[:-1])
+    del volumes[missing]
+    assert told in refusal(lake, settings, *volumes)
+
+
+def test_an_archive_without_any_table_is_refused_and_not_taken_for_missing_tables(
+    lake: Lake, settings: Settings, tmp_path: Path
+) -> None:
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", {"license.txt": b"x", "Posts.xml.bak": POSTS})
+    assert "holds no table of a dump, and no archive of one, in 2 members" in refusal(lake, settings, archive)
+
+
+def test_a_table_of_no_bytes_is_refused(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", FILES | {"Tags.xml": b""})
+    assert "> Tags.xml: the file is empty" in refusal(lake, settings, archive)
+
+
+def test_what_is_wrong_is_told_by_7zip_and_not_by_a_word_in_a_path(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "encrypted")
+    lake = Lake(settings.lake_uri)
+    content = pack(tmp_path / "whole.7z", FILES).read_bytes()
+    archive = tmp_path / "beer.stackexchange.com.7z"
+    archive.write_bytes(content[:-5])
+    assert "is cut off" in refusal(lake, settings, archive)
+
+
+@pytest.mark.parametrize("table", ["Posts.xml", "Tags.xml", "Votes.xml"])
+def test_space_after_a_root_is_passed_and_a_row_behind_it_never_lost(
+    table: str, lake: Lake, settings: Settings, tmp_path: Path
+) -> None:
+    trusted = replace(settings, max_unpack_ratio=10**6)
+    padded = FILES[table] + b" \r\n" * 2_000_000
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", FILES | {table: padded + b"<row Id='9' />"}, "-mx=1")
+    assert f"> {table}: at byte 6," in refusal(lake, trusted, archive)
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", FILES | {table: padded}, "-mx=1")
+    check_rows(lake, read_dump(lake, landed(lake, archive), list(ROWS), trusted))
 
 
 @pytest.mark.parametrize("codec", ["BZip2", "LZMA2", "Copy"])
@@ -292,6 +350,25 @@ def test_every_table_of_the_schema_has_its_file(lake: Lake, settings: Settings, 
     archive = pack(tmp_path / "beer.stackexchange.com.7z", files)
     manifests = read_dump(lake, landed(lake, archive), list(TABLES), settings)
     assert {name: manifest.rows for name, manifest in manifests.items()} == dict.fromkeys(TABLES, 1)
+
+
+def test_a_directory_under_a_tables_name_is_no_way_to_its_rows(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", FILES | {"other.txt": POSTS})
+    rename(archive, "other.txt", "Posts.xml/other.txt")
+    assert "unpacks to more than its headers say" in refusal(lake, settings, archive)
+
+
+def test_a_name_that_looks_like_a_listing_is_refused(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", FILES)
+    rename(archive, "Posts.xml", "a\n\nPath = b/Posts.xml\nSize = 10\nAttributes = A\n\nPath = c/Posts.xml")
+    refusal(lake, settings, archive)
+
+
+@pytest.mark.parametrize("code", [8, 255, -signal.SIGKILL])
+def test_a_listing_that_7zz_could_not_finish_is_no_fault_of_the_archive(code: int) -> None:
+    with pytest.raises(Unavailable, match=r"beer: 7zz did not come to its end: .*Nothing was published; run again"):
+        refuse_interruption(code, "beer")
+    refuse_interruption(2, "beer")
 
 
 def test_a_7zz_that_is_killed_is_no_fault_of_the_archive(tmp_path: Path, settings: Settings) -> None:

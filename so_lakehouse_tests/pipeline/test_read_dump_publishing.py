@@ -203,6 +203,29 @@ def test_when_one_stream_fails_the_others_stop(
         )
     assert told[-1] < len(endless)
     assert files_of(lake) == []
+    assert processes_of_7zip() == []
+
+
+def processes_of_7zip() -> list[int]:
+    """The processes that this one has started and that still live."""
+    children = [pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()]
+    return [int(pid) for pid in children if "7z" in Path(f"/proc/{pid}/comm").read_text()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux tells a process its children")
+def test_an_interruption_ends_a_reading_whose_7zz_does_not_move(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    votes = document(*[b'<row Id="%d" PostId="1" VoteTypeId="2" />' % k for k in range(300_000)], root=b"votes")
+    raw = landed(lake, pack(tmp_path / "beer.7z", {"Votes.xml": votes}, "-m0=Copy"))
+
+    def interrupt(_what: str, _done: int, _total: int | None) -> None:
+        (process,) = processes_of_7zip()
+        os.kill(process, signal.SIGSTOP)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        read_dump(lake, raw, ["votes"], settings, interrupt)
+    assert processes_of_7zip() == []
+    assert files_of(lake) == []
 
 
 def test_progress_is_told_in_unpacked_bytes(lake: Lake, settings: Settings, raw: RawManifest) -> None:

@@ -41,6 +41,8 @@ def test_every_reason_is_explained_on_the_readers_page() -> None:
         (b'<row Id="five" />', None),
         (b'<row UserId="5" />', None),
         (b'row Id="5" />', None),
+        (b'<row Id="5" Title="a <row Id="6" />', None),
+        (b'<row Id="5" Title="a <rows" />', 5),
         (b"", None),
     ],
 )

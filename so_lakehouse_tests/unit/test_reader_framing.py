@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from so_lakehouse.dumps import window
 from so_lakehouse.errors import BadInput
 from so_lakehouse_tests.dump_reading import document, read
 
@@ -23,6 +24,8 @@ LICENCE = b"<!--\r\n  All content is licensed. <posts> <row Id='9' />\r\n     --
         document(*ROWS, before=b'<?xml version="1.0"?>' + LICENCE * 3),
         document(*ROWS, after=b"\r\n" + LICENCE + b"\n<!-- and more --> <?end?>\n"),
         document(*ROWS, after=b"\r\n\r\n   "),
+        document(*ROWS, after=b" \n" * 2_500_000),
+        document(*ROWS, after=(b"<!-- " + b"x" * 10_000 + b" -->") * 500),
         document(ROWS[0], b"<!-- between <row Id='7' /> -->", ROWS[1], b"<?pi <row Id='8' />?>", ROWS[2]),
         PLAIN.replace(b"<posts>", b"<posts xmlns:x='y'\n n=\"1\" >").replace(b"</posts>", b"</posts \r\n>"),
         PLAIN.replace(b"posts>", b"Posts>"),
@@ -110,10 +113,16 @@ def test_a_right_declaration_is_not_noted(content: bytes) -> None:
         (b"\xef\xbb\xbf", "the file is empty"),
         (b" \r\n ", "the file is empty"),
         (b"\xff\xfe", "the file is empty"),
-        (b"hello", "<posts> should be opened|before its root"),
-        (b"hello" * 1000, "<posts> should be opened|before its root"),
-        (b"\0" * 100, "<posts> should be opened|before its root"),
-        (b'{"items": []}', "<posts> should be opened|before its root"),
+        (b"hello", "at byte 0 <posts> should be opened, but there stands 'hello'"),
+        (b"hello" * 1000, "<posts> should be opened"),
+        (b"\0" * 100, "<posts> should be opened"),
+        (b'{"items": []}', "<posts> should be opened"),
+        (b"\xef\xbb\xbf" * 2 + PLAIN, "at byte 3 <posts> should be opened"),
+        (PLAIN.replace(b"<posts>", b"<posts open>"), "at byte 40 <posts> should be opened.*'<posts open>"),
+        (PLAIN.replace(b"<posts>", b"<x:posts>"), "there stands '<x:posts>"),
+        (b"<![CDATA[ x ]]>" + PLAIN, "at byte 0 <posts> should be opened"),
+        (b"\xff\xfe" + "<!ELEMENT posts ANY>".encode("utf-16-le"), "at byte 2 <posts> should be opened"),
+        (b" " * 3_000_000 + PLAIN, "nothing but comments and space came before it"),
         (b'<?xml version="1.0"?>', "ends before its root"),
         (b"<!-- no end", "ends before its root"),
         (b"<posts", "ends before its root"),
@@ -126,11 +135,13 @@ def test_a_right_declaration_is_not_noted(content: bytes) -> None:
         (PLAIN.replace(b"</posts>", b"</posts"), "ends early"),
         (PLAIN.replace(b"</posts>", b"<!-- open"), "ends early"),
         (PLAIN.replace(b"</posts>", b"</postscript>"), "ends early"),
-        (PLAIN + b"more", "'more' stands after </posts>"),
-        (PLAIN + b"<posts></posts>", "stands after </posts>"),
-        (PLAIN + b"\0", "stands after </posts>"),
-        (PLAIN + b"<row Id='4' />", "stands after </posts>"),
-        (PLAIN + b"x" * 3_000_000, "stands after </posts>"),
+        (PLAIN + b"more", f"at byte {len(PLAIN)}, after </posts>, the file should end, but there stands 'more'"),
+        (PLAIN + b"<posts></posts>", "after </posts>"),
+        (PLAIN + b"\0", "after </posts>"),
+        (PLAIN + b"<row Id='4' />", "after </posts>"),
+        (PLAIN + b"x" * 3_000_000, "after </posts>"),
+        (PLAIN + b" " * 5_000_000 + b"<row Id='4' />", f"at byte {len(PLAIN) + 5_000_000:,}, after </posts>"),
+        (PLAIN + b" <!-- no end", f"at byte {len(PLAIN) + 1}, after </posts>"),
     ],
 )
 def test_a_file_that_is_no_whole_table_is_an_error_that_says_where(content: bytes, told: str) -> None:
@@ -168,6 +179,13 @@ def test_in_a_comment_the_words_mean_nothing() -> None:
     assert read(document(*ROWS, before=b"<!-- <!DOCTYPE x> <!ENTITY y> -->")).ids == [1, 2]
 
 
+@pytest.mark.parametrize("content", [PLAIN, PLAIN + b"\r\n<!-- end -->", b"\xef\xbb\xbf" + PLAIN, b"<posts/>"])
+def test_a_file_that_ends_where_a_block_ends_is_whole(content: bytes) -> None:
+    whole = read(content)
+    for block_bytes in range(1, len(content) + 2):
+        assert read(content, block_bytes=block_bytes) == whole
+
+
 @pytest.mark.parametrize("length", range(len(PLAIN)))
 def test_a_file_cut_at_any_byte_is_an_error_and_never_a_short_table(length: int) -> None:
     with pytest.raises(BadInput):
@@ -175,9 +193,30 @@ def test_a_file_cut_at_any_byte_is_an_error_and_never_a_short_table(length: int)
 
 
 def test_a_row_beyond_the_limit_is_an_error_and_not_all_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("so_lakehouse.dumps.table_reader.MAX_ROW_BYTES", 1 << 20)
-    with pytest.raises(BadInput, match=r"row at byte 5\d has more than 1,048,576 bytes"):
+    monkeypatch.setattr(window, "MAX_ROW_BYTES", 1 << 20)
+    with pytest.raises(BadInput, match=r"beer: Posts.xml: the row at byte 5\d has more than 1,048,576 bytes"):
         read(document(b'<row Id="1" Body="' + b"x" * (5 << 20) + b'" />'), block_bytes=1 << 16)
+
+
+@pytest.mark.parametrize("block_bytes", [1_000, 4_096, 50_000])
+@pytest.mark.parametrize("before", [b"", b'<row Id="2" />' * 3_000])
+def test_the_limit_of_a_row_depends_on_its_bytes_alone(
+    block_bytes: int, before: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(window, "MAX_ROW_BYTES", 1 << 16)
+    row = b'<row Id="1" Body="%s" />'
+    largest = row % (b"x" * ((1 << 16) - len(row) + 2))
+    assert len(largest) == 1 << 16
+    assert read(document(before + largest), block_bytes=block_bytes).ids[-1] == 1
+    with pytest.raises(BadInput, match="has more than 65,536 bytes"):
+        read(document(before + largest.replace(b"x", b"xx", 1)), block_bytes=block_bytes)
+
+
+@pytest.mark.parametrize("encoding", ["utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("mark", [True, False])
+def test_utf32_is_refused_by_its_name(encoding: str, mark: bool) -> None:
+    with pytest.raises(BadInput, match=r"beer: Posts.xml: the file is UTF-32.*Nothing was published"):
+        read(("\ufeff" * mark + PLAIN.decode()).encode(encoding))
 
 
 def test_an_endless_comment_is_an_error() -> None:

@@ -91,6 +91,11 @@ FAULTS = [
     (b'<row Id="1" Id="7" />', "doubled_attribute", None, "twice"),
     (b'<row Id="1">text</row>', "content", 1, "between its tags"),
     (b'<row Id="1"><b /></row>', "content", 1, "between its tags"),
+    (b'<row Id="1"><row Id="7" /></row>', "content", None, "between its tags"),
+    (b'<row Id="1" Bo<row Id="7" />', "malformed_attribute", None, 'name="value"'),
+    (b'<row Id="1" Title="a <row Id="7" />', "unescaped_less_than", None, "a <row"),
+    (b"\xef\xbb\xbf", "not_a_row", None, "no row"),
+    (b"\0", "not_a_row", None, "no row"),
     (b'row Id="1" />', "not_a_row", None, "no row"),
     (b'<raw Id="1" />', "not_a_row", None, "no row"),
     (b'<rowing Id="1" />', "not_a_row", None, "no row"),
@@ -107,7 +112,13 @@ FAULTS = [
     (b'<row Id="1" Body="&nbsp;" />', "unknown_reference", 1, "Body"),
     (b'<row Id="1" Body="&#0;" />', "illegal_character", 1, "Body"),
     (b'<row Id="1" Body="\xff" />', "invalid_encoding", 1, "Body"),
-    (b'<row Id="1" New="&bogus;" />', "unknown_reference", 1, "unknown to the schema"),
+    (
+        b'<row Id="1" New="&bogus;" />',
+        "unknown_reference",
+        1,
+        "New: an `&` that begins no reference",
+    ),
+    (b'<row Id="1" A="1" N\0w="x" />', "illegal_character", 1, "N\0w: a NUL"),
     (
         b"<row " + b" ".join(b'A%d="1"' % k for k in range(100)) + b' Id="1" />',
         "too_many_attributes",
@@ -137,6 +148,14 @@ def test_a_fault_costs_that_row_only_and_keeps_its_bytes(
 def test_a_key_that_stands_after_the_fault_is_not_guessed() -> None:
     reading = read_row(b'<row Title="a "b" Id="5" />')
     assert reading.refused[0].key is None
+
+
+def test_text_between_rows_costs_no_row_beside_it_though_no_line_ends_there() -> None:
+    rows = (b'<row Id="1" />', b"\xef\xbb\xbf", b'<row Id="2" />', b" & more > ", b'<row Id="3" />', b"the end")
+    reading = read(b"<posts>" + b"".join(rows) + b"</posts>")
+    assert reading.ids == [1, 2, 3]
+    assert [row.raw for row in reading.refused] == [b"\xef\xbb\xbf", b"& more >", b"the end"]
+    assert reading.tally.rows_in_file == 6
 
 
 def test_a_row_cut_off_in_the_middle_of_the_file_costs_only_itself() -> None:

@@ -68,8 +68,12 @@ def follows_a_row(data, at, floor):
 
 @compiled
 def next_row(data, at, end, root):
-    """Position after `at` at which the next row or the closing root begins; -1 where none does before `end`."""
-    floor = at
+    """Position after `at` at which the next row or the closing root begins; -1 where none does before `end`.
+
+    After a `<` something may be open (a quote, CDATA) that holds what looks like a row, so that only one that follows
+    a line's or a row's end counts. Text that no `<` opened holds nothing: there the next one counts wherever it stands.
+    """
+    floor, is_text = at, byte(data, at) != LESS
     at += 1
     while at < end:
         found = equal(data, at, LESS)
@@ -80,7 +84,7 @@ def next_row(data, at, end, root):
         if at >= end:
             return -1
         closes = at + 1 < end and byte(data, at + 1) == SLASH and starts_with(data, at + 2, end, root)
-        if (closes or opens_row(data, at, end)) and follows_a_row(data, at, floor):
+        if (closes or opens_row(data, at, end)) and (is_text or follows_a_row(data, at, floor)):
             return at
         at += 1
     return -1

@@ -16,3 +16,12 @@ def utf16_units(data, at, stop):
         byte = data[k]
         units += (byte & 0xC0 != 0x80) + (byte >= 0xF0)
     return units
+
+
+@compiled
+def utf16_units_to(data, at, stops, units):
+    """Writes to `units` how many there are from `at` to each of `stops`, which rise."""
+    count = 0
+    for k in range(stops.size):
+        count += utf16_units(data, at, stops[k])
+        at, units[k] = stops[k], count
