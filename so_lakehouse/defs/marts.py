@@ -12,6 +12,8 @@ from so_lakehouse.defs.dbt_project import DBT_PROJECT
 from so_lakehouse.defs.metadata import OWNERS
 from so_lakehouse.defs.resources import Lakehouse
 from so_lakehouse.partitions import EVERY_SITE
+from so_lakehouse.progress import current
+from so_lakehouse.warehouse.dbt_files import fingerprint, marts
 
 
 class Translator(DagsterDbtTranslator):
@@ -46,16 +48,30 @@ def _layer(properties: Mapping[str, Any]) -> str:
     manifest=DBT_PROJECT.manifest_path, project=DBT_PROJECT, dagster_dbt_translator=Translator(), name="dbt", pool="dbt"
 )
 def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, lakehouse: Lakehouse) -> Iterator:
-    from so_lakehouse.warehouse.publish import begin_build, finish_build  # drivers: not while definitions load
+    from so_lakehouse.warehouse.builds import building  # database drivers: not while definitions load
     from so_lakehouse.warehouse.server import dbt_environment
 
-    build = begin_build(lakehouse.settings, context.run.run_id)
-    command = ["build", "--exclude-resource-type", "unit_test"]  # unit tests prove the code, once per change of it
-    # By environment, because dbt parses the whole project anew when a variable of its own changes.
-    with environment(dbt_environment(lakehouse.settings) | {"SO_LAKEHOUSE_LOAD_ID": str(build.load_id)}):
-        yield from dbt.cli(command, context=context).stream().fetch_row_counts().fetch_column_metadata()
-    if not context.is_subset:  # some models alone prove nothing about the others
-        finish_build(lakehouse.settings, build)
+    project = fingerprint(DBT_PROJECT.project_dir)
+    with building(lakehouse.settings, context.run.run_id, project, current()) as build:
+        if build.same_as and not context.is_subset:
+            yield from _unchanged(context, f"nothing changed since build {build.same_as}")
+            return
+        build.begin()
+        command = ["build", "--exclude-resource-type", "unit_test"]  # unit tests prove the code, once per change of it
+        with environment(dbt_environment(lakehouse.settings)):
+            dbt_build = dbt.cli(command, context=context)
+            yield from dbt_build.stream().fetch_row_counts().fetch_column_metadata()
+        if not context.is_subset:  # some models alone prove nothing about the others
+            build.finish(marts(dbt_build.get_artifact("manifest.json")))
+
+
+def _unchanged(context: dg.AssetExecutionContext, note: str) -> Iterator[dg.MaterializeResult]:
+    """Every model again, with what was said of it when it was built."""
+    in_order = context.job_def.asset_layer.asset_graph.toposorted_asset_keys
+    for key in (key for key in in_order if key in context.selected_asset_keys):
+        built = context.instance.get_latest_materialization_event(key)
+        said = built.asset_materialization.metadata if built and built.asset_materialization else {}
+        yield dg.MaterializeResult(asset_key=key, metadata={**said, "note": note})
 
 
 @contextmanager
@@ -92,7 +108,7 @@ PUBLISHED = dg.AssetKey(["marts", "published"])
 def published(lakehouse: Lakehouse) -> dg.MaterializeResult:
     from so_lakehouse.warehouse.publish import publish
 
-    done = publish(lakehouse.settings)
+    done = publish(lakehouse.settings, current())
     return dg.MaterializeResult(
         data_version=dg.DataVersion(done.build_id),
         metadata={"build_id": done.build_id, "rows": done.rows, "note": done.note},

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ import pytest
 from so_lakehouse.errors import BadInput, CheckFailed
 from so_lakehouse.settings import Settings
 from so_lakehouse.warehouse import server
-from so_lakehouse.warehouse.publish import begin_build, finish_build, publish
+from so_lakehouse.warehouse.builds import building
+from so_lakehouse.warehouse.publish import publish
 
 
 def run(settings: Settings, *statements: str) -> list[tuple[Any, ...]]:
@@ -29,11 +31,16 @@ def run(settings: Settings, *statements: str) -> list[tuple[Any, ...]]:
         connection.close()
 
 
-def build(settings: Settings, build_id: str, *statements: str) -> None:
-    """A green build: what dbt would do in `marts_build`."""
-    begun = begin_build(settings, build_id)
-    run(settings, *statements)
-    finish_build(settings, begun)
+def build(
+    settings: Settings, build_id: str, *statements: str, marts: Collection[str] | None = None, green: bool = True
+) -> None:
+    """A build: what dbt would do in `marts_build`. Its `marts` are all tables there, where they are not named."""
+    with building(settings, build_id, "project") as begun:
+        begun.begin()
+        run(settings, *statements)
+        if green:
+            tables = run(settings, "SELECT tablename FROM pg_tables WHERE schemaname = 'marts_build'")
+            begun.finish([name for (name,) in tables] if marts is None else marts)
 
 
 ACTIVITY = (
@@ -76,6 +83,21 @@ def test_publishing_the_same_build_again_changes_nothing(warehouse: Settings) ->
     assert run(warehouse, "SELECT count(*) FROM marts.build") == [(1,)]
 
 
+def test_a_mart_that_somebody_dropped_comes_back_without_a_new_build(warehouse: Settings) -> None:
+    build(warehouse, "first", ACTIVITY, FILLED, TAGS)
+    publish(warehouse)
+    run(warehouse, "DROP TABLE marts.activity")
+    assert publish(warehouse).marts["activity"].inserted == 2
+    assert run(warehouse, "SELECT build_id FROM marts.build") == [("first",)]
+
+
+def test_a_table_of_the_build_that_somebody_dropped_is_named(warehouse: Settings) -> None:
+    build(warehouse, "first", ACTIVITY, FILLED, TAGS)
+    run(warehouse, "DROP TABLE marts_build.activity")
+    with pytest.raises(BadInput, match=r"marts_build\.activity.*Build them again"):
+        publish(warehouse)
+
+
 def test_equal_rows_are_kept_as_often_as_the_build_has_them(warehouse: Settings) -> None:
     twice = "INSERT INTO marts_build.top_tags VALUES ('ale', 2), ('ale', 2), ('hops', NULL), ('hops', NULL)"
     build(warehouse, "first", TAGS, twice)
@@ -115,11 +137,13 @@ def test_a_column_that_somebodys_view_needs_is_named_and_nothing_is_published(wa
     assert run(warehouse, "SELECT build_id FROM marts.build") == [("first",)]
 
 
-def test_a_mart_that_is_no_more_goes_and_what_others_keep_there_stays(warehouse: Settings) -> None:
+def test_a_mart_whose_model_is_no_more_goes_though_dbt_leaves_its_table_and_what_others_keep_there_stays(
+    warehouse: Settings,
+) -> None:
     build(warehouse, "first", ACTIVITY, FILLED, TAGS)
     publish(warehouse)
     run(warehouse, "CREATE TABLE marts.of_somebody (n int)")
-    build(warehouse, "second", "DROP TABLE marts_build.top_tags")
+    build(warehouse, "second", marts=["activity"])
     assert set(publish(warehouse).marts) == {"activity"}
     assert run(warehouse, "SELECT to_regclass('marts.top_tags'), to_regclass('marts.of_somebody')::text") == [
         (None, "marts.of_somebody")
@@ -129,37 +153,29 @@ def test_a_mart_that_is_no_more_goes_and_what_others_keep_there_stays(warehouse:
 def test_a_build_that_did_not_finish_is_not_published(warehouse: Settings) -> None:
     build(warehouse, "green", ACTIVITY, FILLED)
     publish(warehouse)
-    begin_build(warehouse, "red")
-    run(warehouse, "UPDATE marts_build.activity SET questions = -1")
+    build(warehouse, "red", "UPDATE marts_build.activity SET questions = -1", green=False)
     with pytest.raises(CheckFailed, match=r"red.*did not finish"):
         publish(warehouse)
     assert run(warehouse, "SELECT min(questions) FROM marts.activity") == [(3,)]
 
 
-def test_a_finished_build_is_not_published_while_the_next_one_rebuilds_its_tables(warehouse: Settings) -> None:
-    build(warehouse, "finished", ACTIVITY, FILLED)
-    begin_build(warehouse, "next")
-    with pytest.raises(CheckFailed, match="next"):
+def test_a_retried_build_begins_afresh(warehouse: Settings) -> None:
+    build(warehouse, "same", ACTIVITY, FILLED)
+    build(warehouse, "same", green=False)
+    with pytest.raises(CheckFailed, match="same"):
         publish(warehouse)
 
 
-def test_a_retried_build_begins_afresh(warehouse: Settings) -> None:
-    build(warehouse, "same", ACTIVITY, FILLED)
-    begin_build(warehouse, "same")
-    with pytest.raises(CheckFailed, match="same"):
+def test_a_build_of_an_earlier_release_is_built_again_before_it_is_published(warehouse: Settings) -> None:
+    build(warehouse, "earlier", ACTIVITY, FILLED)
+    run(warehouse, "UPDATE lake.mart_build SET marts = NULL, made_of = NULL")
+    with pytest.raises(BadInput, match=r"earlier.*Build again"):
         publish(warehouse)
 
 
 def test_without_a_build_there_is_nothing_to_publish_and_it_says_what_to_run(warehouse: Settings) -> None:
     with pytest.raises(BadInput, match="no build of the marts"):
         publish(warehouse)
-
-
-def test_finishing_what_was_not_begun_is_refused(warehouse: Settings) -> None:
-    begun = begin_build(warehouse, "begun")
-    run(warehouse, "DELETE FROM lake.mart_build")
-    with pytest.raises(BadInput, match="no build 'begun'"):
-        finish_build(warehouse, begun)
 
 
 def test_a_killed_publishing_leaves_the_build_before(warehouse: Settings) -> None:

@@ -1,0 +1,96 @@
+"""Warehouse and marts as Dagster runs them: what is refused fails its check, and what did not change is not built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+
+from so_lakehouse.definitions import defs
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.runner import LayerRun, Runner
+from so_lakehouse.settings import Settings
+from so_lakehouse.warehouse import diff
+from so_lakehouse_tests.conftest import postgres_home
+from so_lakehouse_tests.pipeline.silver_site import SilverSite, day, small_site
+from so_lakehouse_tests.pipeline.warehouse_catalogue import run
+
+
+class Lakehouse:
+    """A lakehouse with silver of one small site, and the runs of what follows."""
+
+    def __init__(self, settings: Settings, runner: Runner) -> None:
+        self.settings, self.runner = settings, runner
+        self.silver: SilverSite = small_site(Lake(settings.lake_uri))
+        self.pass_checks()
+
+    def pass_checks(self) -> None:
+        self.silver.pass_checks(cut_at=day("2016-09-30"))
+
+    def load(self, site: str = "beer") -> LayerRun:
+        self.runner.add_site(site)
+        return self.runner.run("warehouse", self.runner.keys_of("warehouse"), site)
+
+    def build(self) -> LayerRun:
+        return self.runner.run("marts", self.runner.keys_of("marts"), None)
+
+
+@pytest.fixture
+def lakehouse(tmp_path_factory) -> Iterator[Lakehouse]:
+    log = tmp_path_factory.mktemp("log") / "runs.log"
+    with (
+        postgres_home() as home,
+        pytest.MonkeyPatch.context() as patch,
+        dg.DagsterInstance.ephemeral() as instance,
+        log.open("w") as written,
+    ):
+        patch.setenv("LAKEHOUSE_HOME", str(home))
+        patch.setenv("LAKEHOUSE_POSTGRES", "")
+        patch.setenv("LAKEHOUSE_LAKE", "")
+        yield Lakehouse(Settings(home=home), Runner(defs, instance, written))
+
+
+def test_marts_are_built_and_published_where_something_changed_and_only_then(lakehouse: Lakehouse) -> None:
+    assert lakehouse.load().succeeded
+    first = lakehouse.build()
+    assert first.succeeded, first.error
+    questions = "SELECT sum(questions)::int FROM marts.activity_month"
+    assert run(lakehouse.settings, questions) == [(2,)]
+
+    assert lakehouse.load().succeeded
+    again = lakehouse.build()
+    assert again.succeeded, again.error
+    assert {metadata["note"] for name, metadata in again.materialised.items() if name != "marts/published"} == {
+        f"nothing changed since build {first.run_id}"
+    }
+    assert again.materialised["marts/published"]["build_id"] == first.run_id
+    assert again.total("dagster/row_count") == first.total("dagster/row_count") > 0
+    assert again.seconds < first.seconds / 3
+
+    lakehouse.silver.put("posts", {"Id": 9, "PostTypeId": 1, "CreationDate": day("2016-06-01"), "Tags": ["ale"]})
+    lakehouse.pass_checks()
+    assert lakehouse.load().succeeded
+    assert lakehouse.build().succeeded
+    assert run(lakehouse.settings, questions) == [(3,)]
+
+
+def test_a_load_that_does_not_equal_silver_fails_its_check_and_materialises_nothing(
+    lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lakehouse.load().succeeded
+    lakehouse.silver.delete("votes", 1)
+    lakehouse.pass_checks()
+    insert = diff.insert
+    monkeypatch.setattr(diff, "insert", lambda projection: insert(projection) + " LIMIT 0")
+    refused = lakehouse.load()
+    assert not refused.succeeded
+    assert not [name for name in refused.materialised if name.startswith("warehouse/")]
+    assert len(refused.failed_checks) == 1
+    assert refused.failed_checks[0].startswith("warehouse/votes · equals_silver: lake.votes of beer has ")
+
+
+def test_the_warehouse_of_a_site_that_silver_lacks_says_what_to_run_first(lakehouse: Lakehouse) -> None:
+    nothing = lakehouse.load("coffee")
+    assert not nothing.succeeded
+    assert "run --site coffee" in (nothing.error or "")
