@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from so_lakehouse.lake import ledger, paths
-from so_lakehouse.lake.manifests import BronzeManifest, RawManifest
+from so_lakehouse.lake import gates, ledger, paths
+from so_lakehouse.lake.manifests import BronzeManifest, CheckOutcome, RawManifest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES
 from so_lakehouse.settings import Settings
+from so_lakehouse.sql import literal, quoted
 from so_lakehouse.warehouse.query import query_warehouse
 
-LAYERS = ("raw", "bronze", "silver", "warehouse")
+LAYERS = ("raw", "bronze", "silver", "warehouse", "marts")
 
 
 @dataclass(frozen=True)
 class LayerStatus:
-    """One site in one layer. `newest` is the partition or release it stands at, `written_at` when that was written."""
+    """One site in one layer. `newest` is the partition, release or build it stands at, `written_at` when that was
+    written. `failed_checks` stop the site at this layer; `warnings` counts the checks that failed and do not."""
 
     site: str
     layer: str
@@ -26,6 +30,7 @@ class LayerStatus:
     rows: int | None
     written_at: datetime | None
     failed_checks: tuple[str, ...] = ()
+    warnings: int = 0
 
     @property
     def age_hours(self) -> float | None:
@@ -38,9 +43,14 @@ def status(settings: Settings) -> list[LayerStatus]:
     Raises `Unavailable` where Postgres does not answer; a lakehouse that never had one is not asked.
     """
     lake = Lake(settings.lake_uri)
-    found = [layer for site, quarters in _landed(lake).items() for layer in _lake(lake, site, quarters)]
+    landed = _landed(lake)
+    sites = landed.keys() | {
+        file.rpartition("site=")[2].removesuffix(".json") for file in lake.list(paths.SILVER_GATES)
+    }
+    found = [layer for site in sites for layer in _lake(lake, site, landed.get(site, []))]
     if settings.postgres or settings.postgres_folder.exists():
-        found += _warehouse(settings)
+        warehouse = _warehouse(settings)
+        found += warehouse + _marts(settings, [layer.site for layer in warehouse if layer.rows is not None])
     return sorted(found, key=lambda layer: (layer.site, LAYERS.index(layer.layer)))
 
 
@@ -66,7 +76,7 @@ def _lake(lake: Lake, site: str, quarters: Sequence[str]) -> Iterator[LayerStatu
             _named(bronze[0].quarter, bronze[0].release),
             sum(manifest.rows for manifest in bronze),
             _moment(max(manifest.written_at for manifest in bronze)),
-            tuple(f"{m.table}: {c.name}" for m in bronze for c in m.checks if c.blocking and not c.passed),
+            *_judged({manifest.table: manifest.checks for manifest in bronze}),
         )
     known = ledger.load(lake, site, TABLES)
     rows = [row for table in TABLES for row in known.of(table)]
@@ -78,7 +88,7 @@ def _lake(lake: Lake, site: str, quarters: Sequence[str]) -> Iterator[LayerStatu
             newest.partition,
             sum(row.rows_inserted - row.rows_deleted for row in rows),
             max(row.applied_at for row in rows),
-            tuple(_refused(lake, site)),
+            *_judged({table: gate.checks for table, gate in gates.load(lake, site).items()}),
         )
 
 
@@ -87,34 +97,73 @@ def _bronze(lake: Lake, site: str, quarter: str) -> list[BronzeManifest]:
     return [manifest for manifest in loaded if manifest is not None]
 
 
-def _refused(lake: Lake, site: str) -> Iterator[str]:
-    try:
-        gate = lake.read_json(paths.silver_gate(site))
-    except FileNotFoundError:
-        return
-    for table, entry in gate["tables"].items():
-        for check in entry["checks"]:
-            if check["blocking"] and not check["passed"]:
-                yield f"{table}: {check['name']}"
+def _judged(checks: Mapping[str, Iterable[CheckOutcome]]) -> tuple[tuple[str, ...], int]:
+    """Blocking checks that failed, as `table: check`, and how many of the others did."""
+    failed = [(table, check) for table, found in checks.items() for check in found if not check.passed]
+    blocking = tuple(f"{table}: {check.name}" for table, check in failed if check.blocking)
+    return blocking, len(failed) - len(blocking)
 
 
 def _warehouse(settings: Settings) -> list[LayerStatus]:
-    query = (
-        "select site, max(complete_to) as complete_to, sum(rows)::bigint as rows, max(loaded_at) as loaded_at "
-        "from lake.load_status group by site"
+    loads = _rows(
+        settings,
+        "lake.load_status",
+        "select site, max(complete_to) as complete_to, sum(rows)::bigint as rows, max(loaded_at) as loaded_at"
+        " from lake.load_status group by site",
     )
-    if not query_warehouse(settings, "select to_regclass('lake.load_status')::text as found").to_pylist()[0]["found"]:
-        return []
+    refused: dict[str, list[str]] = {}
+    for row in _rows(settings, "lake.refused", "select site, table_name, check_name from lake.refused order by 1, 2"):
+        refused.setdefault(row["site"], []).append(f"{row['table_name']}: {row['check_name']}")
+    known = {row["site"]: row for row in loads}
     return [
         LayerStatus(
-            row["site"],
+            site,
             "warehouse",
             f"complete to {row['complete_to']:%Y-%m-%d}" if row["complete_to"] else "",
             row["rows"],
             row["loaded_at"],
+            tuple(refused.get(site, ())),
         )
-        for row in query_warehouse(settings, query).to_pylist()
+        for site in known.keys() | refused.keys()
+        for row in [known.get(site, {"complete_to": None, "rows": None, "loaded_at": None})]
     ]
+
+
+def _marts(settings: Settings, sites: Iterable[str]) -> list[LayerStatus]:
+    """`sites`: those that the warehouse holds, which marts are due for."""
+    builds = "select build_id, published_at from marts.build order by published_at desc limit 1"
+    published = _rows(settings, "marts.build", builds)
+    unfinished = _rows(
+        settings,
+        "lake.mart_build",
+        "select begun_at from lake.mart_build where finished_at is null"
+        " and number = (select max(number) from lake.mart_build)",
+    )
+    rows: Counter[str] = Counter()
+    for mart in _rows(settings, "marts.build", _MARTS_BY_SITE):
+        counts = f"select site, count(*) as rows from marts.{quoted(mart['name'])} group by site"
+        rows.update({row["site"]: row["rows"] for row in query_warehouse(settings, counts).to_pylist()})
+    if not published and not unfinished:
+        return []
+    failed = tuple(f"the build begun {row['begun_at']:%Y-%m-%d %H:%M} UTC has not finished" for row in unfinished)
+    newest, moment = (published[0]["build_id"], published[0]["published_at"]) if published else ("", None)
+    return [
+        LayerStatus(site, "marts", f"build {newest[:8]}" if newest else "", rows.get(site), moment, failed)
+        for site in rows.keys() | set(sites)
+    ]
+
+
+_MARTS_BY_SITE = """
+select named.mart as name
+from (select unnest(marts) as mart from (select marts from marts.build order by published_at desc limit 1) newest) named
+join information_schema.columns c on c.table_schema = 'marts' and c.table_name = named.mart and c.column_name = 'site'
+"""
+
+
+def _rows(settings: Settings, table: str, query: str) -> list[dict[str, Any]]:
+    """The query's rows; none where the database has no such table yet."""
+    exists = query_warehouse(settings, f"select to_regclass({literal(table)}) is not null as found").to_pylist()
+    return query_warehouse(settings, query).to_pylist() if exists[0]["found"] else []
 
 
 def _named(quarter: str, release: str) -> str:

@@ -1,4 +1,4 @@
-"""`so-lakehouse status`: sites x layers, with the newest partition, rows, age and failed checks."""
+"""`so-lakehouse status`: sites x layers, with the newest partition, rows, age, failed checks and warnings."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def main(arguments: argparse.Namespace) -> int:
     table.add_column("rows", justify="right")
     table.add_column("age", justify="right")
     table.add_column("failed checks", style="bold red")
+    table.add_column("warnings", style="yellow", justify="right")
     for layer in found:
         table.add_row(
             Text(layer.site),
@@ -31,6 +32,7 @@ def main(arguments: argparse.Namespace) -> int:
             "" if layer.rows is None else f"{layer.rows:,}",
             _age(layer.age_hours),
             ", ".join(layer.failed_checks),
+            f"{layer.warnings:,}" if layer.warnings else "",
         )
     console.print(table)
     return 0

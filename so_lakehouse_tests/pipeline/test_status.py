@@ -1,0 +1,99 @@
+"""What `status` says of a site: every layer that holds it, what was refused there, and how many checks only warn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from so_lakehouse.lake import gates
+from so_lakehouse.lake.manifests import CheckOutcome
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.settings import Settings
+from so_lakehouse.status import LayerStatus, status
+from so_lakehouse.warehouse import diff
+from so_lakehouse.warehouse.builds import building
+from so_lakehouse.warehouse.load import load_site
+from so_lakehouse.warehouse.publish import publish
+from so_lakehouse_tests.pipeline.silver_site import SilverSite, small_site
+from so_lakehouse_tests.pipeline.warehouse_catalogue import prepare, run
+
+ACTIVITY = "CREATE TABLE IF NOT EXISTS marts_build.activity AS SELECT 'beer'::text AS site, generate_series(1, 3) AS n"
+CUT = datetime(2016, 9, 30, 23, 59, 59, tzinfo=UTC)
+
+
+@pytest.fixture
+def silver(lake: Lake) -> SilverSite:
+    made = small_site(lake)
+    made.apply_dump(CUT)
+    made.pass_checks(cut_at=CUT)
+    return made
+
+
+def layers(settings: Settings) -> dict[str, LayerStatus]:
+    return {found.layer: found for found in status(settings) if found.site == "beer"}
+
+
+def build(settings: Settings, build_id: str, *, green: bool) -> None:
+    with building(settings, build_id, build_id) as begun:
+        begun.begin()
+        run(settings, ACTIVITY)
+        if green:
+            begun.finish(["activity"])
+
+
+def test_the_marts_have_their_build_rows_and_age(silver: SilverSite, warehouse: Settings, lake: Lake) -> None:
+    load_site(lake, warehouse, "beer")
+    assert "marts" not in layers(warehouse)
+    build(warehouse, "0123456789", green=True)
+    publish(warehouse)
+    marts = layers(warehouse)["marts"]
+    assert (marts.newest, marts.rows, marts.failed_checks) == ("build 01234567", 3, ())
+    assert marts.age_hours == pytest.approx(0, abs=1)
+
+
+def test_a_build_that_did_not_finish_is_shown_where_its_marts_are_missing(
+    silver: SilverSite, warehouse: Settings, lake: Lake
+) -> None:
+    load_site(lake, warehouse, "beer")
+    build(warehouse, "red", green=False)
+    marts = layers(warehouse)["marts"]
+    assert (marts.newest, marts.rows) == ("", None)
+    assert "has not finished" in marts.failed_checks[0]
+
+
+def test_a_load_that_was_refused_is_shown_until_one_passes(
+    silver: SilverSite, warehouse: Settings, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_site(lake, warehouse, "beer")
+    silver.delete("votes", 1)
+    silver.pass_checks(cut_at=CUT)
+    with monkeypatch.context() as broken:
+        insert = diff.insert
+        broken.setattr(diff, "insert", lambda projection: insert(projection) + " LIMIT 0")
+        load_site(lake, warehouse, "beer")
+    found = layers(warehouse)["warehouse"]
+    assert (found.newest, found.failed_checks) == ("complete to 2016-09-30", ("votes: equals_silver",))
+    load_site(lake, warehouse, "beer")
+    assert layers(warehouse)["warehouse"].failed_checks == ()
+
+
+def test_checks_that_only_warn_are_counted(silver: SilverSite, warehouse: Settings, lake: Lake) -> None:
+    late = CheckOutcome("not_late", False, False, "the newest vote is 90 days older than the cut")
+    known = gates.load(lake, "beer")
+    gates.save(
+        lake, "beer", {name: replace(known[name], checks=(*known[name].checks, late)) for name in ("posts", "votes")}
+    )
+    found = layers(warehouse)["silver"]
+    assert (found.failed_checks, found.warnings) == ((), 2)
+    silver.pass_checks(refused="posts")
+    assert layers(warehouse)["silver"].failed_checks == ("posts: keys_unique",)
+
+
+def test_a_database_that_was_only_prepared_or_is_of_an_earlier_release_has_nothing_to_show(warehouse: Settings) -> None:
+    assert status(warehouse) == []
+    prepare(warehouse)
+    assert status(warehouse) == []
+    run(warehouse, "DROP TABLE lake.refused, marts.build")
+    assert status(warehouse) == []
