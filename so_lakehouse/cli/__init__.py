@@ -48,6 +48,16 @@ def parser() -> argparse.ArgumentParser:
         "--accept-shrink", action="store_true", help="let it delete more than 10 %% and 100 rows of a table"
     )
 
+    prune = commands.add_parser("prune", help="maintenance: what nothing needs any more goes, silver's files in order")
+    prune.add_argument("--site", nargs="+", action="extend", required=True, metavar="S", help="sites, such as beer")
+    prune.add_argument(
+        "--retention-hours",
+        type=int,
+        metavar="N",
+        help="how long silver's earlier versions stay; default LAKEHOUSE_RETENTION_HOURS; 0: what was deleted goes now",
+    )
+    prune.add_argument("--plan", action="store_true", help="say what would go, and start nothing")
+
     sql = commands.add_parser("sql", help="ask the warehouse and the marts, or with --lake the lake")
     sql.add_argument("query", metavar="QUERY", help='such as "select * from marts.activity_month"; - reads stdin')
     sql.add_argument("--lake", action="store_true", help="ask silver.*, bronze.* and quarantine.rows (no JVM)")

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from so_lakehouse.runner import LayerRun
 
 
+OUTPUTS = (1, 2)  # the process's, which child processes inherit
+
+
 def carried_out(
     console: Console,
     settings: Settings,
@@ -34,7 +37,7 @@ def carried_out(
     from so_lakehouse.runner import Runner
 
     settings.run_log.parent.mkdir(parents=True, exist_ok=True)
-    with settings.run_log.open("a") as log, standard_error_in(log):
+    with settings.run_log.open("a") as log, output_of_programs_in(log, console):
         runs = work(
             Runner(defs, open_instance(settings), log),
             lambda title: bar(console, title),
@@ -50,14 +53,26 @@ def carried_out(
 
 
 @contextmanager
-def standard_error_in(log: TextIO) -> Iterator[None]:
-    """Sends what is written to standard error to the log: Java and dbt warn of things nobody here can act on."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    os.dup2(log.fileno(), 2)
-    try:
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
+def output_of_programs_in(log: TextIO, console: Console) -> Iterator[None]:
+    """Sends what Java and dbt write to standard output and error to the log: nobody here can act on it.
+
+    The console goes on where it was.
+    """
+    _flush()
+    shown, kept = console.file, [os.dup(number) for number in OUTPUTS]
+    with os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding) as console.file:
+        for number in OUTPUTS:
+            os.dup2(log.fileno(), number)
+        try:
+            yield
+        finally:
+            _flush()
+            console.file = shown
+            for number, place in zip(OUTPUTS, kept, strict=True):
+                os.dup2(place, number)
+                os.close(place)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()

@@ -116,10 +116,8 @@ def _is_needed(manifest: BronzeManifest, known: Ledger) -> bool:
 
 def _old_dump(site: str, manifests: Sequence[BronzeManifest]) -> _Found:
     quarter, release = manifests[0].quarter, manifests[0].release
-    # Those that failed a check go last: while they are there, they keep the rest of their dump out of silver.
-    ordered = sorted(manifests, key=lambda manifest: not manifest.passed)
     folders = [
-        *(paths.bronze_dump(manifest.table, quarter, site) for manifest in ordered),
+        *(paths.bronze_dump(manifest.table, quarter, site) for manifest in manifests),
         *(paths.silver_quarantine(table, site, DUMP, quarter) for table in TABLES),
     ]
     return f"bronze {quarter}", f"{release}: silver rests on newer dumps", folders

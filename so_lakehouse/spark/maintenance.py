@@ -4,8 +4,8 @@ Belongs here: the order of work, and what Spark must do. Not here: when a table'
 (`lake/layout.py`), files outside Delta tables (`lake/prune.py`).
 
 With deletion vectors the bytes of a deleted row stay in their file until REORG rewrites it; the old file stays until
-VACUUM finds it older than the retention; and Delta's log, which holds keys and dates as statistics, stays until a
-checkpoint lets go of commits older than the retention. No row changes: readers stay where they are.
+VACUUM finds it older than the retention; Delta's log, whose statistics hold keys and dates, stays until a checkpoint
+lets go of commits older than the retention. No row changes: readers stay where they are.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from so_lakehouse.progress import Progress, silent
 from so_lakehouse.schema import TABLES
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark import write
+from so_lakehouse.spark.migrate import bring_up
 from so_lakehouse.spark.session import fit_to_rows, own_session
 
 ALL_TABLES = (*TABLES, LEDGER.name, TOMBSTONES.name)
@@ -68,6 +69,7 @@ def maintain(
     """
     hours = retention(lake, site, settings, retention_hours)
     with lock.writing(lake, [f"silver.{name}" for name in ALL_TABLES], f"maintain {site}", progress):
+        bring_up(spark, lake, LEDGER, progress)
         # Before any commit can expire: the ledger alone tells what they applied then.
         write.record(spark, lake, ledger.load(lake, site, TABLES).unrecorded)
         done = [_removed(removal) for removal in pruning.prune(lake, site, settings)]
@@ -76,13 +78,14 @@ def maintain(
         session = own_session(spark)
         for name, value in CONFIGURATION.items():
             session.conf.set(name, value)
+        for name in names:  # first: Delta keeps old commits for as long as a young one needs them
+            _expire_log(session, lake, name, hours)
+        gates.follow(lake)
         notes = {name: _mend(session, lake, name, site, progress) for name in names}
         gates.follow(lake)
         for name in names:
             progress(f"{site}: vacuuming {name}", before[name])
-            _vacuum(session, lake, name, site, hours)
-            _expire_log(session, lake, name, hours)
-        gates.follow(lake)
+            _vacuum(session, lake, name, hours)
         sizes = {name: lake.size(paths.silver(name)) for name in names}
     return [*done, *(Maintained(f"silver {name}", notes[name], before[name], sizes[name]) for name in names)]
 
@@ -179,30 +182,30 @@ def _expired_files(lake: Lake, name: str, hours: int) -> list[StoredFile]:
     ]
 
 
-def _vacuum(session: SparkSession, lake: Lake, name: str, site: str, hours: int) -> None:
+def _vacuum(session: SparkSession, lake: Lake, name: str, hours: int) -> None:
     if _expired_files(lake, name, hours):
         failpoints.reach("maintenance.before_vacuum")
         session.sql(f"VACUUM {quoted_path(uri(lake, name))} RETAIN {hours} HOURS")
 
 
 def _expire_log(session: SparkSession, lake: Lake, name: str, hours: int) -> None:
-    """Lets go of commits older than the retention.
+    """Makes a checkpoint where the last one is older than the retention: Delta then lets go of commits before it.
 
-    Delta does so whenever it writes a checkpoint, every tenth commit; a table that nobody writes to never comes to it.
-    So a commit that asks for a checkpoint after each makes one, and a second one puts the properties right again.
+    Delta does so by itself at every tenth commit; a table that few write to would keep its log for years. A commit that
+    asks for a checkpoint after each makes one, and a second commit puts the properties right again.
     """
     delta = ledger.open_delta(lake, name)
     if delta is None:
         return
     held = CHECKPOINT_INTERVAL | delta.metadata().configuration
-    # Delta cuts at the beginning of a day.
-    until = datetime.now(UTC) - timedelta(hours=hours, days=1)
+    until = datetime.now(UTC) - timedelta(hours=hours, days=1)  # Delta cuts at the beginning of a day
     log = lake.files(f"{paths.silver(name)}/_delta_log")
-    if any(file.path.endswith(".json") and file.modified_at < until for file in log):
+    has_old_commits = any(file.path.endswith(".json") and file.modified_at < until for file in log)
+    if has_old_commits and not any(".checkpoint." in file.path and file.modified_at >= until for file in log):
         failpoints.reach("maintenance.before_log")
-        now = {**dict.fromkeys(RETENTION, f"interval {hours} hours"), **dict.fromkeys(CHECKPOINT_INTERVAL, "1")}
-        _set_properties(session, lake, name, now)
-        held |= now
+        for_now = {**dict.fromkeys(RETENTION, f"interval {hours} hours"), **dict.fromkeys(CHECKPOINT_INTERVAL, "1")}
+        _set_properties(session, lake, name, for_now)
+        held |= for_now
     standing = RETENTION | CHECKPOINT_INTERVAL
     if any(held.get(key) != value for key, value in standing.items()):
         failpoints.reach("maintenance.before_properties")

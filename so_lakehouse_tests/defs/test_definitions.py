@@ -7,8 +7,10 @@ import subprocess
 import sys
 
 import pytest
+from dagster import AssetKey
 
 from so_lakehouse.definitions import defs
+from so_lakehouse.partitions import SITES
 from so_lakehouse.quality import bronze, silver
 from so_lakehouse.schema import TABLES
 from so_lakehouse.warehouse.projection import PROJECTIONS
@@ -59,6 +61,14 @@ def test_every_table_has_its_declared_checks_and_they_are_kept_per_partition():
                 )
                 assert node.blocking == declared.blocking
                 assert node.partitions_def is not None
+
+
+def test_maintenance_is_a_job_per_site_in_the_pool_that_converges_run_in():
+    job = defs.resolve_job_def("maintenance")
+    assert job.partitions_def == SITES
+    assert job.description
+    (op,) = job.all_node_defs
+    assert op.pool == GRAPH.get(AssetKey(["silver", "posts"])).assets_def.op.pool
 
 
 def test_loading_needs_no_network_no_jvm_and_no_lakehouse(tmp_path):
