@@ -197,6 +197,19 @@ def test_the_gate_names_the_version_that_was_checked(lake, silver):
     assert result.checks == gate.checks
 
 
+def test_the_gate_tells_how_far_the_checked_rows_reach_also_where_a_dump_changed_none(lake, silver):
+    reached = []
+    for dump in (SEPTEMBER, DECEMBER):
+        write_dump(lake, dump, {"posts": [{"Id": 1}]})
+        (applied,) = silver.converge()["posts"].applied
+        gate = gates.load(lake, "beer")["posts"]
+        assert gate.complete_to == applied.cut_at
+        reached.append((gate.data_version, gate.complete_to))
+    (before, september), (after, december) = reached
+    assert before == after
+    assert september < december
+
+
 def test_values_are_spelled_in_one_way(lake, silver):
     write_dump(
         lake,
