@@ -48,6 +48,14 @@ def writer_options(table: Table) -> dict[str, Any]:
     }
 
 
+# Bytes of refused rows never repeat and may be long: a dictionary and statistics would each hold them once more.
+_QUARANTINE_OPTIONS: dict[str, Any] = {
+    "compression": "zstd",
+    "use_dictionary": ["reason"],
+    "write_statistics": ["byte_offset", "reason", "id"],
+}
+
+
 class _Part:
     """One Parquet file and the thread that writes it."""
 
@@ -140,7 +148,7 @@ class QuarantineWriter:
     def _flush(self) -> None:
         if self._writer is None:
             target = self._lake.path(self._path)
-            self._writer = pq.ParquetWriter(target, QUARANTINE_SCHEMA, filesystem=self._lake.fs, compression="zstd")
+            self._writer = pq.ParquetWriter(target, QUARANTINE_SCHEMA, filesystem=self._lake.fs, **_QUARANTINE_OPTIONS)
         columns = zip(*((row.offset, row.reason, row.detail, row.key, row.raw) for row in self._rows), strict=True)
         arrays = [pa.array(values, field.type) for values, field in zip(columns, QUARANTINE_SCHEMA, strict=True)]
         self._writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=QUARANTINE_SCHEMA))

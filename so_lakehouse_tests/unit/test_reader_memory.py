@@ -94,3 +94,14 @@ def test_offsets_in_utf16_are_counted_for_all_rows_at_once() -> None:
     positions = np.array([data.index(row.encode()) for row in rows])
     for offset, row in zip(window.bytes_of(positions).tolist(), rows, strict=True):
         assert content[offset:].startswith(row.encode("utf-16-le"))
+
+
+def test_the_bytes_of_refused_rows_are_in_no_dictionary_and_no_statistics(lake: Lake) -> None:
+    lake.make_folder("q")
+    writer = QuarantineWriter(lake, "q/quarantine.parquet")
+    writer.put(Refused(7, "missing_id", "no Id", None, b"<row />"))
+    metadata = pq.read_metadata(lake.path(writer.close()))
+    columns = {column.path_in_schema: column for column in map(metadata.row_group(0).column, range(5))}
+    assert columns["raw"].statistics is None
+    assert "RLE_DICTIONARY" not in columns["raw"].encodings
+    assert columns["byte_offset"].statistics.min == 7
