@@ -93,11 +93,11 @@ def bronze(lake: Lake, columns: list[str] | None = None, keys: list[int] | None 
 
 
 def write_day(lake: Lake, name: str, day: datetime, keys: list[int]) -> None:
-    """Pages of questions with one more vote each, as fetched when `day` had ended."""
+    """Pages of questions with some more votes each, as fetched when `day` had ended."""
     rows = bronze(lake, keys=keys)
     fetched = day + timedelta(days=1, minutes=5)
     said = pa.array([fetched] * rows.num_rows, pa.timestamp("us", tz="UTC"))
-    score = pc.add(rows["Score"], 1).cast(rows.schema.field("Score").type)
+    score = pc.add(rows["Score"], day.day).cast(rows.schema.field("Score").type)
     rows = rows.set_column(rows.schema.get_field_index("Score"), "Score", score)
     rows = rows.append_column("_as_of", said).append_column("_present", pa.array([True] * rows.num_rows))
     path = f"{paths.bronze_api('questions', f'{day:%Y-%m-%d}', SITE)}/{name}.parquet"

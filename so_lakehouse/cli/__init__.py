@@ -65,8 +65,7 @@ def parser() -> argparse.ArgumentParser:
 
     commands.add_parser("status", help="what every layer holds of every site")
     commands.add_parser("doctor", help="whether this machine has what is needed")
-    demo = commands.add_parser("demo", help="two simulated sites, two quarters, from the .7z to tested marts")
-    demo.add_argument("--seed", type=int, default=1, help="another seed makes another community")
+    commands.add_parser("demo", help="two simulated sites, two quarters, from the .7z to tested marts")
     dev = commands.add_parser("dev", help="Dagster's web page on this lakehouse")
     dev.add_argument("--port", type=int, default=3000)
     return top

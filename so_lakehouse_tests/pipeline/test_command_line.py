@@ -1,9 +1,10 @@
-"""The command line as people use it, each time a process of its own: bad input, missing things, kills and re-runs."""
+"""The command line as people use it: what it prints, kills and re-runs, and the commands that README names."""
 
 from __future__ import annotations
 
 import json
-import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,14 +14,11 @@ import pytest
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES
-from so_lakehouse.settings import Settings
+from so_lakehouse.settings import PROJECT_ROOT, Settings
 from so_lakehouse.simulate.dumps import write_mirror
 from so_lakehouse.warehouse.projection import PROJECTIONS
 from so_lakehouse.warehouse.query import query_warehouse
-
-SITE = "simulated-brewing"
-QUARTER = "2025-10-01"
-COMMAND = Path(sys.executable).with_name("so-lakehouse")
+from so_lakehouse_tests.pipeline.command_line import QUARTER, SITE, call, environment, run, said
 
 
 @pytest.fixture(scope="module")
@@ -28,107 +26,6 @@ def mirror(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("mirror")
     write_mirror(folder, [SITE], [QUARTER], people=60)
     return folder
-
-
-def call(home: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """One command in a process of its own, in an environment that has only what is named."""
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME", "TMPDIR") if name in os.environ}
-    return subprocess.run(
-        [COMMAND, *words],
-        env=inherited | {"LAKEHOUSE_HOME": str(home), "COLUMNS": "200"} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def run(home: Path, mirror: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return call(home, "run", "--site", SITE, "--mirror", str(mirror), *words, **environment)
-
-
-def said(done: subprocess.CompletedProcess[str]) -> str:
-    return done.stdout + done.stderr
-
-
-class TestBadInputIsRefusedWithAClearMessageAndNothingIsPublished:
-    @pytest.fixture
-    def broken(self, mirror, tmp_path) -> Path:
-        """A copy of the mirror whose one archive a test may spoil."""
-        folder = tmp_path / "mirror"
-        subprocess.run(["cp", "-r", str(mirror), str(folder)], check=True)
-        return folder
-
-    @pytest.fixture
-    def home(self, tmp_path):
-        return tmp_path / "home"
-
-    @staticmethod
-    def archive(folder: Path) -> Path:
-        return next(folder.glob("*/*.7z"))
-
-    @staticmethod
-    def nothing_published(home: Path) -> bool:
-        return not list((home / "lake").glob("bronze/**/manifest.json")) and not (home / "lake" / "silver").exists()
-
-    def test_a_truncated_archive(self, broken, home):
-        archive = self.archive(broken)
-        (archive.parent / "SHA256SUMS").unlink()
-        archive.write_bytes(archive.read_bytes()[:-1_000])
-        done = run(home, broken)
-        assert done.returncode == 1
-        assert SITE in said(done)
-        assert "Traceback" not in said(done)
-        assert self.nothing_published(home)
-
-    def test_a_wrong_checksum(self, broken, home):
-        archive = self.archive(broken)
-        content = bytearray(archive.read_bytes())
-        content[len(content) // 2] ^= 1
-        archive.write_bytes(content)
-        done = run(home, broken)
-        assert done.returncode == 1
-        assert "damaged on its way" in said(done)
-        assert self.nothing_published(home)
-
-    def test_something_that_is_no_7z(self, broken, home):
-        archive = self.archive(broken)
-        (archive.parent / "SHA256SUMS").unlink()
-        archive.write_text("<html>please log in</html>")
-        done = run(home, broken)
-        assert done.returncode == 1
-        assert "7z" in said(done)
-        assert self.nothing_published(home)
-
-    def test_an_unknown_site_is_answered_with_what_exists(self, mirror, home):
-        done = call(home, "run", "--site", "simulated-brewery", "--mirror", str(mirror))
-        assert done.returncode == 1
-        assert SITE in said(done)
-        assert not home.exists()
-
-    @pytest.mark.parametrize("quarter", ["2020Q1", "2019-12", "yesterday"])
-    def test_an_unknown_quarter_or_release_is_answered_with_what_exists(self, mirror, home, quarter):
-        done = run(home, mirror, "--quarter", quarter)
-        assert done.returncode == 1
-        assert "2025-12-31" in said(done)
-        assert not home.exists()
-
-    def test_a_mirror_that_is_not_there(self, tmp_path, home):
-        done = run(home, tmp_path / "nowhere")
-        assert done.returncode == 1
-        assert "nowhere" in said(done)
-
-    def test_a_full_disk(self, mirror, home):
-        done = run(home, mirror, LAKEHOUSE_DISK_RESERVE=str(10**18))
-        assert done.returncode == 1
-        assert "LAKEHOUSE_DISK_RESERVE" in said(done)
-        assert self.nothing_published(home)
-
-    def test_no_java(self, mirror, home, tmp_path):
-        done = run(home, mirror, PATH=str(COMMAND.parent), JAVA_HOME=str(tmp_path))
-        assert done.returncode == 1
-        assert "Java 17 or 21" in said(done)
-        assert "Traceback" not in said(done)
-        assert not (home / "lake" / "silver").exists()
 
 
 def test_a_plan_says_what_it_would_take_and_starts_nothing(mirror, tmp_path):
@@ -263,3 +160,28 @@ def test_postgres_gone_is_said_and_the_lake_keeps_what_it_has(mirror, undisturbe
     assert done.returncode == 1
     assert "Postgres does not answer" in said(done)
     assert "Traceback" not in said(done)
+
+
+README = (PROJECT_ROOT / "README.md").read_text("utf-8")
+COMMANDS = re.findall(r"^so-lakehouse ((?:sql|status|doctor).*?)(?: +#.*)?$", README, re.MULTILINE)
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_the_readme_has_commands_and_examples():
+    assert len(COMMANDS) >= 3
+    assert EXAMPLES
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_readme_answers(undisturbed, command):
+    done = call(undisturbed[0], *shlex.split(command))
+    assert done.returncode == 0, said(done)
+    assert done.stdout.strip()
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_an_example_of_the_readme_prints_rows(undisturbed, code):
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment(undisturbed[0]), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, said(done)
+    assert "tag" in done.stdout

@@ -1,0 +1,108 @@
+"""Bad input on the command line: refused with a clear message, and nothing is published."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from so_lakehouse.simulate.dumps import write_mirror
+from so_lakehouse_tests.pipeline.command_line import COMMAND, QUARTER, SITE, call, run, said
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("mirror")
+    write_mirror(folder, [SITE], [QUARTER], people=60)
+    return folder
+
+
+@pytest.fixture
+def broken(mirror, tmp_path) -> Path:
+    """A copy of the mirror whose one archive a test may spoil."""
+    folder = tmp_path / "mirror"
+    subprocess.run(["cp", "-r", str(mirror), str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+def archive_of(folder: Path) -> Path:
+    return next(folder.glob("*/*.7z"))
+
+
+def nothing_published(home: Path) -> bool:
+    return not list((home / "lake").glob("bronze/**/manifest.json")) and not (home / "lake" / "silver").exists()
+
+
+def test_a_truncated_archive(broken, home):
+    archive = archive_of(broken)
+    (archive.parent / "SHA256SUMS").unlink()
+    archive.write_bytes(archive.read_bytes()[:-1_000])
+    done = run(home, broken)
+    assert done.returncode == 1
+    assert SITE in said(done)
+    assert "cut short" in said(done)
+    assert "Traceback" not in said(done)
+    assert nothing_published(home)
+
+
+def test_a_wrong_checksum(broken, home):
+    archive = archive_of(broken)
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 1
+    archive.write_bytes(content)
+    done = run(home, broken)
+    assert done.returncode == 1
+    assert "damaged on its way" in said(done)
+    assert nothing_published(home)
+
+
+def test_something_that_is_no_7z(broken, home):
+    archive = archive_of(broken)
+    (archive.parent / "SHA256SUMS").unlink()
+    archive.write_text("<html>please log in</html>")
+    done = run(home, broken)
+    assert done.returncode == 1
+    assert "7z" in said(done)
+    assert nothing_published(home)
+
+
+def test_an_unknown_site_is_answered_with_what_exists(mirror, home):
+    done = call(home, "run", "--site", "simulated-brewery", "--mirror", str(mirror))
+    assert done.returncode == 1
+    assert SITE in said(done)
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("quarter", ["2020Q1", "2019-12", "yesterday"])
+def test_an_unknown_quarter_or_release_is_answered_with_what_exists(mirror, home, quarter):
+    done = run(home, mirror, "--quarter", quarter)
+    assert done.returncode == 1
+    assert "2025-12-31" in said(done)
+    assert not home.exists()
+
+
+def test_a_mirror_that_is_not_there(tmp_path, home):
+    done = run(home, tmp_path / "nowhere")
+    assert done.returncode == 1
+    assert "nowhere" in said(done)
+
+
+def test_a_full_disk(mirror, home):
+    done = run(home, mirror, LAKEHOUSE_DISK_RESERVE=str(10**18))
+    assert done.returncode == 1
+    assert "LAKEHOUSE_DISK_RESERVE" in said(done)
+    assert nothing_published(home)
+
+
+def test_no_java(mirror, home, tmp_path):
+    done = run(home, mirror, PATH=str(COMMAND.parent), JAVA_HOME=str(tmp_path))
+    assert done.returncode == 1
+    assert "Java 17 or 21" in said(done)
+    assert "Traceback" not in said(done)
+    assert not (home / "lake" / "silver").exists()
