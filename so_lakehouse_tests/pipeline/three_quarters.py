@@ -1,0 +1,110 @@
+"""A site over three quarters, with a person who is gone after the first: for tests of maintenance.
+
+`history` makes the lakehouse once, in five states; tests work on copies (fixture `after`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import DeltaTable, QueryBuilder
+from pyspark.sql import SparkSession
+
+from so_lakehouse.lake import paths
+from so_lakehouse.lake.query import query_lake
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.settings import Settings
+from so_lakehouse.spark.converge import converge
+from so_lakehouse.spark.maintenance import maintain
+from so_lakehouse_tests.pipeline.evidence import write_dump
+from so_lakehouse_tests.pipeline.lake_traces import traces
+
+SEPTEMBER, DECEMBER, MARCH = "2016-09-11", "2016-12-11", "2017-03-13"
+PURGED, EXPIRED = "purged", "expired"
+TABLES = ("posts", "users", "comments")
+
+# The person who is deleted after September: the highest key, so that Delta's statistics tell it too.
+PERSON = 987_654_321
+NAME, ABOUT, TITLE, TEXT = "Wilhelmine Übelhör", "Brews in Quedlinburg", "Gruit without gale", "My grandmother's gruit"
+NEEDLES: list[str | int] = [PERSON, NAME, ABOUT, TITLE, TEXT]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A copy of a lakehouse that holds beer; names and texts about people are kept in silver."""
+
+    home: Path
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(home=self.home, keep_personal=True)
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(self.settings.lake_uri)
+
+    def rows(self) -> dict[str, list]:
+        """Every row of silver that is not about Delta's own versions."""
+        return {
+            table: query_lake(self.lake, f"select * from silver.{table} order by 1, 2, 3, 4").to_pylist()
+            for table in (*TABLES, "tombstones", "ledger")
+        }
+
+    def table(self, name: str, version: int | None = None) -> DeltaTable:
+        return DeltaTable(self.lake.uri(paths.silver(name)), version=version)
+
+    def let_log_age(self, days: int) -> None:
+        """As if everything in Delta's logs had been written that much earlier."""
+        moment = time.time() - days * 86_400
+        for file in Path(self.lake.path("silver")).glob("*/_delta_log/*"):
+            os.utime(file, (moment, moment))
+
+    def traces(self) -> list[str]:
+        return traces(Path(self.lake.root), NEEDLES)
+
+
+def dump(lake: Lake, cut: str) -> None:
+    """200 posts; the person is in September's dump only, and so is what the person wrote."""
+    month = int(cut[5:7])
+    posts = [{"Id": key, "Score": month if key < 120 else 0, "OwnerUserId": 1} for key in range(1, 200)]
+    users = [{"Id": key, "DisplayName": f"user {key}", "Views": month} for key in range(1, 40)]
+    comments = [{"Id": key, "Text": f"comment {key}"} for key in range(1, 40)]
+    if cut == SEPTEMBER:
+        posts.append({"Id": 200, "OwnerUserId": PERSON, "Title": TITLE})
+        users.append({"Id": PERSON, "DisplayName": NAME, "AboutMe": ABOUT})
+        comments.append({"Id": 40, "UserId": PERSON, "Text": TEXT})
+    write_dump(lake, cut, {"posts": posts, "users": users, "comments": comments})
+
+
+def history(spark: SparkSession, folder: Path) -> dict[str, Path]:
+    """Homes of the lakehouse after each quarter, after maintenance (purged), and after maintenance when the retention
+    is over (expired). Another site came along with the first quarter, and nothing happened to it since."""
+    site = Site(folder / "now")
+    after: dict[str, Path] = {}
+
+    def keep(state: str) -> None:
+        after[state] = Path(shutil.copytree(site.home, site.home.with_name(state)))
+
+    write_dump(site.lake, SEPTEMBER, {"users": [{"Id": 5}]}, site="ai")
+    converge(spark, site.lake, "ai", ["users"], site.settings)
+    for cut in (SEPTEMBER, DECEMBER, MARCH):
+        dump(site.lake, cut)
+        converge(spark, site.lake, "beer", TABLES, site.settings)
+        keep(cut)
+    maintain(spark, site.lake, "beer", site.settings)
+    keep(PURGED)
+    site.let_log_age(days=40)
+    maintain(spark, site.lake, "beer", site.settings, retention_hours=0)
+    keep(EXPIRED)
+    return after
+
+
+def rows_of(delta: DeltaTable, sql: str) -> list[dict]:
+    """Rows of one version of a table, which the query calls `old`."""
+    found = QueryBuilder().register("old", delta).execute(sql)
+    return pa.RecordBatchReader.from_stream(found).read_all().to_pylist()
