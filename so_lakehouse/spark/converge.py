@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from functools import reduce
 from uuid import uuid4
 
@@ -17,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from so_lakehouse import failpoints, schema
-from so_lakehouse.lake import gates, ledger, lock, paths, silver_tables, tombstones
+from so_lakehouse.lake import ledger, lock, paths, silver_tables, tombstones
 from so_lakehouse.lake.gates import TableGate
 from so_lakehouse.lake.ledger import Ledger, LedgerRow
 from so_lakehouse.lake.manifests import CheckOutcome, bronze_manifests
@@ -26,22 +25,16 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.lake.waiting import Ignored
 from so_lakehouse.progress import Progress, silent
-from so_lakehouse.quality.silver import outcomes
-from so_lakehouse.quality.silver_case import Case
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import read, write
+from so_lakehouse.spark import gate, read, write
 from so_lakehouse.spark.cascade import DEPENDENTS, Posts, posts_after
-from so_lakehouse.spark.measure import measured
 from so_lakehouse.spark.migrate import bring_up
 from so_lakehouse.spark.moments import moment
 from so_lakehouse.spark.overlay import NOT_RETURNED
 from so_lakehouse.spark.plan import plan_table, scope
 from so_lakehouse.spark.rebuild import require_evidence
-from so_lakehouse.spark.session import fit_to_rows, own_session
+from so_lakehouse.spark.session import TABLES_AT_ONCE, fit_to_rows, own_session
 from so_lakehouse.spark.settle import TablePlan
-
-# Small commits wait for the driver and the disk, not for cores; more at once than this gained nothing.
-TABLES_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -113,7 +106,7 @@ def _converge(
         lake.delete(paths.staging(site, attempt))
     write.record(spark, lake, _to_record(ledger.load(lake, site, names), plans))
     after = ledger.load(lake, site, names)
-    checked = _checked(spark, lake, site, names, after, progress)
+    checked = gate.checked(spark, lake, site, names, after, progress)
     return {name: _result(lake, site, plan, known, after, checked) for name, plan in plans.items()}
 
 
@@ -212,48 +205,6 @@ def _to_record(after: Ledger, plans: dict[str, TablePlan]) -> list[LedgerRow]:
     return [*after.unrecorded, *without_commit]
 
 
-def _rows(after: Ledger, table: str) -> int:
-    """Current rows of the site, by the ledger."""
-    return sum(row.rows_inserted - row.rows_deleted for row in after.of(table))
-
-
-def _data_version(after: Ledger, table: str) -> str:
-    return gates.data_version(table, after.last_change(table))
-
-
-def _complete_to(after: Ledger, table: str) -> datetime | None:
-    newest = after.newest_dump(table)
-    return newest.cut_at if newest else None
-
-
-def _checked(
-    spark: SparkSession, lake: Lake, site: str, names: Sequence[str], after: Ledger, progress: Progress
-) -> dict[str, TableGate]:
-    """The gates of these tables; checks run only where the rows changed since the last gate."""
-    last = gates.load(lake, site)
-
-    def check(name: str) -> TableGate | None:
-        delta = ledger.open_delta(lake, name)
-        if delta is None or not after.of(name):
-            return None
-        version = _data_version(after, name)
-        if name in last and last[name].data_version == version:
-            # Other sites, maintenance, a migration, a dump that changed nothing: the same rows.
-            return replace(last[name], version=delta.version(), complete_to=_complete_to(after, name))
-        table = schema.table(name)
-        found = measured(spark, lake, table, site, _rows(after, name))
-        case = Case(table, site, found, tuple(after.of(name)), last.get(name))
-        progress(f"{site}: checked {name}", case.measured.rows)
-        return TableGate(delta.version(), version, outcomes(case), _complete_to(after, name))
-
-    with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
-        found = {name: gate for name, gate in zip(names, pool.map(check, names), strict=True) if gate is not None}
-    if any(last.get(name) != gate for name, gate in found.items()):
-        failpoints.reach("silver.before_gate")
-        gates.save(lake, site, found)
-    return found
-
-
 def _result(
     lake: Lake, site: str, plan: TablePlan, known: Ledger, after: Ledger, checked: dict[str, TableGate]
 ) -> Converged:
@@ -264,10 +215,10 @@ def _result(
     return Converged(
         table=name,
         site=site,
-        rows=_rows(after, name),
+        rows=gate.current_rows(after, name),
         applied=tuple(row for row in rows if (row.input, row.applied_at) not in before),
         ignored=tuple(plan.ignored),
         version=None if delta is None else delta.version(),
-        data_version=_data_version(after, name),
+        data_version=gate.data_version(after, name),
         checks=checked[name].checks if name in checked else (),
     )

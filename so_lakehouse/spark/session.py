@@ -50,6 +50,9 @@ QUIET = {
     "spark.sql.debug.maxToStringFields": "200",
 }
 
+# Small commits wait for the driver and the disk, not for cores; more tables at once than this gained nothing.
+TABLES_AT_ONCE = 4
+
 # One alone fails where the host's name resolves to a loopback address: the driver would bind one and announce another.
 LOCAL_ADDRESS = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 

@@ -16,7 +16,7 @@ from so_lakehouse.settings import Settings
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.session import open_session
 
-TABLES = ("posts", "comments")
+TABLES = ("posts",)
 
 
 def main(home: str) -> None:

@@ -1,0 +1,68 @@
+"""What the checks say of a site's tables after a converge, written to its gates.
+
+Belongs here: which tables are measured, and with what. Not here: the numbers (`measure.py`), the judgement
+(`quality/`), the file (`lake/gates.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
+
+from pyspark.sql import SparkSession
+
+from so_lakehouse import failpoints, schema
+from so_lakehouse.lake import gates, ledger
+from so_lakehouse.lake.gates import TableGate
+from so_lakehouse.lake.ledger import Ledger
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.progress import Progress
+from so_lakehouse.quality.silver import outcomes
+from so_lakehouse.quality.silver_case import Case
+from so_lakehouse.spark.measure import measured
+from so_lakehouse.spark.session import TABLES_AT_ONCE
+
+
+def checked(
+    spark: SparkSession, lake: Lake, site: str, names: Sequence[str], after: Ledger, progress: Progress
+) -> dict[str, TableGate]:
+    """The gates of these tables; checks run only where the rows changed since the last gate."""
+    last = gates.load(lake, site)
+
+    def check(name: str) -> TableGate | None:
+        delta = ledger.open_delta(lake, name)
+        if delta is None or not after.of(name):
+            return None
+        version = data_version(after, name)
+        if name in last and last[name].data_version == version:
+            # Other sites, maintenance, a migration, a dump that changed nothing: the same rows.
+            return replace(last[name], version=delta.version(), complete_to=_complete_to(after, name))
+        table = schema.table(name)
+        found = measured(spark, lake, table, site, current_rows(after, name))
+        case = Case(table, site, found, tuple(after.of(name)), last.get(name))
+        progress(f"{site}: checked {name}", case.measured.rows)
+        return TableGate(delta.version(), version, outcomes(case), _complete_to(after, name))
+
+    with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
+        found = {name: gate for name, gate in zip(names, pool.map(check, names), strict=True) if gate is not None}
+    if any(last.get(name) != gate for name, gate in found.items()):
+        failpoints.reach("silver.before_gate")
+        gates.save(lake, site, found)
+    return found
+
+
+def current_rows(after: Ledger, table: str) -> int:
+    """Current rows of the site, by the ledger."""
+    return sum(row.rows_inserted - row.rows_deleted for row in after.of(table))
+
+
+def data_version(after: Ledger, table: str) -> str:
+    """Version of the site's rows, by the ledger."""
+    return gates.data_version(table, after.last_change(table))
+
+
+def _complete_to(after: Ledger, table: str) -> datetime | None:
+    newest = after.newest_dump(table)
+    return newest.cut_at if newest else None
