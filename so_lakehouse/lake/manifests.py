@@ -138,7 +138,8 @@ class BronzeManifest:
             return self
         if (earlier.cut_date, earlier.revision) > (self.cut_date, self.revision):
             return self
-        return replace(earlier, raw_version=self.raw_version, inherited_from=earlier.inherited_from or earlier.raw_version)
+        read = earlier.inherited_from or earlier.raw_version
+        return replace(earlier, raw_version=self.raw_version, inherited_from=read)
 
 
 def bronze_manifests(lake: Lake, table: str, site: str) -> list[BronzeManifest]:

@@ -115,11 +115,11 @@ def before_cut(case: Case) -> Judgement:
     return _dates(case, late, f"after {until:%Y-%m-%d}, the end of the evidence", noted)
 
 
-def _dates(case: Case, wrong: Mapping[str, datetime], what: str, noted: dict[str, object]) -> Judgement:
+def _dates(case: Case, wrong: Mapping[str, datetime], what: str, noted: Mapping[str, object]) -> Judgement:
     if not wrong:
-        return Judgement(True, f"{case.where}: no date {what}.", noted)
+        return Judgement(True, f"{case.where}: no date {what}.", dict(noted))
     named = ", ".join(f"{name} {value:%Y-%m-%d}" for name, value in wrong.items())
-    return Judgement(False, f"{case.where}: dates {what}: {named}.", noted)
+    return Judgement(False, f"{case.where}: dates {what}: {named}.", dict(noted))
 
 
 def allowed(column: str) -> Callable[[Case], Judgement]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,4 +31,4 @@ def test_every_key_lies_in_a_range_and_no_range_is_empty(keys, most):
     assert len(found) <= most
     assert all(any(first <= key <= last for first, last in found) for key in keys)
     assert all(first in keys and last in keys for first, last in found)
-    assert all(before[1] < after[0] for before, after in zip(found, found[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in pairwise(found))
