@@ -68,6 +68,7 @@ def test_an_earlier_release_becomes_todays_site_by_site(spark, lake, settings, w
 
     result = converge(spark, lake, "beer", ["posts"], settings)["posts"]
     assert {name: form(lake, name) for name in EARLIER} == forms
+    assert open_delta(lake, "posts").metadata().description == schema.POSTS.description
     assert rows(lake, "posts", "beer") == before["posts", "beer"]
     assert rows(lake, "tombstones", "beer") == before["tombstones", "beer"]
     assert [(row.source, row.rows_in, row.rows_updated) for row in result.applied] == [("dump", 2, 2)]
