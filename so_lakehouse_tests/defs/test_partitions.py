@@ -70,8 +70,8 @@ MAPPINGS = {
 BETWEEN_GRIDS = [
     (spec.key, dep)
     for asset in GRAPH.assets_defs
-    for spec in asset.specs
-    for dep in spec.deps
+    for spec in sorted(asset.specs, key=lambda spec: spec.key)
+    for dep in sorted(spec.deps, key=lambda dep: dep.asset_key)
     if grid(dep.asset_key) != grid(spec.key)
 ]
 
