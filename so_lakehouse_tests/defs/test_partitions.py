@@ -67,13 +67,16 @@ MAPPINGS = {
     (SITE_QUARTER, SITES): SITE_OF_SITE_QUARTER,
     (SITES, None): EVERY_SITE,
 }
-BETWEEN_GRIDS = [
-    (spec.key, dep)
-    for asset in GRAPH.assets_defs
-    for spec in sorted(asset.specs, key=lambda spec: spec.key)
-    for dep in sorted(spec.deps, key=lambda dep: dep.asset_key)
-    if grid(dep.asset_key) != grid(spec.key)
-]
+BETWEEN_GRIDS = sorted(
+    (
+        (spec.key, dep)
+        for asset in GRAPH.assets_defs
+        for spec in asset.specs
+        for dep in spec.deps
+        if grid(dep.asset_key) != grid(spec.key)
+    ),
+    key=lambda pair: (pair[0], pair[1].asset_key),
+)
 
 
 @pytest.mark.parametrize(
