@@ -15,6 +15,10 @@ class BadInput(LakehouseError):
     """What came in cannot be used: a broken archive, an unknown site, a wrong checksum."""
 
 
+class Damaged(BadInput):
+    """Landed bytes are not whole. They are set aside, so that the next run lands them anew."""
+
+
 class Unavailable(LakehouseError):
     """Something this needs is not there now: Java, Postgres, disk space, the network."""
 

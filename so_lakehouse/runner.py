@@ -24,9 +24,12 @@ LOG_NOTHING = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 # Errors whose message is for people; dbt's says which model failed and what the database answered.
 READABLE = {
-    *(cls.__name__ for cls in (errors.LakehouseError, *errors.LakehouseError.__subclasses__())),
+    *(cls.__name__ for cls in vars(errors).values() if isinstance(cls, type)),
     "DagsterDbtCliRuntimeError",
 }
+
+# A key or a signal, caught by Dagster or (while Java works) by the code below it.
+INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 # dbt builds all of these in one run, and the marts are published at its end.
 DBT_LAYERS = ("staging", "intermediate", "core", "marts")
@@ -112,7 +115,7 @@ class Runner:
         evaluations = result.get_asset_check_evaluations()
         refused = [e for e in evaluations if not e.passed and e.blocking]
         failed = [] if refused or result.success else _errors(result.all_events)
-        if any("DagsterExecutionInterruptedError" in str(error) for error in failed):
+        if any(sign in str(error) for error in failed for sign in INTERRUPTED):
             raise KeyboardInterrupt  # the person wants all of it to end, not one layer
         return LayerRun(
             layer=layer,

@@ -7,6 +7,7 @@ started. A setting is one field of `Settings`; `docs/settings.md` is generated f
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -105,6 +106,9 @@ class Settings:
             text = environment.get(entry.metadata["variable"], "")
             if text:
                 values[entry.name] = _read(entry.metadata["variable"], text, entry.default)
+        memory = str(values.get("spark_memory", "1g"))
+        if not re.fullmatch(r"\d+[kmgtKMGT]b?", memory):
+            raise BadInput(f"LAKEHOUSE_SPARK_MEMORY is {memory!r}; write it as 2g or 1500m.")
         for name in ("lake", "mirror"):  # a folder is the same one wherever a later process starts
             if "://" not in str(values.get(name, "://")):
                 values[name] = str(Path(str(values[name])).expanduser().resolve())
@@ -119,10 +123,9 @@ def _read(variable: str, text: str, default: object) -> object:
             return False
         raise BadInput(f"{variable} is {text!r}; write true or false.")
     if isinstance(default, int):
-        try:
-            return int(text)
-        except ValueError:
-            raise BadInput(f"{variable} is {text!r}; write a whole number.") from None
+        if not re.fullmatch(r"\d+", text.strip()):
+            raise BadInput(f"{variable} is {text!r}; write a whole number, 0 or more.")
+        return int(text)
     if isinstance(default, Path):
         return Path(text).expanduser().resolve()
     return text

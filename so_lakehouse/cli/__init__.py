@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from importlib.metadata import version
 
@@ -80,6 +81,9 @@ def main() -> None:
         Console(stderr=True).print(
             Text("Error: ", style="bold red") + Text(str(error), style="default"), soft_wrap=True
         )
+        sys.exit(1)
+    except BrokenPipeError:  # whoever read our output (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit("Stopped. Nothing half-done was published; the same command goes on where this one ended.")

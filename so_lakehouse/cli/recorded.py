@@ -13,6 +13,7 @@ from rich.table import Table
 
 from so_lakehouse.cli import report
 from so_lakehouse.cli.bars import bar
+from so_lakehouse.errors import Unavailable
 from so_lakehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ def carried_out(
     from so_lakehouse.instance import open_instance
     from so_lakehouse.runner import Runner
 
-    settings.run_log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.run_log.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"Cannot use {settings.home}: {error}. Choose another LAKEHOUSE_HOME.") from error
     with settings.run_log.open("a") as log, output_of_programs_in(log, console):
         runs = work(
             Runner(defs, open_instance(settings), log),

@@ -21,12 +21,16 @@ def line(run: LayerRun) -> Text:
 
 def summary(runs: Sequence[LayerRun]) -> Table:
     """Rows, quarantined rows and seconds per layer and partition."""
-    table = Table("layer", "partition", title="What was built")
+    table = Table(title="What was done")
+    table.add_column("layer", no_wrap=True)
+    table.add_column("partition", overflow="fold")
     for name in ("rows", "quarantined", "seconds"):
         table.add_column(name, justify="right")
     for run in runs:
         rows = f"{_rows(run):,}" if run.layer != "raw" else ""
         quarantined = f"{run.total('quarantined'):,}" if run.layer in ("bronze", "silver") else ""
+        if not run.succeeded:
+            rows, quarantined = "failed", ""
         table.add_row(run.layer, run.partition or "all sites", rows, quarantined, f"{run.seconds:.1f}")
     return table
 

@@ -22,6 +22,7 @@ from so_lakehouse.warehouse.query import query_warehouse
 
 # A terminal is no place for a million rows; csv and json print all of them.
 TABLE_ROWS = 200
+NARROWEST = 10  # characters below which a column of a table says nothing
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -33,13 +34,27 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _print_table(result: pa.Table) -> None:
-    table = Table(*result.column_names)
-    for row in _rows(result.slice(0, TABLE_ROWS)):
-        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+    """A table; where its columns cannot stand side by side, a block for each row with a line for each column."""
     console = Console()
-    console.print(table)
+    if NARROWEST * result.num_columns > console.width:
+        _print_blocks(console, result.slice(0, TABLE_ROWS))
+    else:
+        table = Table()
+        for name in result.column_names:
+            table.add_column(Text(name), overflow="fold")
+        for row in _rows(result.slice(0, TABLE_ROWS)):
+            table.add_row(*(Text("" if value is None else str(value)) for value in row))
+        console.print(table)
     if result.num_rows > TABLE_ROWS:
         console.print(f"{TABLE_ROWS} of {result.num_rows:,} rows; --format csv or json prints all.")
+
+
+def _print_blocks(console: Console, result: pa.Table) -> None:
+    width = max(map(len, result.column_names))
+    for number, row in enumerate(_rows(result), 1):
+        console.print(Text(f"row {number}", style="bold"))
+        for name, value in zip(result.column_names, row, strict=True):
+            console.print(Text(f"  {name:<{width}}  {'' if value is None else value}"), soft_wrap=True)
 
 
 def _print_csv(result: pa.Table) -> None:

@@ -17,13 +17,17 @@ def main(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment()
     found = status(settings)
     if not found:
-        console.print(f"Nothing in {settings.home} yet. Start with: so-lakehouse run --site beer --plan")
+        console.print(f"Nothing in {settings.home} yet. Start with:", soft_wrap=True)
+        console.print("so-lakehouse run --site beer --plan")
         return 0
-    table = Table("site", "layer", "newest")
-    table.add_column("rows", justify="right")
-    table.add_column("age", justify="right")
-    table.add_column("failed checks", style="bold red")
-    table.add_column("warnings", style="yellow", justify="right")
+    table = Table()
+    table.add_column("site", overflow="fold")
+    table.add_column("layer", no_wrap=True)
+    table.add_column("newest", overflow="fold")
+    table.add_column("rows", justify="right", no_wrap=True)
+    table.add_column("age", justify="right", no_wrap=True)
+    table.add_column("failed checks", style="bold red", overflow="fold")
+    table.add_column("warn", style="yellow", justify="right")
     for layer in found:
         table.add_row(
             Text(layer.site),

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from so_lakehouse.errors import BadInput, Unavailable
+from so_lakehouse.errors import BadInput, Damaged, Unavailable
 from so_lakehouse.schema import TABLES
 from so_lakehouse.settings import Settings
 
@@ -31,6 +31,7 @@ LISTING_LIMIT_SECONDS = 600  # a listing reads headers only; one that takes long
 
 
 _ENCRYPTED = "the archive is encrypted, and a dump never is. Nothing was published."
+AGAIN = " Nothing was published. The file is set aside as .damaged: run again to land it anew."
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def _listing(path: Path, where: str) -> list[dict[str, str]]:
     output = done.stdout.decode("utf-8", "replace")
     refuse_interruption(done.returncode, where)
     if done.returncode != 0 or "\nType = 7z\n" not in output:
-        raise BadInput(f"{where}: {explain(done.stderr.decode('utf-8', 'replace') + output)}")
+        raise failure(where, done.stderr.decode("utf-8", "replace") + output)
     _, _, files = output.rpartition("\n----------\n")
     return [
         dict(_field(line) for line in entry.splitlines() if " = " in line)
@@ -152,24 +153,25 @@ def refuse_interruption(code: int, where: str) -> None:
         raise Unavailable(f"{where}: 7zz did not come to its end: {reason} Nothing was published; run again.")
 
 
-def explain(message: str) -> str:
-    """What 7-Zip's message means for people, and what to do."""
-    again = "Nothing was published. Compare its checksum with the publisher's and land it again."
-    known = (
-        ("Wrong password", _ENCRYPTED),
-        ("Unexpected end", f"the archive is cut off, or a volume of it is missing. {again}"),
-        ("Unsupported Method", "it is compressed in a way that 7-Zip does not know. Nothing was published."),
-        ("CRC Failed", f"the archive is damaged: the bytes do not match its checksum. {again}"),
-        ("Data Error", f"the archive is damaged. {again}"),
-        ("Headers Error", f"the archive is damaged: its directory cannot be read. {again}"),
-    )
-    for sign, meaning in known:
+_SIGNS = (
+    ("Wrong password", _ENCRYPTED, BadInput),
+    ("Unexpected end", "the archive is cut off, or a volume of it is missing.", Damaged),
+    ("Unsupported Method", "it is compressed in a way that 7-Zip does not know. Nothing was published.", BadInput),
+    ("CRC Failed", "the archive is damaged: the bytes do not match its checksum.", Damaged),
+    ("Data Error", "the archive is damaged.", Damaged),
+    ("Headers Error", "the archive is damaged: its directory cannot be read.", Damaged),
+    ("Cannot open the file as", "this is not a 7z archive, or it is damaged at its ends.", Damaged),
+    ("Type = ", "this is not a 7z archive, or it is damaged at its ends.", Damaged),
+)
+
+
+def failure(where: str, message: str) -> BadInput:
+    """The error that 7-Zip's message means, for people."""
+    for sign, meaning, kind in _SIGNS:
         if sign in message:
-            return meaning
-    if "Cannot open the file as" in message or "Type = " in message:
-        return f"this is not a 7z archive, or it is damaged at its ends. {again}"
+            return kind(f"{where}: {meaning}{AGAIN if kind is Damaged else ''}")
     lines = [line for line in message.splitlines() if line.strip()]
-    return f"7-Zip could not read it ({'; '.join(lines[-3:]) or 'no message'}). {again}"
+    return Damaged(f"{where}: 7-Zip could not read it ({'; '.join(lines[-3:]) or 'no message'}).{AGAIN}")
 
 
 def _member(entry: dict[str, str], where: str) -> Member | None:
@@ -199,7 +201,7 @@ def _member(entry: dict[str, str], where: str) -> Member | None:
         raise BadInput(f"{where}: {_ENCRYPTED}")
     size, block = entry.get("Size", ""), entry.get("Block", "")
     if not size.isdecimal():
-        raise BadInput(f"{where}: the archive does not say how large {name} is. {explain('Headers Error')}")
+        raise Damaged(f"{where}: the archive does not say how large {name} is.{AGAIN}")
     return Member(name, table, int(size), int(block) if block.isdecimal() else -1, entry.get("Method", ""))
 
 

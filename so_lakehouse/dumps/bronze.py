@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from so_lakehouse import failpoints
 from so_lakehouse.dumps.plan import ReadingPlan, plan_reading, require_space
-from so_lakehouse.errors import Unavailable
+from so_lakehouse.errors import Damaged, Unavailable
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.manifests import BronzeManifest, RawManifest, bronze_manifests
 from so_lakehouse.lake.storage import Lake
@@ -54,8 +54,19 @@ def read_dump(
     done = {name: manifest for name, manifest in current.items() if manifest and _is_current(lake, manifest, raw)}
     wanted = [table_of(name).name for name in tables if name not in done]
     if wanted:
-        done |= _read_and_publish(lake, raw, wanted, settings, progress)
+        try:
+            done |= _read_and_publish(lake, raw, wanted, settings, progress)
+        except Damaged as error:
+            _set_aside(lake, raw, str(error))
+            raise
     return {name: done[name] for name in tables}
+
+
+def _set_aside(lake: Lake, raw: RawManifest, message: str) -> None:
+    """The archives that the message names lose their names: what is not there is landed anew."""
+    for archive in raw.archives:
+        if archive.name in message and lake.exists(archive.path):
+            lake.move(archive.path, f"{archive.path}.damaged")
 
 
 def dead_attempts(lake: Lake, table: str, quarter: str, site: str) -> list[str]:

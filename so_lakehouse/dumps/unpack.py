@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from so_lakehouse.dumps.archive import Member, explain, program, refuse_interruption
+from so_lakehouse.dumps.archive import Member, failure, program, refuse_interruption
 from so_lakehouse.errors import BadInput
 
 PIPE_BYTES = 1 << 20  # Linux gives 64 KiB unasked, and 7zz then waits 16 times as often
@@ -87,7 +87,7 @@ class Unpacking:
         refuse_interruption(code, self.where)
         self._messages.seek(0)
         message = self._messages.read().decode("utf-8", "replace")
-        raise BadInput(f"{self.where}: {explain(message or f'7zz ended with code {code}')}")
+        raise failure(self.where, message or f"7zz ended with code {code}")
 
     def kill(self) -> None:
         """Makes the process end now; whoever reads from it, in another thread, then sees that it did."""

@@ -107,6 +107,10 @@ class Lake:
         """Where a file of this lake is on this machine's disk; None for an object store."""
         return Path(self.path(relative)) if self.is_local else None
 
+    def move(self, relative: str, to: str) -> None:
+        """Gives a file another name, replacing what has it."""
+        self.fs.move(self.path(relative), self.path(to))
+
     def adopt(self, local: Path, relative: str) -> None:
         """Moves a finished file of this machine into the lake, whole or not at all."""
         target = self.local_path(relative)

@@ -23,9 +23,11 @@ def query_warehouse(settings: Settings, sql: str) -> pa.Table:
     Postgres' `numeric` comes as whole numbers where all of a column are, else as doubles. Raises `BadInput` with
     Postgres' own words where it refuses the query, `Unavailable` where it does not answer.
     """
+    if not sql.strip():
+        raise BadInput("There is no query. Write one, such as: select * from marts.activity_month")
     server.connect(settings).close()  # says in plain words where nobody answers
     with (
-        adbc.connect(server.uri(settings)) as connection,
+        adbc.connect(server.reader_uri(settings)) as connection,
         connection.cursor(adbc_stmt_kwargs=_ANY_STATEMENT) as cursor,
     ):
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")

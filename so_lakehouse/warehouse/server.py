@@ -7,7 +7,7 @@ address alone.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from urllib.parse import quote
 
 import psycopg2
@@ -45,6 +45,8 @@ LIBPQ_VARIABLES = {
     "options": "PGOPTIONS",
 }
 
+READER = "so_lakehouse_reader"
+
 NO_ADDRESS = (
     "LAKEHOUSE_POSTGRES is no Postgres address. Write postgresql://user:password@host:5432/database (in the password @ "
     "as %40, / as %2F, ? as %3F and % as %25), or leave it empty for the embedded server."
@@ -61,6 +63,24 @@ def uri(settings: Settings) -> str:
         return _in_utc(settings.postgres)
     socket_folder = embedded.ensure_running(settings.postgres_folder)
     return _in_utc(f"postgresql://{SUPERUSER}@/{DATABASE}?host={quote(str(socket_folder), safe='')}")
+
+
+def reader_uri(settings: Settings) -> str:
+    """As `uri`, for people's own queries.
+
+    On the embedded server, whose own account may run programs and read files, it names one that may only read tables;
+    on an external server it is the account that the settings name.
+    """
+    if settings.postgres:
+        return uri(settings)
+    with closing(connect(settings)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (READER,))
+        if not cursor.fetchone():
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('so_lakehouse.reader'))")
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (READER,))
+        if not cursor.rowcount:
+            cursor.execute(f"CREATE ROLE {READER} LOGIN IN ROLE pg_read_all_data")
+    return uri(settings).replace(f"//{SUPERUSER}@", f"//{READER}@", 1)
 
 
 def _in_utc(address: str) -> str:

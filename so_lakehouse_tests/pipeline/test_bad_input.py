@@ -106,3 +106,17 @@ def test_no_java(mirror, home, tmp_path):
     assert "Java 17 or 21" in said(done)
     assert "Traceback" not in said(done)
     assert not (home / "lake" / "silver").exists()
+
+
+def test_a_damaged_archive_is_landed_anew_once_the_mirror_has_a_whole_one(mirror, broken, home):
+    spoiled = archive_of(broken)
+    (spoiled.parent / "SHA256SUMS").unlink()
+    content = bytearray(spoiled.read_bytes())
+    content[100] ^= 1  # in the packed bytes: only unpacking them shows it
+    spoiled.write_bytes(content)
+    done = run(home, broken)
+    assert done.returncode == 1
+    assert "run again to land it anew" in said(done)
+    assert nothing_published(home)
+    again = run(home, mirror, PATH=str(COMMAND.parent), JAVA_HOME=str(home))  # as far as it goes without Java
+    assert "done    bronze" in again.stdout

@@ -214,3 +214,21 @@ def test_what_postgres_refuses_comes_in_its_own_words(warehouse: Settings, lake:
 def test_a_warehouse_that_is_gone_says_so(settings: Settings) -> None:
     with pytest.raises(Unavailable, match="does not answer"):
         query_warehouse(replace(settings, postgres="postgresql://127.0.0.1:1/warehouse"), "SELECT 1")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "copy (select 1) to program 'true'",
+        "select pg_read_file('/etc/hostname')",
+        "do $$ begin reset role; end $$; select 1",
+    ],
+)
+def test_a_query_reaches_no_program_and_no_file_of_the_server(postgres, sql):
+    with pytest.raises(BadInput):
+        query_warehouse(postgres, sql)
+
+
+def test_an_empty_query_is_said_to_be_none(postgres):
+    with pytest.raises(BadInput, match="There is no query"):
+        query_warehouse(postgres, " ")
