@@ -8,6 +8,7 @@ each file of later changes, whose keys lie anywhere, is one more.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -76,15 +77,14 @@ def is_out_of_order(files: Collection[DataFile]) -> bool:
 
 
 def loose_bytes(files: Collection[DataFile]) -> int:
-    """Bytes outside the longest row of files that follow each other without sharing a key."""
-    ranges = [(f.highest, f.lowest, f.bytes) for f in files if f.highest is not None and f.lowest is not None]
-    loose, end = 0, None
-    for highest, lowest, size in sorted(ranges, key=lambda found: (found[0], -found[1])):
-        if end is None or lowest > end:
-            end = highest
-        else:
-            loose += size
-    return loose
+    """Bytes outside the heaviest row of files that follow each other without sharing a key."""
+    ranges = sorted((f.highest, f.lowest, f.bytes) for f in files if f.highest is not None and f.lowest is not None)
+    ends = [highest for highest, _, _ in ranges]
+    heaviest = [0]  # of the first n files: the bytes of the heaviest row of them
+    for _, lowest, size in ranges:
+        before = bisect_left(ends, lowest)  # this many files end before this one begins
+        heaviest.append(max(heaviest[-1], heaviest[before] + size))
+    return sum(size for _, _, size in ranges) - heaviest[-1]
 
 
 def small_files(files: Sequence[DataFile]) -> list[DataFile]:

@@ -85,15 +85,18 @@ def _wait_for_lock(file: IO[str], table: str, progress: Progress) -> None:
 
 
 def _wait_for_orphans(left: dict[str, Any], table: str, progress: Progress) -> None:
-    """Waits until the children of a holder that died have ended too."""
-    if not left or _is_alive(left):
+    """Waits until the children of a holder that died or was interrupted have ended too.
+
+    An interrupted holder may live on: only its own next write knows better, because its children do as they are told.
+    """
+    if not left or _is_this_process(left):
         return
     until = time.monotonic() + ORPHAN_SECONDS
     while orphans := [process for process in left["children"] if _is_alive(process)]:
         if time.monotonic() > until:
             raise Unavailable(
-                f"{holder(left)} died while it wrote {table}, but its process {orphans[0]['pid']} still runs after "
-                f"{ORPHAN_SECONDS} s. End it (kill {orphans[0]['pid']}) and try again."
+                f"{holder(left)} died or was interrupted while it wrote {table}, but its process {orphans[0]['pid']} "
+                f"still runs after {ORPHAN_SECONDS} s. End it (kill {orphans[0]['pid']}) and try again."
             )
         progress(f"waiting to write {table}: what {holder(left)} left behind is still ending", len(orphans))
         time.sleep(POLL_SECONDS)
@@ -104,6 +107,11 @@ def holder(content: dict[str, Any]) -> str:
     if not content:
         return "another process"
     return f"{content['what']} (process {content['pid']} on {content['host']}, since {content['since']})"
+
+
+def _is_this_process(process: dict[str, Any]) -> bool:
+    me = psutil.Process()
+    return (process["pid"], process["started"]) == (me.pid, me.create_time())
 
 
 def _is_alive(process: dict[str, Any]) -> bool:

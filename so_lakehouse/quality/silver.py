@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from so_lakehouse.lake.manifests import CheckOutcome
 from so_lakehouse.quality import CheckDeclaration
 from so_lakehouse.quality import silver_rules as rules
-from so_lakehouse.quality.silver_case import Case
+from so_lakehouse.quality.silver_case import LAST_PASSED, Case
 from so_lakehouse.quality.silver_rules import Judgement
 from so_lakehouse.schema import Table, table
 from so_lakehouse.warehouse.projection import snake_case
@@ -62,7 +62,10 @@ def outcomes(case: Case) -> tuple[CheckOutcome, ...]:
     found = []
     for check in _checks(case.table):
         judged, declared = check.judge(case), check.declaration
-        found.append(CheckOutcome(declared.name, judged.passed, declared.blocking, judged.detail, judged.metadata))
+        noted, baseline = judged.metadata, case.baseline(declared.name)
+        if baseline and not judged.passed:
+            noted = noted | {LAST_PASSED: baseline}  # what failed is no measure for the next
+        found.append(CheckOutcome(declared.name, judged.passed, declared.blocking, judged.detail, noted))
     return tuple(found)
 
 

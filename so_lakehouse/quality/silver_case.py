@@ -14,6 +14,9 @@ from so_lakehouse.lake.gates import TableGate
 from so_lakehouse.lake.ledger import LedgerRow
 from so_lakehouse.schema import Table, Type
 
+LAST_PASSED = "last passed"  # in the metadata of a check that failed: what it noted when it passed last
+HIGHEST_IDS = 20  # a handful of made-up ids stands above the real ones, not one
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -27,7 +30,7 @@ class Measured:
     newest: Mapping[str, datetime] = field(default_factory=dict)
     references: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # column → (set, of which dangling)
     fabricated: int = 0
-    highest_ids: tuple[int, ...] = ()  # at most two, the highest first
+    highest_ids: tuple[int, ...] = ()  # at most HIGHEST_IDS, the highest first
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,12 @@ class Case:
         return f"{self.table.name} of {self.site}"
 
     def baseline(self, check: str) -> dict[str, object]:
-        """What this check noted at the last gate; empty at the first."""
+        """What this check noted when it passed last; empty where it never did."""
         checks = self.last_gate.checks if self.last_gate else ()
-        return next((dict(outcome.metadata) for outcome in checks if outcome.name == check), {})
+        last = next((outcome for outcome in checks if outcome.name == check), None)
+        if last is None:
+            return {}
+        return dict(last.metadata if last.passed else last.metadata.get(LAST_PASSED, {}))
 
     @property
     def evidence_until(self) -> datetime | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from so_lakehouse.lake.ledger import DUMP
 from so_lakehouse.quality.silver_case import Case
@@ -155,14 +156,15 @@ def fabricated(case: Case) -> Judgement:
 
 
 def ids_plausible(case: Case) -> Judgement:
-    highest = case.measured.highest_ids
-    if len(highest) < 2 or highest[0] < max(MAGNITUDE * highest[1], SMALL_ID):
-        return Judgement(True, f"{case.where}: the highest id follows from the one before it.")
+    leaps = [(high, low) for high, low in pairwise(case.measured.highest_ids) if high >= max(MAGNITUDE * low, SMALL_ID)]
+    if not leaps:
+        return Judgement(True, f"{case.where}: the highest ids follow from the ones before them.")
+    high, low = max(leaps, key=lambda leap: leap[0] / leap[1])
     return Judgement(
         False,
-        f"{case.where}: id {highest[0]} is more than ten times the next ({highest[1]}): probably fabricated. "
-        "Look at the post on the site; add the id to FABRICATED_POST_IDS if it is not there.",
-        {"highest": highest[0], "next": highest[1]},
+        f"{case.where}: id {high} is more than ten times the next ({low}): probably fabricated, and so are those above "
+        "it. Look at the posts on the site; add to FABRICATED_POST_IDS the ids that are not there.",
+        {"highest": high, "next": low},
     )
 
 

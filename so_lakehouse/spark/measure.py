@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from so_lakehouse.lake import ledger, silver_tables
 from so_lakehouse.lake.storage import Lake
-from so_lakehouse.quality.silver_case import Measured, date_columns
+from so_lakehouse.quality.silver_case import HIGHEST_IDS, Measured, date_columns
 from so_lakehouse.schema import FABRICATED_POST_IDS, Table
 
 SPARK_FROM_ROWS = 5_000_000
@@ -40,10 +40,9 @@ def numbers(ask: Ask, table: Table, site: str, known: list[str]) -> Measured:
     dates = date_columns(table)
     coded = [column.name for column in table.columns if column.allowed]
     found = ask(_columns_query(table, site))[0]
-    highest = found["highest"]
-    below = None
-    if table.name == "posts" and highest is not None:
-        below = ask(f"SELECT max(Id) AS id FROM posts WHERE site = '{site}' AND Id < {highest}")[0]["id"]
+    highest = []
+    if table.name == "posts":
+        highest = ask(f"SELECT Id FROM posts WHERE site = '{site}' AND Id > 0 ORDER BY Id DESC LIMIT {HIGHEST_IDS}")
     references = {}
     queries = _reference_queries(table, site, known)
     if queries:
@@ -58,7 +57,7 @@ def numbers(ask: Ask, table: Table, site: str, known: list[str]) -> Measured:
         newest={name: found[f"max_{name}"] for name in dates if found[f"max_{name}"] is not None},
         references=references,
         fabricated=found["fabricated"],
-        highest_ids=tuple(key for key in (highest, below) if key is not None),
+        highest_ids=tuple(row["Id"] for row in highest),
     )
 
 
@@ -69,7 +68,6 @@ def _columns_query(table: Table, site: str) -> str:
         "count(*) AS n",
         "count(Id) AS keys",
         "count(DISTINCT Id) AS distinct_keys",
-        "max(Id) AS highest",
         f"count(CASE WHEN Id IN ({fabricated}) THEN 1 END) AS fabricated",
     ]
     for column in table.columns:

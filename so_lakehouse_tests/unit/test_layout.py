@@ -21,9 +21,11 @@ def file(lowest: int | None, highest: int | None, size: int = 10) -> DataFile:
         ([file(1, 10), file(11, 20), file(1, 20, size=3)], 3),
         ([file(1, 100), file(1, 100), file(1, 100)], 20),
         ([file(None, None), file(None, None)], 0),
+        ([file(1, 1000, size=128 * 2**20), file(995, 999, size=20_000)], 20_000),
+        ([file(1, 10), file(5, 20, size=25), file(15, 30)], 20),
     ],
 )
-def test_loose_is_what_lies_across_the_longest_row_of_files_without_a_common_key(files, loose):
+def test_loose_is_what_lies_across_the_heaviest_row_of_files_without_a_common_key(files, loose):
     assert loose_bytes(files) == loose
 
 

@@ -56,6 +56,12 @@ WRONG = [
     ("no_fabricated_posts", {"fabricated": 1}, LEDGER, "1 fabricated posts"),
     ("ids_plausible", {"highest_ids": (1_000_000_001, 20_000)}, LEDGER, "id 1000000001 is more than ten times"),
     (
+        "ids_plausible",
+        {"highest_ids": (1_000_000_010, 1_000_000_001, 20_000, 19_999)},
+        LEDGER,
+        "id 1000000001 is more than ten times the next (20000)",
+    ),
+    (
         "newest_day_not_late",
         {"newest": {"LastActivityDate": day("2016-06-01")}},
         LEDGER,
@@ -97,3 +103,20 @@ def test_references_that_dangled_before_are_the_baseline():
 def test_the_sites_own_oldest_date_counts_only_from_its_second_gate():
     older = replace(RIGHT, oldest={"CreationDate": day("2009-05-01")})
     assert judged(older, LEDGER, gate=None)["dates_after_launch"][0]
+
+
+def test_a_jump_that_was_found_is_found_again_until_it_is_gone():
+    jumped = replace(RIGHT, references={"OwnerUserId": (900, 90)})
+    gate = GATE
+    for _ in range(2):
+        gate = replace(gate, checks=outcomes(Case(table("posts"), "beer", jumped, LEDGER, gate)))
+        assert {check.name for check in gate.checks if not check.passed} == {"owner_user_id_refers"}
+    assert all(passed for passed, _ in judged(RIGHT, LEDGER, gate).values())
+
+
+def test_a_page_reaches_as_far_as_it_was_fetched_and_not_only_to_its_day():
+    fetched = day("2017-01-20")
+    page = LedgerRow("beer", "posts", "api/questions", "2016-12-20", "1", "1", fetched, cut_at=fetched)
+    late = replace(RIGHT, newest=RIGHT.newest | {"CreationDate": day("2017-01-19")})
+    assert judged(late, (*LEDGER, page))["dates_before_cut"][0]
+    assert not judged(late, (*LEDGER, replace(page, cut_at=None)))["dates_before_cut"][0], "an earlier release's row"
