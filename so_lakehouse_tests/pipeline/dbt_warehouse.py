@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -174,8 +174,11 @@ class DbtWarehouse:
 
 
 def invoke(project: Path, target: Path, *arguments: str) -> Any:
-    """One dbt command's result; an exception of dbt's is raised."""
-    with warnings.catch_warnings():
+    """One dbt command's result; an exception of dbt's is raised.
+
+    dbt moves the working directory into its project; what runs after it in this process gets its own back.
+    """
+    with warnings.catch_warnings(), chdir("."):
         warnings.simplefilter("ignore")  # those of dbt's own libraries; what it says of the project is its output
         folders = (
             "--project-dir",

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from so_lakehouse.settings import PROJECT_ROOT
+
 CASES = """
 import numpy as np
 from so_lakehouse.dumps.kernel import bytes as vectors
@@ -30,5 +32,8 @@ print("checked", len(outcomes))
 def test_no_load_or_store_leaves_its_array(start: int) -> None:
     environment = os.environ | {"NUMBA_BOUNDSCHECK": "1"}
     command = [sys.executable, "-c", CASES.format(start=start)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
+    # From the project's root: dbt, run in this process by another test, moves the working directory to its own project.
+    done = subprocess.run(
+        command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False
+    )
     assert (done.returncode, done.stdout) == (0, "checked 3\n"), done.stderr[-3000:]
