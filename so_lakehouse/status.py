@@ -81,7 +81,7 @@ def _lake(lake: Lake, site: str, quarters: Sequence[str]) -> Iterator[LayerStatu
     known = ledger.load(lake, site, TABLES)
     rows = [row for table in TABLES for row in known.of(table)]
     if rows:
-        newest = max(rows, key=lambda row: (row.cut_at is not None, row.cut_at, row.applied_at))
+        newest = max(rows, key=_rank)
         yield LayerStatus(
             site,
             "silver",
@@ -90,6 +90,12 @@ def _lake(lake: Lake, site: str, quarters: Sequence[str]) -> Iterator[LayerStatu
             max(row.applied_at for row in rows),
             *_judged({table: gate.checks for table, gate in gates.load(lake, site).items()}),
         )
+
+
+def _rank(row: ledger.LedgerRow) -> tuple[bool, datetime, datetime]:
+    """Orders a site's inputs: dumps by their cuts, after whatever else was applied."""
+    is_dump = row.source == ledger.DUMP
+    return is_dump, row.cut_at if is_dump and row.cut_at else row.applied_at, row.applied_at
 
 
 def _bronze(lake: Lake, site: str, quarter: str) -> list[BronzeManifest]:

@@ -149,7 +149,9 @@ LEDGER = DeltaTable(
         DeltaColumn("rows_quarantined", "BIGINT", "Rows that cleaning refused.", nullable=False),
         DeltaColumn("rows_deduplicated", "BIGINT", "Copies of a row of the same input.", nullable=False),
         DeltaColumn("rows_deleted", "BIGINT", "Rows of silver that this input deleted.", nullable=False),
-        DeltaColumn("cut_at", "TIMESTAMP", "What a dump speaks of, UTC; null for other sources."),
+        DeltaColumn(
+            "cut_at", "TIMESTAMP", "The newest moment that the input speaks of, UTC: a dump's cut, a page's fetch."
+        ),
         DeltaColumn("revision", "INT", "Revision of a dump's release; null for other sources."),
         DeltaColumn("rests_on", "STRING", "Versions of older dumps that told keys this one holds in quarantine."),
         DeltaColumn("delta_version", "BIGINT", "Version of the Delta table that holds it; null where nothing changed."),

@@ -59,7 +59,9 @@ class Case:
     def evidence_until(self) -> datetime | None:
         """The newest moment that any applied evidence speaks of."""
         cuts = [row.cut_at for row in self.ledger if row.cut_at is not None]
-        days = [_end_of_day(row.partition) for row in self.ledger if row.source.startswith("api/")]
+        # Pages that an earlier release applied: it did not note when they were fetched.
+        pages = [row for row in self.ledger if row.source.startswith("api/") and row.cut_at is None]
+        days = [_end_of_day(row.partition) for row in pages]
         return max([*cuts, *days], default=None)
 
 

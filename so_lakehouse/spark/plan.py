@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from so_lakehouse import schema
@@ -74,19 +74,22 @@ def plan_table(of: Scope, posts: Posts | None) -> TablePlan:
         return examined[manifest.quarter]
 
     eligible, plan.ignored = waiting.eligible_dumps(of.lake, of.table.name, of.site)
-    again = posts is not None and cascade.undeleted(posts, of.tombstones)
-    dump, ignored = waiting.waiting_dump(
-        eligible, of.newest_dump, of.rules, lambda manifest: examine_once(manifest).is_open, again
-    )
+    plan.returning = cascade.undeleted(posts, of.tombstones) if posts is not None else ()
+
+    def is_open(manifest: BronzeManifest) -> bool:
+        return examine_once(manifest).is_open
+
+    dump, ignored = waiting.waiting_dump(eligible, of.newest_dump, of.rules, is_open, again=bool(plan.returning))
     plan.ignored += ignored
     plan.cut = dump.newest.cut_at if dump else (of.newest_dump.cut_at if of.newest_dump else None)
     found, ignored = waiting.waiting_pages(of.lake, of.table.name, of.site, plan.cut, of.applied, of.rules)
     plan.ignored += ignored
+    new = (*found.new, *found.known) if plan.returning else found.new
     if dump is not None:
-        new = (*found.new, *found.known) if again else found.new
         _plan_dump(of, plan, dump, [examine_once(manifest) for manifest in dump.chain], new, found.known, posts)
-    elif found.new or (posts is not None and _posts_row(of, plan, posts)):
-        _plan_pages(of, plan, found.new, posts)
+    elif new or (posts is not None and _posts_row(of, plan, posts)):
+        dumps = [examine_once(manifest) for manifest in waiting.applied_dumps(eligible, of.newest_dump, is_open)]
+        _plan_pages(of, plan, dumps, new, posts)
     return plan
 
 
@@ -142,8 +145,13 @@ def _kept_rows(of: Scope, dump: LedgerRow, counts: Tally) -> list[LedgerRow]:
     return [_counted(replace(row, rows_in=kept.total()), kept, rows_deleted=0)]
 
 
-def _plan_pages(of: Scope, plan: TablePlan, new: Sequence[PagesManifest], posts: Posts | None) -> None:
-    """Pages, and posts that have gone, against the rows of silver that they speak of."""
+def _plan_pages(
+    of: Scope, plan: TablePlan, dumps: Sequence[Dump], new: Sequence[PagesManifest], posts: Posts | None
+) -> None:
+    """Pages, and posts that have gone, against the rows of silver that they speak of.
+
+    `dumps`: the applied one and what it rests on, as far as bronze holds them.
+    """
     posts_row = _posts_row(of, plan, posts) if posts else None
     evidence = _evidence(of, plan, new, new, held=True) if new else None
     target = of.target
@@ -157,12 +165,29 @@ def _plan_pages(of: Scope, plan: TablePlan, new: Sequence[PagesManifest], posts:
     base = concerned.drop("site")
     if of.newest_dump is None and rebuild.is_due(of):
         base = base.limit(0)  # there is no other evidence than these pages, and they tell it by today's rules
+    elif evidence is not None and dumps:
+        base = _with_returned(of, base, evidence, dumps)
     taking = posts if posts is not None and posts.voids_after(plan.cut) else None
     try:
         counts = settle(of, plan, base, concerned, evidence, taking, None)
     finally:
         concerned.unpersist()
     plan.ledger_rows = [*_page_rows(of, new, counts, evidence, posts_row), *_deletions(posts_row, counts)]
+
+
+def _with_returned(of: Scope, held: DataFrame, evidence: Evidence, dumps: Sequence[Dump]) -> DataFrame:
+    """The held rows, and what the applied dumps tell of rows that pages bring back: of those silver has the key only.
+
+    Every row that silver lacks is looked for, not only those with a tombstone: tombstones go in a commit before the
+    rows come back, so that after a kill in between there is none.
+    """
+    present = evidence.statements.where(F.col("_present") & F.col(pages.OUTCOME).isNull()).select("Id")
+    lacking = present.join(held, "Id", "left_anti")
+    chosen = keys.few(lacking)
+    if chosen == []:
+        return held
+    told = state.folded(of.spark, of.lake, of.table, dumps, None, of.settings.keep_personal)
+    return held.unionByName(keys.near(told, chosen).join(lacking, "Id", "left_semi"))
 
 
 def _evidence(
@@ -190,6 +215,7 @@ def _page_rows(
             of.row(pages.source(manifest), manifest.day, manifest.data_version),
             rows_in=manifest.rows,
             rows_quarantined=evidence.refused[name],
+            cut_at=manifest.newest,
         )
         deleted = counts.deleted_by(name, with_posts=posts_row is None)
         rows.append(_counted(row, counts.of_pages(name) + overtaken[name], rows_deleted=deleted))

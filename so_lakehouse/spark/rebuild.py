@@ -15,7 +15,7 @@ from datetime import datetime
 
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake.api_pages import PagesManifest
-from so_lakehouse.lake.ledger import DUMP
+from so_lakehouse.lake.ledger import DUMP, LedgerRow
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.waiting import eligible_dumps, supporting_dumps
 from so_lakehouse.spark import examine
@@ -68,12 +68,18 @@ def _is_before(cut: datetime | None, manifest: BronzeManifest) -> bool:
     return cut is not None and cut < manifest.cut_at
 
 
+def _is_overtaken(pages: LedgerRow, cut: datetime) -> bool:
+    if pages.cut_at is None:  # applied by an earlier release, which did not note when they were fetched
+        return pages.partition < f"{cut:%Y-%m-%d}"
+    return pages.cut_at <= cut
+
+
 def _lost_pages(of: Scope) -> Iterator[str]:
-    """Days whose pages must have been fetched after the newest cut; earlier ones may be overtaken and removed."""
+    """Days with pages that were fetched after the newest cut; others are overtaken and may have been removed."""
     dumps, _ = eligible_dumps(of.lake, of.table.name, of.site)
-    overtaken_before = max((manifest.cut_date for manifest in dumps), default="")
+    cut = max((manifest.cut_at for manifest in dumps), default=None)
     for row in of.applied:
-        if not row.source.startswith(PAGES) or row.partition < overtaken_before:
+        if not row.source.startswith(PAGES) or (cut is not None and _is_overtaken(row, cut)):
             continue
         if PagesManifest.load(of.lake, row.source.removeprefix(PAGES), row.partition, of.site) is None:
             yield f"{row.source} {row.partition}"

@@ -131,6 +131,17 @@ def test_a_rebuild_without_its_evidence_is_refused_and_loses_nothing(lake, silve
     assert silver.titles() == {1: "ALE", 2: "HOPS", 3: "MASH"}
 
 
+def test_pages_of_a_day_before_the_cut_that_were_fetched_after_it_are_evidence(lake, silver):
+    write_dump(lake, DECEMBER, {"posts": [title(1, "ale")]})
+    write_pages(lake, "questions", "2016-12-05", [("2016-12-21", title(2, "hops"))])
+    silver.converge()
+    lake.delete(paths.bronze_api("questions", "2016-12-05", "beer"))
+    silver.change_a_rule()
+    with pytest.raises(BadInput, match="rest on: api/questions 2016-12-05"):
+        silver.converge()
+    assert silver.titles() == {1: "ale", 2: "hops"}
+
+
 def test_readers_see_the_old_rows_or_the_new_ones(lake, silver):
     write_dump(lake, SEPTEMBER, {"posts": [title(key, "ale") for key in range(1, 401)]})
     silver.converge()
