@@ -170,18 +170,21 @@ def committed_rows(lake: Lake, table: str, after_version: int) -> list[LedgerRow
         return []
     rows = []
     for commit in reversed(delta.history(delta.version() - after_version)):
-        content = json.loads(commit.get("userMetadata") or "{}")
-        rows += [LedgerRow.from_json(entry, commit["version"]) for entry in content.get("ledger", ())]
+        rows += [LedgerRow.from_json(entry, commit["version"]) for entry in _told(commit.get("userMetadata"))]
     return [row for row in rows if row.delta_version is not None and row.delta_version > after_version]
+
+
+def _told(metadata: str | None) -> list[dict[str, Any]]:
+    """The entries of `commit_metadata`; none where somebody else's commit says something else."""
+    try:
+        content = json.loads(metadata or "{}")
+    except json.JSONDecodeError:
+        return []
+    return content["ledger"] if isinstance(content, dict) and "ledger" in content else []
 
 
 def open_delta(lake: Lake, table: str) -> DeltaTable | None:
     """A silver table for reading without a JVM; None where it does not exist yet."""
-    if not lake.exists(f"{silver_tables.paths.silver(table)}/_delta_log"):
-        return None
-    return DeltaTable(silver_tables.uri(lake, table))
-
-
-def recorded_at(rows: Iterable[LedgerRow], delta_version: int | None) -> list[LedgerRow]:
-    """The rows as they stand after the commit of this version."""
-    return [replace(row, delta_version=delta_version) for row in rows]
+    address = silver_tables.uri(lake, table)
+    # A folder is no sign of a table: whoever is killed while it makes one leaves a log without a commit.
+    return DeltaTable(address) if DeltaTable.is_deltatable(address) else None

@@ -65,7 +65,7 @@ def query_lake(lake: Lake, sql: str) -> pa.Table:
 
 def tables(lake: Lake) -> list[str]:
     """The names that `query_lake` can open now."""
-    silver = [entry.rpartition("/")[2] for entry in lake.list("silver") if lake.exists(f"{entry}/_delta_log")]
+    silver = [entry.rpartition("/")[2] for entry in lake.list("silver") if DeltaTable.is_deltatable(lake.uri(entry))]
     bronze = [table for table in TABLES if any(manifest.files for manifest in _bronze(lake, table))]
     return [*(f"silver.{name}" for name in silver), *(f"bronze.{name}" for name in bronze), QUARANTINE]
 
@@ -73,7 +73,7 @@ def tables(lake: Lake) -> list[str]:
 def _open(lake: Lake, engine: QueryBuilder, name: str) -> bool:
     """Makes the named table known to the engine; False where there is none."""
     schema, _, table = name.partition(".")
-    if schema == "silver" and lake.exists(f"{paths.silver(table)}/_delta_log"):
+    if schema == "silver" and DeltaTable.is_deltatable(lake.uri(paths.silver(table))):
         engine.register(name, DeltaTable(lake.uri(paths.silver(table))))
         return True
     parts = list(_bronze_parts(lake, table)) if schema == "bronze" and table in TABLES else []

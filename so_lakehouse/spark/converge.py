@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from uuid import uuid4
 
@@ -20,14 +20,13 @@ from so_lakehouse.lake import ledger, lock, paths, silver_tables, tombstones
 from so_lakehouse.lake.gates import TableGate
 from so_lakehouse.lake.ledger import Ledger, LedgerRow
 from so_lakehouse.lake.manifests import CheckOutcome, bronze_manifests
-from so_lakehouse.lake.silver_tables import DeltaTable
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.lake.waiting import Ignored
 from so_lakehouse.progress import Progress, silent
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark import gate, read, write
-from so_lakehouse.spark.cascade import DEPENDENTS, Posts, posts_after
+from so_lakehouse.spark.cascade import DEPENDENTS, Posts, alive_of, posts_after
 from so_lakehouse.spark.migrate import bring_up
 from so_lakehouse.spark.moments import moment
 from so_lakehouse.spark.overlay import NOT_RETURNED
@@ -35,6 +34,7 @@ from so_lakehouse.spark.plan import plan_table, scope
 from so_lakehouse.spark.rebuild import require_evidence
 from so_lakehouse.spark.session import TABLES_AT_ONCE, fit_to_rows, own_session
 from so_lakehouse.spark.settle import TablePlan
+from so_lakehouse.spark.tally import tombstone_rows
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,20 @@ def converge(
     names = [name for name in schema.TABLES if name in {schema.table(wanted).name for wanted in tables}]
     written = [*names, silver_tables.TOMBSTONES.name, silver_tables.LEDGER.name]
     with lock.writing(lake, [f"silver.{name}" for name in written], f"converge {site}", progress):
-        for table in _declared(names, settings):
+        known = _repaired(spark, lake, site, names, progress)
+        for name in names:
+            table = silver_tables.silver_table(schema.table(name), settings.keep_personal)
             bring_up(spark, lake, table, progress)
-        return _converge(spark, lake, site, names, settings, progress, rebuild)
+        bring_up(spark, lake, silver_tables.TOMBSTONES, progress)
+        return _converge(spark, lake, site, names, known, settings, progress, rebuild)
 
 
-def _declared(names: Sequence[str], settings: Settings) -> list[DeltaTable]:
-    """The tables that a converge writes."""
-    data = [silver_tables.silver_table(schema.table(name), settings.keep_personal) for name in names]
-    return [*data, silver_tables.TOMBSTONES, silver_tables.LEDGER]
+def _repaired(spark: SparkSession, lake: Lake, site: str, names: Sequence[str], progress: Progress) -> Ledger:
+    """The ledger with what a crash left out, before any other commit can make Delta forget the one that carries it."""
+    bring_up(spark, lake, silver_tables.LEDGER, progress)
+    known = ledger.load(lake, site, {*names, "posts"})
+    write.record(spark, lake, known.unrecorded)
+    return known
 
 
 def _converge(
@@ -90,13 +95,11 @@ def _converge(
     lake: Lake,
     site: str,
     names: Sequence[str],
+    known: Ledger,
     settings: Settings,
     progress: Progress,
     rebuild: bool,
 ) -> dict[str, Converged]:
-    known = ledger.load(lake, site, {*names, "posts"})
-    # What a crash left out, before a commit of this run can make Delta forget the one that carries it.
-    write.record(spark, lake, known.unrecorded)
     seen = known.by_other_rules(names) if rebuild else known
     attempt = uuid4().hex
     try:
@@ -157,24 +160,40 @@ def _posts_after(
         rows = plan.tombstones.where(F.col("reason") == NOT_RETURNED)
         swept = [(row[0], moment(row[1])) for row in rows.select("id", F.unix_micros("as_of")).collect()]
     waiting = plan.dump if plan is not None else None
-    return posts_after(ids, plan.changes if plan is not None else None, swept, waiting or known.newest_dump("posts"))
+    changes = plan.changes if plan is not None else None
+    posts = posts_after(ids, changes, swept, waiting or known.newest_dump("posts"))
+    if posts is None or (plan is not None and plan.tombstones is not None):
+        return posts
+    # A run that was killed before it wrote posts has left tombstones of posts that are still there.
+    alive = alive_of(posts, [key for key, _ in swept])
+    return replace(posts, swept=tuple((key, moment) for key, moment in swept if key not in alive))
 
 
 def _write(spark: SparkSession, lake: Lake, site: str, plans: dict[str, TablePlan], progress: Progress) -> None:
-    _write_tombstones(spark, lake, site, plans)
+    returning = {name: plan.returning for name, plan in plans.items() if plan.returning}
+    _write_tombstones(spark, lake, site, plans, returning)
     changed = [plan for plan in plans.values() if plan.changes is not None]
     with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
         for plan in pool.map(lambda plan: _write_table(spark, lake, site, plan), changed):
             progress(f"{site}: wrote {plan.table.name}", sum(row.rows_in for row in plan.ledger_rows))
+    if returning:
+        _write_tombstones(spark, lake, site, plans, {})
 
 
-def _write_tombstones(spark: SparkSession, lake: Lake, site: str, plans: dict[str, TablePlan]) -> None:
-    """All tables' tombstones in one commit, before the rows go: a crash leaves a key too many, never one too few."""
+def _write_tombstones(
+    spark: SparkSession, lake: Lake, site: str, plans: dict[str, TablePlan], returning: dict[str, tuple[Tombstone, ...]]
+) -> None:
+    """All tables' tombstones in one commit, before the rows go: a crash leaves a key too many, never one too few.
+
+    So do the tombstones of rows that come back with their post (`returning`), which nothing else would fetch again.
+    """
     new = {name: plan.tombstones for name, plan in plans.items() if plan.tombstones is not None}
     exists = ledger.open_delta(lake, silver_tables.TOMBSTONES.name) is not None
     if not new:
         return
-    named = [frame.withColumn("table_name", F.lit(name)) for name, frame in new.items()]
+    frames = list(new.items())
+    frames += [(name, tombstone_rows(spark, held)) for name, held in returning.items() if name in new]
+    named = [frame.withColumn("table_name", F.lit(name)) for name, frame in frames]
     rows = reduce(DataFrame.unionByName, named)
     if exists:
         held = read.silver_rows(spark, lake, silver_tables.TOMBSTONES.name, site).drop("site")

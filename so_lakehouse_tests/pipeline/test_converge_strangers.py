@@ -1,0 +1,67 @@
+"""What others leave in the lake stops no converge: half-made tables, strange commits, a crash before a migration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from so_lakehouse import failpoints
+from so_lakehouse.lake import silver_tables
+from so_lakehouse.lake.query import query_lake, tables
+from so_lakehouse.spark.converge import converge
+from so_lakehouse_tests.pipeline.evidence import write_dump
+
+SEPTEMBER, DECEMBER = "2016-09-11", "2016-12-11"
+
+
+class Killed(BaseException):
+    """The end of a run at a fail point."""
+
+
+@pytest.fixture
+def posts(spark, lake, settings):
+    return lambda **changes: converge(spark, lake, "beer", ["posts"], replace(settings, **changes))["posts"]
+
+
+def test_a_table_whose_making_was_killed_is_made(lake, posts):
+    for name in ("posts", "ledger", "tombstones"):
+        lake.make_folder(f"silver/{name}/_delta_log")
+    assert not [name for name in tables(lake) if name.startswith("silver.")]
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1}]})
+    assert posts().rows == 1
+    write_dump(lake, DECEMBER, {"posts": [{"Id": 2}]})
+    assert posts().rows == 1
+    assert query_lake(lake, "select Id from silver.posts").to_pylist() == [{"Id": 2}]
+
+
+@pytest.mark.parametrize("said", ["nightly job 17", "[1, 2]", '{"job": "nightly"}', "7"])
+def test_a_commit_with_somebody_elses_words_is_passed_over(spark, lake, posts, said):
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1}]})
+    posts()
+    address = silver_tables.uri(lake, "posts")
+    rows = spark.read.format("delta").load(address).limit(0)
+    rows.write.format("delta").mode("append").option("userMetadata", said).save(address)
+    write_dump(lake, DECEMBER, {"posts": [{"Id": 1}, {"Id": 2}]})
+    assert posts().rows == 2
+
+
+def test_a_crash_is_in_the_ledger_before_a_migration_commits(lake, posts, monkeypatch):
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1}, {"Id": 2}]})
+    posts()
+    write_dump(lake, DECEMBER, {"posts": [{"Id": 1}]})
+    recorded = {}
+
+    def reach(name):
+        recorded[name] = query_lake(lake, "select partition from silver.ledger where table_name = 'posts'").to_pylist()
+        if name == "silver.posts_written":
+            raise Killed(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(failpoints, "reach", reach)
+        with pytest.raises(Killed):
+            posts()
+        assert [row["partition"] for row in recorded["silver.posts_written"]] == ["2016-07-01"]
+        patch.setattr(failpoints, "reach", lambda name: reach(name) if name == "silver.before_migration" else None)
+        posts(keep_personal=True)
+    assert [row["partition"] for row in recorded["silver.before_migration"]] == ["2016-07-01", "2016-10-01"]
