@@ -23,13 +23,8 @@ from so_lakehouse.spark import clean, read
 from so_lakehouse.spark.fingerprint import fingerprint
 from so_lakehouse.spark.overlay import INPUT, newest_first, value_columns
 
-SUPERSEDED, SUPPRESSED, DEDUPLICATED, QUARANTINED = (
-    "rows_superseded",
-    "rows_suppressed",
-    "rows_deduplicated",
-    "rows_quarantined",
-)
-OUTCOME, RANK = "_outcome", "_rank"
+SUPERSEDED, SUPPRESSED, DEDUPLICATED = "rows_superseded", "rows_suppressed", "rows_deduplicated"
+OUTCOME = "_outcome"
 
 
 def source(manifest: PagesManifest) -> str:
@@ -63,12 +58,15 @@ def quarantine_pages(
     for row in bad:
         counts[row[INPUT]] += row["count"]
     for manifest in manifests:
-        if not counts[input_name(manifest)]:
-            continue
-        folder = paths.silver_quarantine(table.name, manifest.site, source(manifest), manifest.day)
-        attempt = f"{folder}/attempt={uuid4().hex}"
-        present = page_rows(spark, lake, table, [manifest]).where("_present").drop(INPUT)
-        clean.refused(present, table, equal_keys=False).write.parquet(lake.uri(attempt))
+        files: tuple[str, ...] = ()
+        if counts[input_name(manifest)]:
+            folder = paths.silver_quarantine(table.name, manifest.site, source(manifest), manifest.day)
+            attempt = f"{folder}/attempt={uuid4().hex}"
+            present = page_rows(spark, lake, table, [manifest]).where("_present").drop(INPUT)
+            clean.refused(present, table, equal_keys=False).write.parquet(lake.uri(attempt))
+            files = tuple(path for path in lake.list(attempt) if path.endswith(".parquet"))
+        elif CleaningManifest.load(lake, table.name, manifest.site, source(manifest), manifest.day) is None:
+            continue  # nothing is refused, and nothing was
         CleaningManifest(
             site=manifest.site,
             table=table.name,
@@ -79,7 +77,7 @@ def quarantine_pages(
             rows_in=manifest.rows,
             quarantined=counts[input_name(manifest)],
             reasons={row[clean.REASON]: row["count"] for row in bad if row[INPUT] == input_name(manifest)},
-            files=tuple(path for path in lake.list(attempt) if path.endswith(".parquet")),
+            files=files,
             written_at=datetime.now(UTC).isoformat(),
         ).save(lake)
     return counts
@@ -114,8 +112,9 @@ def ranked(
     rank = F.row_number().over(by_key)
     outcome: Column = (
         F.when(late, SUPERSEDED)
+        .when(rank == 1, F.lit(None))  # before the copies: of two at one offset each window may choose another
         .when(F.row_number().over(same) > 1, DEDUPLICATED)
-        .when(rank > 1, F.when(F.first("_present").over(by_key), SUPERSEDED).otherwise(SUPPRESSED))
+        .otherwise(F.when(F.first("_present").over(by_key), SUPERSEDED).otherwise(SUPPRESSED))
     )
     return found.withColumn(OUTCOME, outcome)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from so_lakehouse.lake.api_pages import PagesManifest
+from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.tombstones import load as tombstones
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.read import silver_rows
@@ -197,3 +201,26 @@ def test_the_same_row_twice_in_a_page_counts_once(lake, silver):
         "2016-10-01": {"in": 3, "inserted": 1, "superseded": 1, "deduplicated": 1}
     }
     assert silver.rows()[1]["Score"] == 2
+
+
+def test_what_a_day_no_longer_holds_leaves_its_quarantine(lake, silver):
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1}]})
+    write_pages(lake, "questions", "2016-10-01", [("2016-10-02", {"Id": 2, "CreationDate": None})])
+    silver.converge()
+    assert query_lake(lake, "select id from quarantine.rows").to_pylist() == [{"id": 2}]
+    write_pages(lake, "questions", "2016-10-01", [("2016-10-02", {"Id": 2})], version="2")
+    silver.converge()
+    assert query_lake(lake, "select id from quarantine.rows").to_pylist() == []
+
+
+def test_one_row_in_two_files_at_one_place_is_one_row(lake, silver):
+    told = [("2016-10-02", {"Id": key}) for key in range(1, 21)]
+    write_pages(lake, "questions", "2016-10-01", told, version="1")
+    first = PagesManifest.load(lake, "questions", "2016-10-01", "beer")
+    write_pages(lake, "questions", "2016-10-01", told, version="2")
+    second = PagesManifest.load(lake, "questions", "2016-10-01", "beer")
+    replace(second, rows=40, files=(*first.files, *second.files)).save(lake)
+    result = silver.converge()["posts"]
+    assert set(silver.rows()) == set(range(1, 21))
+    row = result.applied[0]
+    assert (row.rows_inserted, row.rows_deduplicated + row.rows_superseded) == (20, 20)
