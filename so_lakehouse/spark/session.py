@@ -38,7 +38,7 @@ DELTA = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     # The log of a small table is a few files: listing and replaying it in many tasks costs more than it saves.
     "spark.databricks.delta.snapshotPartitions": "2",
-    # Converge hands MERGE a cached source that any task can compute again to the same rows: no second copy of it.
+    # Converge hands MERGE rows that it has written to files (`write.stage`): no second copy of them.
     "spark.databricks.delta.merge.materializeSource": "none",
     # VACUUM lists files in as many tasks as this; the default of 10,000 takes 45 s on an empty table.
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
