@@ -165,6 +165,15 @@ def supporting_dumps(
     return tuple(chain)
 
 
+def applied_dumps(
+    eligible: list[BronzeManifest], applied: LedgerRow | None, is_open: Callable[[BronzeManifest], bool]
+) -> tuple[BronzeManifest, ...]:
+    """The dump that stands applied and the older ones it rests on; empty where bronze does not hold it any more."""
+    if applied is None or not eligible or eligible[-1].data_version != applied.data_version:
+        return ()
+    return supporting_dumps(eligible, is_open)
+
+
 def _order(manifest: BronzeManifest) -> tuple[datetime, int]:
     return manifest.cut_at, manifest.revision
 

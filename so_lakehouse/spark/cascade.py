@@ -68,10 +68,16 @@ def _name(dump: LedgerRow | None) -> str:
     return "" if dump is None else f"{dump.data_version}<{dump.rests_on}|{dump.rule_version}"
 
 
-def undeleted(posts: Posts, tombstones: Sequence[Tombstone]) -> bool:
-    """Whether a post that took rows along is back, so that they must be fetched from bronze again."""
-    ids = sorted({tombstone.post_id for tombstone in tombstones if tombstone.post_id is not None})
-    return bool(ids) and bool(posts.alive.where(F.col("Id").isin(ids)).limit(1).count())
+def undeleted(posts: Posts, tombstones: Sequence[Tombstone]) -> tuple[Tombstone, ...]:
+    """The tombstones of rows whose post is back, so that they must be fetched from bronze again."""
+    back = alive_of(posts, {tombstone.post_id for tombstone in tombstones if tombstone.post_id is not None})
+    return tuple(tombstone for tombstone in tombstones if tombstone.post_id in back)
+
+
+def alive_of(posts: Posts, ids: Iterable[int]) -> set[int]:
+    """Those of these posts that are alive."""
+    wanted = sorted(ids)
+    return {row[0] for row in posts.alive.where(F.col("Id").isin(wanted)).collect()} if wanted else set()
 
 
 def candidates(target: DataFrame, posts: Posts, cut: datetime | None) -> DataFrame:

@@ -40,9 +40,11 @@ def value_columns(table: Table, keep_personal: bool) -> list[str]:
 def newest_first(values: list[str]) -> list[Column]:
     """The order in which statements on one key count.
 
-    At one instant presence beats absence, then the values decide, so that the order of arrival does not.
+    At one instant presence beats absence, then the values of what is present decide; of statements that different runs
+    take in, the first. (What is absent has no values: a derived boolean is false on a page and unknown of a remembered
+    sweep, and that must not decide.)
     """
-    return [F.desc("_as_of"), F.desc("_present"), F.desc(fingerprint(values))]
+    return [F.desc("_as_of"), F.desc("_present"), F.desc(F.when(F.col("_present"), fingerprint(values)))]
 
 
 def undisputed(base: DataFrame) -> DataFrame:

@@ -82,6 +82,7 @@ class TablePlan:
     first_load: bool = False  # silver has no row of this site: `changes` are rows to append
     changes: DataFrame | None = None  # compare.changed_rows, staged; None: no row changes
     tombstones: DataFrame | None = None  # all of the table's from now on; None: those it has stay
+    returning: tuple[Tombstone, ...] = ()  # of rows whose post is back; they stand until those rows are written
     cut: datetime | None = None  # of the newest dump, once this plan is carried out
 
     @property
@@ -135,16 +136,34 @@ def _settle_tombstones(
     """Tombstones live until a dump with a later cut: those of this very cut and those not decided anew stay."""
     if not (counts.gone or counts.deleted_by_absence or of.tombstones):
         return
-    staying = [t for t in of.tombstones if dump is None or (t.as_of == plan.cut and t.reason == tally.ABSENT_FROM_DUMP)]
-    new = _new_tombstones(plan, acted, counts)
-    rows = new
-    if staying:
+    rows = _new_tombstones(plan, acted, counts)
+    if of.tombstones:
         held = read.tombstones(of.spark, of.lake, of.table.name, of.site)
-        if dump is not None:
+        if dump is None:
+            rows = _beside_held(rows, held, acted, plan)
+        else:
             held = held.where((F.col("as_of") == F.lit(plan.cut)) & (F.col("reason") == tally.ABSENT_FROM_DUMP))
-        spoken = acted.where(F.col(ACTION) != compare.ABSENT) if dump is not None else acted
-        rows = new.unionByName(held.join(spoken.select(F.col("Id").alias("id")), "id", "left_anti"))
+            spoken = _keys(acted.where(F.col(ACTION) != compare.ABSENT))
+            rows = rows.unionByName(held.join(spoken, "id", "left_anti"))
     plan.tombstones = write.stage(rows, of.lake, f"{plan.staging}/tombstones")
+
+
+def _beside_held(new: DataFrame, held: DataFrame, acted: DataFrame, plan: TablePlan) -> DataFrame:
+    """The new tombstones, and the held ones that stay beside them.
+
+    A row that went along with its post keeps the post's name until newer evidence than the post's absence speaks of it,
+    or the post is back: what older evidence says of it is asked again then.
+    """
+    back = sorted({t.post_id for t in plan.returning if t.post_id is not None})
+    held = held.where(~F.coalesce(F.col("post_id").isin(back), F.lit(False)))
+    along = held.where(F.col("reason") == cascade.POST_DELETED).select("id", F.col("as_of").alias("_post_gone"))
+    overruled = new.join(along, "id").where(F.col("as_of") <= F.col("_post_gone")).select("id")
+    spoken = _keys(acted).join(overruled, "id", "left_anti")
+    return new.join(overruled, "id", "left_anti").unionByName(held.join(spoken, "id", "left_anti"))
+
+
+def _keys(acted: DataFrame) -> DataFrame:
+    return acted.select(F.col("Id").alias("id"))
 
 
 def _new_tombstones(plan: TablePlan, acted: DataFrame, counts: Tally) -> DataFrame:

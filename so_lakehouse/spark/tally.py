@@ -6,13 +6,14 @@ Belongs here: from decided keys to numbers and tombstones. Not here: the decisio
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.spark.cascade import POST_DELETED
 from so_lakehouse.spark.compare import ACTION, ADVANCE, DELETE, INSERT, SAME, UPDATE
 from so_lakehouse.spark.overlay import (
@@ -120,6 +121,12 @@ def tombstones(acted: DataFrame, cut: datetime | None) -> DataFrame:
         F.col(GONE_REASON).alias("reason"),
         F.col(GONE_POST).alias("post_id"),
     ).unionByName(absences(silent, cut))
+
+
+def tombstone_rows(spark: SparkSession, tombstones: Sequence[Tombstone]) -> DataFrame:
+    """These tombstones as rows, with the columns of `tombstones`."""
+    rows = [(t.id, t.as_of, t.reason, t.post_id) for t in tombstones]
+    return spark.createDataFrame(rows, "id BIGINT, as_of TIMESTAMP, reason STRING, post_id BIGINT")
 
 
 def absences(deleted: DataFrame, cut: datetime | None) -> DataFrame:
