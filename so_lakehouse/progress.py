@@ -6,10 +6,15 @@ same step is silent in a daemon and draws a bar at a terminal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
+
+LOG = logging.getLogger(__name__)
+POLL_SECONDS = 0.2
 
 
 class Progress(Protocol):
@@ -20,6 +25,20 @@ class Progress(Protocol):
 
 def silent(what: str, done: int, total: int | None = None) -> None:
     """For callers that do not want to know."""
+
+
+def wait_until_free(hindrance: Callable[[], str | None], progress: Progress) -> None:
+    """Waits until nothing hinders: `hindrance()` gives, as words for people, what does, or None.
+
+    It is told at once, and in the log too: where nobody watches progress, a silent wait looks like a hang.
+    """
+    waited = 0
+    while (reason := hindrance()) is not None:
+        if not waited:
+            LOG.warning(reason)
+        progress(reason, waited)
+        time.sleep(POLL_SECONDS)
+        waited += 1
 
 
 _listener: ContextVar[Progress] = ContextVar("progress", default=silent)

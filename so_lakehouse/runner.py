@@ -19,6 +19,7 @@ from dagster._utils.error import SerializableErrorInfo
 
 from so_lakehouse import errors
 from so_lakehouse.partitions import SITES
+from so_lakehouse.progress import current, wait_until_free
 
 LOG_NOTHING = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -71,7 +72,8 @@ class Runner:
         _end_orphans(instance)
         self.definitions = definitions
         self.job = definitions.resolve_implicit_global_asset_job_def()
-        self.asset_keys = definitions.resolve_asset_graph().materializable_asset_keys
+        self.graph = definitions.resolve_asset_graph()
+        self.asset_keys = self.graph.materializable_asset_keys
 
     def add_site(self, site: str) -> None:
         """Makes the site one of the known ones; known already: nothing."""
@@ -101,6 +103,7 @@ class Runner:
         op_config: dict[str, Any] | None,
         **selection: Any,
     ) -> LayerRun:
+        wait_until_free(lambda: self._holder(job, selection.get("asset_selection")), current())
         started = time.monotonic()
         ops = {name: {"config": config} for name, config in (op_config or {}).items()}
         with redirect_stdout(self.log):  # dbt prints a line per model, Spark's Python side now and then one
@@ -127,6 +130,20 @@ class Runner:
             warnings=tuple(_sentence(e) for e in evaluations if not e.passed and not e.blocking),
             error=None if refused or result.success else _explain(failed[0] if failed else None),
         )
+
+    def _holder(self, job: dg.JobDefinition, asset_keys: Sequence[dg.AssetKey] | None) -> str | None:
+        """The run that holds a pool which this one needs, for people: Dagster itself would wait without a word."""
+        ops = [self.graph.get(key).assets_def.op for key in asset_keys] if asset_keys else job.all_node_defs
+        for pool in sorted({op.pool for op in ops if isinstance(op, dg.OpDefinition) and op.pool}):
+            held = self.instance.event_log_storage.get_concurrency_info(pool)
+            if not held.claimed_slots or held.limit is None or len(held.claimed_slots) < held.limit:
+                continue
+            _end_orphans(self.instance)
+            run_id = held.claimed_slots[0].run_id
+            run = self.instance.get_run_by_id(run_id)
+            partition = run.tags.get("dagster/partition") if run else None
+            return f"waiting for run {' '.join(filter(None, (run_id[:8], partition)))}, which works in the pool {pool}"
+        return None
 
 
 def _reported(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:

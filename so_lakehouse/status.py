@@ -44,9 +44,7 @@ def status(settings: Settings) -> list[LayerStatus]:
     """
     lake = Lake(settings.lake_uri)
     landed = _landed(lake)
-    sites = landed.keys() | {
-        file.rpartition("site=")[2].removesuffix(".json") for file in lake.list(paths.SILVER_GATES)
-    }
+    sites = landed.keys() | set(gates.sites(lake))
     found = [layer for site in sites for layer in _lake(lake, site, landed.get(site, []))]
     if settings.postgres or settings.postgres_folder.exists():
         warehouse = _warehouse(settings)
@@ -86,7 +84,7 @@ def _lake(lake: Lake, site: str, quarters: Sequence[str]) -> Iterator[LayerStatu
             site,
             "silver",
             newest.partition,
-            sum(row.rows_inserted - row.rows_deleted for row in rows),
+            ledger.rows_held(rows),
             max(row.applied_at for row in rows),
             *_judged({table: gate.checks for table, gate in gates.load(lake, site).items()}),
         )

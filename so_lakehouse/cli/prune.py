@@ -56,12 +56,17 @@ def _summary(runs: Sequence[LayerRun]) -> Table:
 
 
 def _table(title: str, parts: Iterable[tuple[str, Mapping[str, Any]]]) -> Table:
-    """A line for each part of the lake that has something to tell, and the sum of all."""
+    """A line for each part of the lake that has something to tell, and the sum of all, shared tables once."""
     told = [(site, part) for site, part in parts if part["note"] or part["bytes_before"] != part["bytes_after"]]
-    table = Table("site", "part", "note", title=title, show_footer=True)
-    for name in ("bytes_before", "bytes_after"):
-        table.add_column(name.removeprefix("bytes_"), decimal(sum(part[name] for _, part in told)), justify="right")
+    before: dict[tuple[str, str], int] = {}
+    after: dict[tuple[str, str], int] = {}
     for site, part in told:
-        sizes = (decimal(part["bytes_before"]), decimal(part["bytes_after"]))
-        table.add_row(site, part["what"], part["note"], *sizes)
+        key = ("" if part["of_all_sites"] else site, part["what"])
+        before.setdefault(key, part["bytes_before"])
+        after[key] = part["bytes_after"]
+    table = Table("site", "part", "note", title=title, show_footer=True)
+    for name, sizes in (("before", before), ("after", after)):
+        table.add_column(name, decimal(sum(sizes.values())), justify="right")
+    for site, part in told:
+        table.add_row(site, part["what"], part["note"], decimal(part["bytes_before"]), decimal(part["bytes_after"]))
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -51,6 +52,11 @@ def _rows(run: LayerRun) -> int:
 
 
 def _note(run: LayerRun) -> str:
-    """What a run says of itself; the same sentence of several tables once."""
-    notes = [str(metadata["note"]) for metadata in run.materialised.values() if metadata.get("note")]
-    return "; ".join(dict.fromkeys(notes))
+    """What a run says of itself; the same sentence of several tables once, with their names where others differ."""
+    told: defaultdict[str, list[str]] = defaultdict(list)
+    for asset, metadata in run.materialised.items():
+        if metadata.get("note"):
+            told[str(metadata["note"])].append(asset.rpartition("/")[2])
+    if len(told) == 1:
+        return next(iter(told))
+    return "; ".join(f"{', '.join(tables)}: {note}" for note, tables in told.items())

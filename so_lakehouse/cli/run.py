@@ -45,7 +45,9 @@ def carry_out(
 ) -> int:
     """Runs everything and prints as it goes; 1 where anything failed."""
     from so_lakehouse.end_to_end import Dump, raw_to_marts  # takes seconds: only when there is work
+    from so_lakehouse.spark.session import require_spark
 
+    require_spark(settings)  # before hours of downloading, not after them
     chosen = [Dump(dump.site.key, dump.quarter, dump.release.release) for dump in dumps]
     os.environ["LAKEHOUSE_MIRROR"] = location  # a run's record tells the mirror too, unless a password is in it
     told = location if shown(location) == location else ""

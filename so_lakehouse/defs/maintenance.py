@@ -22,6 +22,7 @@ COLUMNS = dg.TableSchema(
         dg.TableColumn("note", "string", "What was done to it, or why it went."),
         dg.TableColumn("bytes_before", "int"),
         dg.TableColumn("bytes_after", "int"),
+        dg.TableColumn("of_all_sites", "bool", "Whether its bytes are those of all sites together."),
     ]
 )
 

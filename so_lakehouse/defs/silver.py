@@ -90,7 +90,9 @@ def _metadata(lakehouse: Lakehouse, table: str, result: "Converged") -> dict:
         name: sum(getattr(row, f"rows_{name}") for row in result.applied)
         for name in ("inserted", "updated", "unchanged", "deleted", "deduplicated")
     }
-    notes = [f"{ignored.partition}: {ignored.reason}" for ignored in result.ignored]
+    # Where something was taken in, what was settled long before is no news.
+    worth_telling = [ignored for ignored in result.ignored if not (ignored.settled and result.applied)]
+    notes = [f"{ignored.partition}: {ignored.reason}" for ignored in worth_telling]
     return {
         "dagster/partition_row_count": result.rows,
         "quarantined": result.quarantined,

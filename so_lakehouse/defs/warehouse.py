@@ -111,5 +111,5 @@ def _metadata(result: "Loaded") -> dict:
         "inserted": result.inserted,
         "updated": result.updated,
         "deleted": result.deleted,
-        "note": f"{result.table}: {result.how}, {result.reason}" if result.how != "unchanged" else "unchanged",
+        "note": f"{result.how}, {result.reason}" if result.how != "unchanged" else "unchanged",
     }

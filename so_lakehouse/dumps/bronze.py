@@ -8,6 +8,7 @@ here: archives (`archive.py`, `unpack.py`), XML (`table_reader.py`), Parquet (`p
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -63,9 +64,13 @@ def read_dump(
 
 
 def _set_aside(lake: Lake, raw: RawManifest, message: str) -> None:
-    """The archives that the message names lose their names: what is not there is landed anew."""
+    """The archive that the message begins with loses its name: what is not there is landed anew.
+
+    All its volumes do: 7-Zip does not say which of them is damaged.
+    """
     for archive in raw.archives:
-        if archive.name in message and lake.exists(archive.path):
+        whole = re.sub(r"\.\d{3}$", "", archive.name)
+        if message.startswith(f"{raw.site}: {whole}") and lake.exists(archive.path):
             lake.move(archive.path, f"{archive.path}.damaged")
 
 

@@ -36,6 +36,11 @@ class TableGate:
         return all(check.passed for check in self.checks if check.blocking)
 
 
+def sites(lake: Lake) -> list[str]:
+    """The sites that silver has gates of."""
+    return [file.rpartition("site=")[2].removesuffix(".json") for file in lake.list(paths.SILVER_GATES)]
+
+
 def load(lake: Lake, site: str) -> dict[str, TableGate]:
     """The gates of a site by table; empty where silver has none of it."""
     try:
@@ -69,8 +74,7 @@ def follow(lake: Lake) -> None:
     """
     changes = _last_changes(lake)
     newest: dict[str, int | None] = {}
-    for file in lake.list(paths.SILVER_GATES):
-        site = file.rpartition("site=")[2].removesuffix(".json")
+    for site in sites(lake):
         moved = {}
         for table, gate in load(lake, site).items():
             if table not in newest:

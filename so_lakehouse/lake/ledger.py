@@ -107,6 +107,11 @@ def to_arrow(rows: Iterable[LedgerRow]) -> pa.Table:
     return pa.Table.from_pylist([asdict(row) for row in rows], schema=ARROW)
 
 
+def rows_held(rows: Iterable[LedgerRow]) -> int:
+    """What is left of all that these inputs brought: current rows of silver."""
+    return sum(row.rows_inserted - row.rows_deleted for row in rows)
+
+
 def commit_metadata(rows: Sequence[LedgerRow]) -> str:
     """What a commit carries."""
     return json.dumps({"ledger": [row.to_json() for row in rows]}, separators=(",", ":"))

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import logging
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -27,10 +26,8 @@ import psutil
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.storage import Lake
-from so_lakehouse.progress import Progress, silent
+from so_lakehouse.progress import Progress, silent, wait_until_free
 
-LOG = logging.getLogger(__name__)
-POLL_SECONDS = 0.2
 ORPHAN_SECONDS = 120
 
 
@@ -62,26 +59,22 @@ def _holding(path: Path, table: str, what: str, progress: Progress) -> Iterator[
         _write(file, _me(what))
         try:
             yield
-        except Exception:
-            _write(file, {})  # every write has come back, if only with an error
+        except Exception:  # whatever it is, every write has come back, if only with an error
+            _write(file, {})
             raise
         # Left as it is where the process is being interrupted: a write may still be under way in its children.
         _write(file, {})
 
 
 def _wait_for_lock(file: IO[str], table: str, progress: Progress) -> None:
-    waited = 0
-    while True:
+    def hindrance() -> str | None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
         except BlockingIOError:
-            reason = f"waiting to write {table}: {holder(_read(file))}"
-            if not waited:
-                LOG.warning(reason)  # also where nobody watches progress: a silent wait looks like a hang
-            progress(reason, waited)
-            time.sleep(POLL_SECONDS)
-            waited += 1
+            return f"waiting to write {table}: {holder(_read(file))}"
+        return None
+
+    wait_until_free(hindrance, progress)
 
 
 def _wait_for_orphans(left: dict[str, Any], table: str, progress: Progress) -> None:
@@ -92,14 +85,17 @@ def _wait_for_orphans(left: dict[str, Any], table: str, progress: Progress) -> N
     if not left or _is_this_process(left):
         return
     until = time.monotonic() + ORPHAN_SECONDS
-    while orphans := [process for process in left["children"] if _is_alive(process)]:
-        if time.monotonic() > until:
+
+    def hindrance() -> str | None:
+        orphans = [process for process in left["children"] if _is_alive(process)]
+        if orphans and time.monotonic() > until:
             raise Unavailable(
                 f"{holder(left)} died or was interrupted while it wrote {table}, but its process {orphans[0]['pid']} "
                 f"still runs after {ORPHAN_SECONDS} s. End it (kill {orphans[0]['pid']}) and try again."
             )
-        progress(f"waiting to write {table}: what {holder(left)} left behind is still ending", len(orphans))
-        time.sleep(POLL_SECONDS)
+        return f"waiting to write {table}: what {holder(left)} left behind is still ending" if orphans else None
+
+    wait_until_free(hindrance, progress)
 
 
 def holder(content: dict[str, Any]) -> str:

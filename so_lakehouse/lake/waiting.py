@@ -9,7 +9,7 @@ so on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -24,12 +24,16 @@ from so_lakehouse.schema_api import entities_of
 
 @dataclass(frozen=True)
 class Ignored:
-    """An input that was not applied, with the reason as a sentence for people."""
+    """An input that was not applied, with the reason as a sentence for people.
+
+    `settled`: silver already holds it, or what is newer; nobody need do anything.
+    """
 
     source: str
     partition: str
     rows: int
     reason: str
+    settled: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,11 +59,12 @@ def eligible_dumps(lake: Lake, table: str, site: str) -> tuple[list[BronzeManife
     """
     eligible, ignored = [], []
     for manifest in bronze_manifests(lake, table, site):
+        whole = {name: BronzeManifest.load(lake, name, manifest.quarter, site) for name in TABLES}
         if not manifest.present:
-            reason = f"{manifest.release} has no {table}: the rows that silver holds stay"
-        elif unread := _unread(lake, manifest):
+            reason = f"{manifest.release} has no {table}: what silver holds of it stays"
+        elif unread := _unread(whole, manifest):
             reason = f"not read as a whole: bronze has another dump of {', '.join(unread)} or none; read all its tables"
-        elif failed := _failed_checks(lake, manifest):
+        elif failed := _failed_checks(whole):
             reason = f"blocked by checks of bronze: {', '.join(failed)}"
         else:
             eligible.append(manifest)
@@ -68,20 +73,17 @@ def eligible_dumps(lake: Lake, table: str, site: str) -> tuple[list[BronzeManife
     return eligible, ignored
 
 
-def _unread(lake: Lake, manifest: BronzeManifest) -> list[str]:
+def _unread(whole: Mapping[str, BronzeManifest | None], manifest: BronzeManifest) -> list[str]:
     """Tables of which bronze does not hold the same bytes: their reading was killed, or not asked for."""
-    others = {table: BronzeManifest.load(lake, table, manifest.quarter, manifest.site) for table in TABLES}
-    return [table for table, other in others.items() if other is None or other.raw_version != manifest.raw_version]
+    return [table for table, other in whole.items() if other is None or other.raw_version != manifest.raw_version]
 
 
-def _failed_checks(lake: Lake, manifest: BronzeManifest) -> list[str]:
-    """Blocking checks that failed in any table of this dump, as `table.check`."""
-    failed = []
-    for table in TABLES:
-        other = BronzeManifest.load(lake, table, manifest.quarter, manifest.site)
-        if other is not None:
-            failed += [f"{table}.{check.name}" for check in other.checks if check.blocking and not check.passed]
-    return failed
+def _failed_checks(whole: Mapping[str, BronzeManifest | None]) -> list[str]:
+    """Blocking checks that failed in any table of a dump, as `table.check`."""
+    read = [(table, manifest.checks) for table, manifest in whole.items() if manifest is not None]
+    return [
+        f"{table}.{check.name}" for table, checks in read for check in checks if check.blocking and not check.passed
+    ]
 
 
 def waiting_dump(
@@ -114,7 +116,7 @@ def waiting_dump(
             waiting.rests_on,
         )
     ):
-        told = [Ignored(DUMP, newest.quarter, newest.rows, f"{_name(newest)} is already applied")]
+        told = [Ignored(DUMP, newest.quarter, newest.rows, f"{_name(newest)} is already applied", settled=True)]
         return None, [*others, *told]
     return waiting, others
 
@@ -149,7 +151,7 @@ def waiting_pages(
             else:
                 new.append(manifest)
                 continue
-            ignored.append(Ignored(source, manifest.day, manifest.rows, reason))
+            ignored.append(Ignored(source, manifest.day, manifest.rows, reason, settled=not failed))
     return WaitingPages(tuple(new), tuple(known)), ignored
 
 
@@ -180,7 +182,7 @@ def _order(manifest: BronzeManifest) -> tuple[datetime, int]:
 
 def _superseded(manifest: BronzeManifest, cut: str) -> Ignored:
     reason = f"{_name(manifest)} is not newer than the applied cut {cut}: superseded"
-    return Ignored(DUMP, manifest.quarter, manifest.rows, reason)
+    return Ignored(DUMP, manifest.quarter, manifest.rows, reason, settled=True)
 
 
 def _name(manifest: BronzeManifest) -> str:

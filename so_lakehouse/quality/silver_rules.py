@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+from so_lakehouse.lake import ledger
 from so_lakehouse.lake.ledger import DUMP
 from so_lakehouse.quality.silver_case import Case
 from so_lakehouse.schema import FABRICATED_POST_IDS
@@ -71,7 +72,7 @@ def conserved(case: Case) -> Judgement:
 
 
 def match(case: Case) -> Judgement:
-    expected = sum(row.rows_inserted - row.rows_deleted for row in case.ledger)
+    expected = ledger.rows_held(case.ledger)
     if expected == case.measured.rows:
         return Judgement(True, f"{case.where}: {expected:,} rows by ledger and by count.")
     return Judgement(

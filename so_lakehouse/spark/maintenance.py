@@ -51,6 +51,7 @@ class Maintained:
     note: str
     bytes_before: int
     bytes_after: int
+    of_all_sites: bool = False
 
 
 def maintain(
@@ -87,7 +88,7 @@ def maintain(
             progress(f"{site}: vacuuming {name}", before[name])
             _vacuum(session, lake, name, hours)
         sizes = {name: lake.size(paths.silver(name)) for name in names}
-    return [*done, *(Maintained(f"silver {name}", notes[name], before[name], sizes[name]) for name in names)]
+    return [*done, *(Maintained(f"silver {name}", notes[name], before[name], sizes[name], True) for name in names)]
 
 
 def planned(lake: Lake, site: str, settings: Settings, retention_hours: int | None = None) -> list[Maintained]:
@@ -98,7 +99,7 @@ def planned(lake: Lake, site: str, settings: Settings, retention_hours: int | No
         if ledger.open_delta(lake, name) is not None:
             size = lake.size(paths.silver(name))
             going = sum(file.bytes for file in _expired_files(lake, name, hours))
-            plan.append(Maintained(f"silver {name}", _needs(lake, name, site), size, size - going))
+            plan.append(Maintained(f"silver {name}", _needs(lake, name, site), size, size - going, True))
     return plan
 
 
@@ -111,8 +112,7 @@ def retention(lake: Lake, site: str, settings: Settings, asked: int | None) -> i
     that silver's tables do not promise."""
     write.site_literal(site)
     landed = [folder for quarter in lake.list(paths.RAW_DUMP) for folder in lake.list(quarter)]
-    found = [*landed, *lake.list(paths.SILVER_GATES)]
-    held = sorted({path.rpartition("site=")[2].removesuffix(".json") for path in found})
+    held = sorted({*(path.rpartition("site=")[2] for path in landed), *gates.sites(lake)})
     if site not in held:
         raise BadInput(f"The lake holds nothing of {site}. It has: {', '.join(held) or 'no site'}.")
     hours = settings.retention_hours if asked is None else asked

@@ -9,8 +9,6 @@ meanwhile waits, and says for whom. The place is a lock of the database session:
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,15 +18,12 @@ from psycopg2.extensions import connection as PostgresConnection
 from psycopg2.extensions import cursor as PostgresCursor
 
 from so_lakehouse.errors import BadInput, Unavailable
-from so_lakehouse.progress import Progress, silent
+from so_lakehouse.progress import Progress, silent, wait_until_free
 from so_lakehouse.settings import Settings
 from so_lakehouse.warehouse import ddl, server
 from so_lakehouse.warehouse.catalogue import one
 
 BUILD_SCHEMA = "marts_build"
-
-LOG = logging.getLogger(__name__)
-POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -90,17 +85,12 @@ def building(settings: Settings, build_id: str, project: str, progress: Progress
 
 def take_place(cursor: PostgresCursor, progress: Progress = silent) -> None:
     """Waits until no other session builds or publishes marts; this one holds the place until its connection closes."""
-    waited = 0
-    while True:
+
+    def hindrance() -> str | None:
         cursor.execute("SELECT pg_try_advisory_lock(hashtext('so_lakehouse.marts'))")
-        if one(cursor):
-            return
-        reason = f"waiting for {_holder(cursor)}"
-        if not waited:
-            LOG.warning(reason)  # also where nobody watches progress: a silent wait looks like a hang
-        progress(reason, waited)
-        time.sleep(POLL_SECONDS)
-        waited += 1
+        return None if one(cursor) else f"waiting for {_holder(cursor)}"
+
+    wait_until_free(hindrance, progress)
 
 
 def _holder(cursor: PostgresCursor) -> str:

@@ -8,7 +8,10 @@ import dagster as dg
 import pytest
 
 from so_lakehouse.errors import Unavailable
+from so_lakehouse.instance import open_instance
+from so_lakehouse.progress import listening
 from so_lakehouse.runner import LayerRun, Runner
+from so_lakehouse.settings import Settings
 
 
 class Unreachable(dg.ConfigurableResource):
@@ -40,6 +43,11 @@ def works() -> None:
     """Does nothing, well."""
 
 
+@dg.asset(key_prefix="raw", pool="spark")
+def pooled() -> None:
+    """Only one of its kind at a time."""
+
+
 @pytest.fixture
 def run():
     definitions = dg.Definitions(assets=[needs_lake, breaks, refuses, works], resources={"lake": Unreachable()})
@@ -68,3 +76,21 @@ def test_a_defect_comes_with_its_traceback(run):
 
 def test_a_run_that_did_its_work_has_succeeded(run):
     assert run(works).succeeded
+
+
+def test_a_run_that_waits_for_another_says_for_which(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", "")  # and so restored afterwards
+    instance = open_instance(Settings(home=tmp_path))
+    runner = Runner(dg.Definitions(assets=[pooled]), instance, sys.stdout)
+    first = runner.run("raw", [pooled.key], None)
+    instance.event_log_storage.claim_concurrency_slot("spark", first.run_id, "pooled")
+    told = []
+
+    def until_told(what: str, done: int, total: int | None = None) -> None:
+        told.append(what)
+        instance.event_log_storage.free_concurrency_slots_for_run(first.run_id)
+
+    with listening(until_told):
+        second = runner.run("raw", [pooled.key], None)
+    assert second.succeeded
+    assert told == [f"waiting for run {first.run_id[:8]}, which works in the pool spark"]

@@ -274,6 +274,18 @@ def test_a_volume_that_is_missing_is_told(
     assert told in refusal(lake, settings, *volumes)
 
 
+def test_all_volumes_of_a_damaged_archive_are_set_aside(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    pack(tmp_path / "beer.stackexchange.com.7z", FILES, "-v500b")
+    volumes = sorted(tmp_path.glob("beer.stackexchange.com.7z.0*"))
+    content = bytearray(volumes[1].read_bytes())
+    content[100] ^= 1
+    volumes[1].write_bytes(content)
+    raw = landed(lake, *volumes)
+    with pytest.raises(BadInput):
+        read_dump(lake, raw, list(ROWS), settings)
+    assert [lake.exists(archive.path) for archive in raw.archives] == [False] * len(volumes)
+
+
 def test_an_archive_without_any_table_is_refused_and_not_taken_for_missing_tables(
     lake: Lake, settings: Settings, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from so_lakehouse.errors import Unavailable
+from so_lakehouse.progress import current
+
+LOG = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
@@ -40,7 +44,11 @@ class Patience:
             raise Unavailable(f"{error} It asks to come back in {error.retry_after:.0f} seconds.") from error
         # Full jitter: many clients that failed together must not come back together.
         jitter = random.uniform(0, min(self.longest_wait, self.first_wait * 2 ** (failures - 1)))
-        time.sleep(max(jitter, error.retry_after))
+        seconds = max(jitter, error.retry_after)
+        told = f"{error} Trying again in {seconds:.0f} s (try {failures + 1} of {self.tries})."
+        LOG.warning(told)
+        current()(told, failures, self.tries)
+        time.sleep(seconds)
 
     def until_answered(self, ask: Callable[[], Answer]) -> Answer:
         """What `ask` returns, trying again while it raises `Transient`."""
