@@ -16,7 +16,7 @@ elif ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
 fi
 
 java=${JAVA_HOME:+$JAVA_HOME/bin/}java
-version=$("$java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
+version=$("$java" -version 2>&1 | sed -n 's/.*version "\(1\.\)\{0,1\}\([0-9]*\).*/\2/p' | head -n 1)
 case "$version" in
   17 | 21) ;;
   "") lacks "Java 17 or 21. Debian/Ubuntu: sudo apt-get install openjdk-17-jre-headless; macOS: brew install openjdk@17; then set JAVA_HOME if it is not on the PATH" ;;

@@ -181,7 +181,21 @@ def _plain(metadata: Mapping[str, dg.MetadataValue]) -> dict[str, Any]:
 
 
 def _sentence(evaluation: dg.AssetCheckEvaluation) -> str:
-    return f"{evaluation.asset_key.to_user_string()} · {evaluation.check_name}: {evaluation.description}"
+    where = f"{evaluation.asset_key.to_user_string()} · {evaluation.check_name}"
+    return f"{where}: {evaluation.description or _of_dbt(evaluation)}"
+
+
+def _of_dbt(evaluation: dg.AssetCheckEvaluation) -> str:
+    """What a test of dbt found, which comes without words: dbt keeps the rows that break it."""
+    found = evaluation.metadata.get("dagster_dbt/failed_row_count")
+    rows = "rows break it" if found is None else f"{found.value:,} rows break it"
+    told = f'{rows}; they name their site: so-lakehouse sql "select * from test_failures.{evaluation.check_name}"'
+    if not evaluation.blocking:
+        return told
+    return (
+        f"{told}. Readers keep the marts that they have. Mend the site's tables (so-lakehouse rebuild --site …) and "
+        "run again."
+    )
 
 
 def _errors(events: Sequence[dg.DagsterEvent]) -> list[SerializableErrorInfo]:

@@ -5,6 +5,8 @@ Belongs here: translation only. Facts about columns are in `schema.py`; a test p
 
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 
 from so_lakehouse.schema import Column, Table, Type
@@ -42,6 +44,11 @@ POSTGRES: dict[Type, str] = {
 # What bronze adds to the publisher's columns: attributes the schema does not know, and where the row began.
 BRONZE_EXTRA = pa.field("_extra", pa.map_(pa.string(), pa.string()))
 BRONZE_OFFSET = pa.field("_offset", pa.int64(), nullable=False)
+
+
+def snake_case(name: str) -> str:
+    """The publisher's name as SQL people write it: `PostTypeId` → `post_type_id`, `RevisionGUID` → `revision_guid`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def bronze_schema(table: Table) -> pa.Schema:

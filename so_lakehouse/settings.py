@@ -106,7 +106,7 @@ class Settings:
             text = environment.get(entry.metadata["variable"], "")
             if text:
                 values[entry.name] = _read(entry.metadata["variable"], text, entry.default)
-        memory = str(values.get("spark_memory", "1g"))
+        memory = str(values.get("spark_memory", cls.spark_memory))
         if not re.fullmatch(r"\d+[kmgtKMGT]b?", memory):
             raise BadInput(f"LAKEHOUSE_SPARK_MEMORY is {memory!r}; write it as 2g or 1500m.")
         for name in ("lake", "mirror"):  # a folder is the same one wherever a later process starts
@@ -136,7 +136,7 @@ def as_markdown() -> str:
     lines = [
         "# Settings",
         "",
-        "Every setting is an environment variable; nothing else in the project reads the environment.",
+        "Every setting is an environment variable. Others' variables (JAVA_HOME, DAGSTER_HOME) keep their meaning.",
         "",
     ]
     lines += ["| variable | default | meaning |", "|---|---|---|"]

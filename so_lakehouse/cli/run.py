@@ -17,6 +17,7 @@ from so_lakehouse.dumps.mirrors import Mirror, open_mirror
 from so_lakehouse.dumps.mirrors.contract import shown
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
+from so_lakehouse.warehouse import server
 
 # Without a quarter: the newest release that has the site.
 NEWEST: Sequence[str | None] = (None,)
@@ -47,7 +48,8 @@ def carry_out(
     from so_lakehouse.end_to_end import Dump, raw_to_marts  # takes seconds: only when there is work
     from so_lakehouse.spark.session import require_spark
 
-    require_spark(settings)  # before hours of downloading, not after them
+    require_spark(settings)  # before hours of downloading, not after them; so with Postgres
+    server.connect(settings).close()
     chosen = [Dump(dump.site.key, dump.quarter, dump.release.release) for dump in dumps]
     os.environ["LAKEHOUSE_MIRROR"] = location  # a run's record tells the mirror too, unless a password is in it
     told = location if shown(location) == location else ""

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import dagster as dg
 
 from so_lakehouse.lake.manifests import CheckOutcome
+from so_lakehouse.lake.silver_tables import DeltaTable
 from so_lakehouse.quality import CheckDeclaration
 from so_lakehouse.schema import Column
 from so_lakehouse.unstable import unstable_api
@@ -28,6 +29,21 @@ def table_schema(columns: Iterable[Column]) -> dg.TableSchema:
                 tags={"personal": ""} if column.personal else {},
             )
             for column in columns
+        ]
+    )
+
+
+def delta_schema(table: DeltaTable) -> dg.TableSchema:
+    """All columns of a Delta table, also those that no dump has."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.type.lower(),
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable),
+            )
+            for column in table.columns
         ]
     )
 

@@ -8,9 +8,10 @@ import dagster as dg
 from dagster_pyspark import LazyPySparkResource
 
 from so_lakehouse.defs.bronze import bronze_key
-from so_lakehouse.defs.metadata import OWNERS, check_results, check_specs, same_name_lineage, table_schema
+from so_lakehouse.defs.metadata import OWNERS, check_results, check_specs, delta_schema, same_name_lineage
 from so_lakehouse.defs.resources import Lakehouse
 from so_lakehouse.lake import paths
+from so_lakehouse.lake.silver_tables import silver_table
 from so_lakehouse.partitions import SITE_OF_SITE_QUARTER, SITES
 from so_lakehouse.progress import current
 from so_lakehouse.quality.silver import checks
@@ -50,7 +51,7 @@ def _spec(table: Table) -> dg.AssetSpec:
             "was deleted upstream, the ledger for what was applied. Names and texts about people stay in bronze."
         ),
         metadata={
-            "dagster/column_schema": table_schema(columns),
+            "dagster/column_schema": delta_schema(silver_table(table, keep_personal=False)),
             "dagster/column_lineage": same_name_lineage(bronze_key(table.name), (column.name for column in columns)),
             "dagster/table_name": f"silver.{table.name}",
         },

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from uuid import uuid4
 from so_lakehouse import failpoints
 from so_lakehouse.dumps.plan import ReadingPlan, plan_reading, require_space
 from so_lakehouse.errors import Damaged, Unavailable
-from so_lakehouse.lake import paths
+from so_lakehouse.lake import lock, paths
 from so_lakehouse.lake.manifests import BronzeManifest, RawManifest, bronze_manifests
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress, silent
@@ -51,15 +52,18 @@ def read_dump(
     table that no archive holds gets a manifest with `present=False`. `Unavailable` where the disk is too small.
     `progress` is told unpacked bytes.
     """
-    current = {name: BronzeManifest.load(lake, name, raw.quarter, raw.site) for name in tables}
-    done = {name: manifest for name, manifest in current.items() if manifest and _is_current(lake, manifest, raw)}
-    wanted = [table_of(name).name for name in tables if name not in done]
-    if wanted:
-        try:
-            done |= _read_and_publish(lake, raw, wanted, settings, progress)
-        except Damaged as error:
-            _set_aside(lake, raw, str(error))
-            raise
+    # An object store has no lock yet (`lake/lock.py`), nor can anything be pruned there.
+    held = lock.writing(lake, [lock.bronze(raw.site)], f"read {raw.site}", progress) if lake.is_local else nullcontext()
+    with held:  # prune must not take away what is about to be named
+        current = {name: BronzeManifest.load(lake, name, raw.quarter, raw.site) for name in tables}
+        done = {name: manifest for name, manifest in current.items() if manifest and _is_current(lake, manifest, raw)}
+        wanted = [table_of(name).name for name in tables if name not in done]
+        if wanted:
+            try:
+                done |= _read_and_publish(lake, raw, wanted, settings, progress)
+            except Damaged as error:
+                _set_aside(lake, raw, str(error))
+                raise
     return {name: done[name] for name in tables}
 
 

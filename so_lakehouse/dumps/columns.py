@@ -8,8 +8,6 @@ The buffers are used again for the next row group: an array is valid until the n
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 import pyarrow as pa
 
@@ -31,16 +29,6 @@ def grown(array: np.ndarray, size: int, used: int) -> np.ndarray:
     larger = np.empty(max(size, array.size * 2), array.dtype)
     larger[:used] = array[:used]
     return larger
-
-
-class GrowingColumn(Protocol):
-    """`append` converts a block's values after row `row` and returns the number of faults noted in `faults`."""
-
-    def append(
-        self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, count: int, row: int, faults: np.ndarray
-    ) -> int: ...
-
-    def array(self, rows: int) -> pa.Array: ...
 
 
 def buffer(array: np.ndarray) -> pa.Buffer:

@@ -14,7 +14,7 @@ from pathlib import Path
 from so_lakehouse import failpoints
 from so_lakehouse.dumps import download, sevenzip_file
 from so_lakehouse.dumps.mirrors.contract import Mirror, RemoteArchive
-from so_lakehouse.dumps.resolve import Resolved, quarters, resolve
+from so_lakehouse.dumps.resolve import Resolved, resolve
 from so_lakehouse.errors import BadInput, Unavailable
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.manifests import Archive, RawManifest
@@ -29,7 +29,7 @@ BYTES_PER_PACKED_BYTE = {"bronze": 1.4, "silver": 1.4}
 FIXED_SECONDS = 45.0
 SECONDS_PER_PACKED_BYTE = 2e-6
 
-__all__ = ["Plan", "Resolved", "land_dump", "plan", "quarters", "resolve"]
+__all__ = ["Plan", "Resolved", "land_dump", "plan", "resolve"]
 
 
 def land_dump(

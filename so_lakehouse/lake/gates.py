@@ -81,7 +81,9 @@ def follow(lake: Lake) -> None:
                 delta = ledger.open_delta(lake, table)
                 newest[table] = delta.version() if delta else None
             version, rows = newest[table], data_version(table, changes.get((site, table)))
-            if version is not None and version != gate.version and rows == gate.data_version:
+            if version is None or version == gate.version or rows != gate.data_version:
+                continue
+            if not ledger.strange_commits(lake, table, gate.version):
                 moved[table] = replace(gate, version=version)
         if moved:
             failpoints.reach("silver.before_gate")

@@ -23,6 +23,22 @@ from so_lakehouse.lake.storage import Lake
 DUMP = "dump"
 KEPT = "kept"  # source of rows that older dumps tell where the newest is silent
 POSTS = "posts"  # source of rows that go along with a deleted post
+FOUND = "found"  # source of rows that were lost or doubled behind the ledger's back, when a rebuild found them
+
+# Delta's operations that can change rows. Others move them between files, or change no file at all.
+CHANGES_ROWS = (
+    "WRITE",
+    "MERGE",
+    "DELETE",
+    "UPDATE",
+    "TRUNCATE",
+    "RESTORE",
+    "CLONE",
+    "COPY",
+    "STREAMING UPDATE",
+    "CREATE",
+    "REPLACE",
+)
 
 
 @dataclass(frozen=True)
@@ -173,19 +189,39 @@ def committed_rows(lake: Lake, table: str, after_version: int) -> list[LedgerRow
     delta = open_delta(lake, table)
     if delta is None or delta.version() <= after_version:
         return []
-    rows = []
-    for commit in reversed(delta.history(delta.version() - after_version)):
-        rows += [LedgerRow.from_json(entry, commit["version"]) for entry in _told(commit.get("userMetadata"))]
-    return [row for row in rows if row.delta_version is not None and row.delta_version > after_version]
+    return [
+        LedgerRow.from_json(entry, commit["version"])
+        for commit in _commits(delta, after_version)
+        for entry in _told(commit.get("userMetadata")) or ()
+    ]
 
 
-def _told(metadata: str | None) -> list[dict[str, Any]]:
-    """The entries of `commit_metadata`; none where somebody else's commit says something else."""
+def strange_commits(lake: Lake, table: str, after_version: int) -> list[int]:
+    """Versions after this one in which somebody else may have changed rows: their commits carry no ledger."""
+    delta = open_delta(lake, table)
+    if delta is None or delta.version() <= after_version:
+        return []
+    return [
+        commit["version"]
+        for commit in _commits(delta, after_version)
+        if commit.get("operation", "WRITE").upper().startswith(CHANGES_ROWS)
+        and _told(commit.get("userMetadata")) is None
+    ]
+
+
+def _commits(delta: DeltaTable, after_version: int) -> list[dict[str, Any]]:
+    """What Delta's log tells of the commits after this version, oldest first."""
+    commits = reversed(delta.history(delta.version() - after_version))
+    return [commit for commit in commits if commit["version"] > after_version]
+
+
+def _told(metadata: str | None) -> list[dict[str, Any]] | None:
+    """The entries of `commit_metadata`; None where it is somebody else's commit."""
     try:
         content = json.loads(metadata or "{}")
     except json.JSONDecodeError:
-        return []
-    return content["ledger"] if isinstance(content, dict) and "ledger" in content else []
+        return None
+    return content.get("ledger") if isinstance(content, dict) else None
 
 
 def open_delta(lake: Lake, table: str) -> DeltaTable | None:

@@ -31,12 +31,18 @@ from so_lakehouse.progress import Progress, silent, wait_until_free
 ORPHAN_SECONDS = 120
 
 
+def bronze(site: str) -> str:
+    """The lock's name for all that bronze holds of a site: who reads a dump has it, and who removes old ones."""
+    return f"bronze.{site}"
+
+
 @contextmanager
 def writing(lake: Lake, tables: Sequence[str], what: str, progress: Progress = silent) -> Iterator[None]:
-    """Holds the write locks of these tables of the lake for the block; waits for other holders.
+    """Holds the write locks of these parts of the lake for the block; waits for other holders.
 
-    `what` says to others what is being done ("converge beer"). Locks are taken in one order, so that two runs cannot
-    wait for each other. Raises `Unavailable` for a lake that is not a local folder: its lock is not built yet.
+    `tables`: a table of silver is `silver.posts`; see `bronze` for the rest. `what` says to others what is being done
+    ("converge beer"). Locks are taken in one order, so that two runs cannot wait for each other. Raises `Unavailable`
+    for a lake that is not a local folder: its lock is not built yet.
     """
     if not lake.is_local:
         raise Unavailable(

@@ -37,7 +37,7 @@ class Removal:
 
 
 def prune(lake: Lake, site: str, settings: Settings, now: datetime | None = None) -> list[Removal]:
-    """Removes what `removable` finds and returns it. The caller holds the locks of all silver tables."""
+    """Removes what `removable` finds and returns it. The caller holds the locks of bronze and of all silver tables."""
     found = removable(lake, site, settings, now)
     for removal in found:
         for folder in removal.folders:

@@ -14,7 +14,7 @@ from so_lakehouse.quality import silver_rules as rules
 from so_lakehouse.quality.silver_case import LAST_PASSED, Case
 from so_lakehouse.quality.silver_rules import Judgement
 from so_lakehouse.schema import Table, table
-from so_lakehouse.warehouse.projection import snake_case
+from so_lakehouse.schema_forms import snake_case
 
 # The date by which a table shows that it is current, where it has one that moves every month on a living site.
 PULSE = {"posts": "LastActivityDate", "users": "LastAccessDate", "votes": "CreationDate", "comments": "CreationDate"}

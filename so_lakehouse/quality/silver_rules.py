@@ -40,10 +40,18 @@ class Judgement:
     metadata: dict[str, object] = field(default_factory=dict)
 
 
+def _written_by_others(case: Case) -> str:
+    """The cause and the cure of what converge itself never writes."""
+    return f"Something else wrote the table; so-lakehouse rebuild --site {case.site} makes it again from bronze."
+
+
 def keys_present(case: Case) -> Judgement:
     bad = case.measured.null_keys
     return Judgement(
-        bad == 0, f"{case.where}: {bad:,} rows without a key." if bad else f"{case.where}: all keys present."
+        bad == 0,
+        f"{case.where}: {bad:,} rows without a key. {_written_by_others(case)}"
+        if bad
+        else f"{case.where}: all keys present.",
     )
 
 
@@ -55,8 +63,7 @@ def keys_unique(case: Case) -> Judgement:
         )
     return Judgement(
         False,
-        f"{case.where}: {doubled:,} rows repeat a key. Two writers without the lock can do this; "
-        f"so-lakehouse rebuild --site {case.site} makes the table again from bronze.",
+        f"{case.where}: {doubled:,} rows repeat a key. {_written_by_others(case)}",
         {"doubled": doubled},
     )
 
@@ -77,8 +84,7 @@ def match(case: Case) -> Judgement:
         return Judgement(True, f"{case.where}: {expected:,} rows by ledger and by count.")
     return Judgement(
         False,
-        f"{case.where}: {case.measured.rows:,} rows, but the ledger says {expected:,}. Something else wrote the table; "
-        f"so-lakehouse rebuild --site {case.site} makes it again from bronze.",
+        f"{case.where}: {case.measured.rows:,} rows, but the ledger says {expected:,}. {_written_by_others(case)}",
         {"rows": case.measured.rows, "by_ledger": expected},
     )
 
@@ -129,7 +135,8 @@ def allowed(column: str) -> Callable[[Case], Judgement]:
         bad = case.measured.not_allowed.get(column, 0)
         if not bad:
             return Judgement(True, f"{case.where}: every {column} is known.")
-        return Judgement(False, f"{case.where}: {bad:,} rows with an unknown {column}.", {"rows": bad})
+        told = f"{case.where}: {bad:,} rows with an unknown {column}. {_written_by_others(case)}"
+        return Judgement(False, told, {"rows": bad})
 
     return judge
 
@@ -153,7 +160,8 @@ def refers(check: str, column: str, referred: str) -> Callable[[Case], Judgement
 def fabricated(case: Case) -> Judgement:
     ids = ", ".join(map(str, sorted(FABRICATED_POST_IDS)))
     bad = case.measured.fabricated
-    return Judgement(bad == 0, f"{case.where}: {bad:,} fabricated posts (of {ids}).", {"rows": bad})
+    told = f"{case.where}: {bad:,} fabricated posts (of {ids})."
+    return Judgement(bad == 0, f"{told} {_written_by_others(case)}" if bad else told, {"rows": bad})
 
 
 def ids_plausible(case: Case) -> Judgement:

@@ -32,6 +32,7 @@ from so_lakehouse.spark.moments import moment
 from so_lakehouse.spark.overlay import NOT_RETURNED
 from so_lakehouse.spark.plan import plan_table, scope
 from so_lakehouse.spark.rebuild import require_evidence
+from so_lakehouse.spark.repair import repair
 from so_lakehouse.spark.session import TABLES_AT_ONCE, fit_to_rows, own_session
 from so_lakehouse.spark.settle import TablePlan
 from so_lakehouse.spark.tally import tombstone_rows
@@ -100,7 +101,11 @@ def _converge(
     progress: Progress,
     rebuild: bool,
 ) -> dict[str, Converged]:
-    seen = known.by_other_rules(names) if rebuild else known
+    seen = known
+    if rebuild:
+        if any([repair(spark, lake, site, name, known, settings.keep_personal) for name in names]):
+            seen = ledger.load(lake, site, {*names, "posts"})
+        seen = seen.by_other_rules(names)
     attempt = uuid4().hex
     try:
         plans = _planned(spark, lake, site, names, seen, settings, attempt, progress)

@@ -19,7 +19,7 @@ from xml.sax.saxutils import quoteattr
 
 from so_lakehouse.errors import BadInput, LakehouseError, Unavailable
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark.java import require_java
+from so_lakehouse.spark.java import java_program, require_java
 
 IVY_SECONDS = 600
 
@@ -91,9 +91,8 @@ def _run_ivy(jars: Sequence[Jar], folder: Path) -> None:
     import pyspark
 
     (folder / "ivy.xml").write_text(_ivy_module(jars))
-    java_home = os.environ.get("JAVA_HOME")
     command = [
-        str(Path(java_home) / "bin" / "java") if java_home else "java",
+        java_program(os.environ),
         *["-cp", str(Path(pyspark.__file__).parent / "jars" / "*"), "org.apache.ivy.Main"],
         *["-ivy", str(folder / "ivy.xml"), "-cache", str(folder / "cache"), "-types", "jar", "-warn"],
         *["-retrieve", f"{folder}/jars/[artifact]-[revision].[ext]"],

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from so_lakehouse.errors import Unavailable
@@ -18,12 +19,12 @@ REMEDY = (
 )
 
 
-def require_java(environment: dict[str, str] | None = None) -> int:
+def require_java(environment: Mapping[str, str] | None = None) -> int:
     """The major version of the Java that Spark will start: JAVA_HOME's if set, else the one on PATH.
 
     Raises `Unavailable` where there is none, where it does not run, or where its version is not one of `VERSIONS`.
     """
-    program = _java_program(dict(os.environ) if environment is None else environment)
+    program = java_program(os.environ if environment is None else environment)
     try:
         answer = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError) as error:
@@ -34,7 +35,8 @@ def require_java(environment: dict[str, str] | None = None) -> int:
     return version
 
 
-def _java_program(environment: dict[str, str]) -> str:
+def java_program(environment: Mapping[str, str]) -> str:
+    """JAVA_HOME's java if set, else the one on PATH. Raises `Unavailable` where there is none."""
     home = environment.get("JAVA_HOME", "")
     if home:
         program = Path(home) / "bin" / "java"

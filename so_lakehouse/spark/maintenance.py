@@ -69,7 +69,8 @@ def maintain(
     as `retention` does. Killed anywhere and run again, it ends in the same rows.
     """
     hours = retention(lake, site, settings, retention_hours)
-    with lock.writing(lake, [f"silver.{name}" for name in ALL_TABLES], f"maintain {site}", progress):
+    parts = [lock.bronze(site), *(f"silver.{name}" for name in ALL_TABLES)]
+    with lock.writing(lake, parts, f"maintain {site}", progress):
         bring_up(spark, lake, LEDGER, progress)
         # Before any commit can expire: the ledger alone tells what they applied then.
         write.record(spark, lake, ledger.load(lake, site, TABLES).unrecorded)

@@ -126,7 +126,7 @@ def _plan_dump(
     every = list({pages.input_name(manifest): manifest for manifest in (*new, *known)}.values())
     evidence = _evidence(of, plan, every, new, held=False) if every else None
     concerned = posts is not None and (newest.is_open or posts.voids_after(plan.cut))
-    counts = settle(of, plan, base, of.target, evidence, posts if concerned else None, newest.manifest)
+    counts = settle(of, plan, base, of.target, evidence, posts if concerned else None, newest)
     deleted = counts.deleted_by_absence + counts.deleted_by(None, with_posts=posts_row is None)
     plan.ledger_rows = [
         _counted(row, counts.of_dump(), rows_deleted=deleted),

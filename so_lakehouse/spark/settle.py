@@ -17,7 +17,6 @@ from so_lakehouse import schema
 from so_lakehouse.errors import CheckFailed
 from so_lakehouse.lake import ledger
 from so_lakehouse.lake.ledger import LedgerRow
-from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.silver_tables import DeltaTable, silver_table
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.tombstones import Tombstone
@@ -26,6 +25,7 @@ from so_lakehouse.settings import Settings
 from so_lakehouse.spark import cascade, clean, compare, overlay, pages, read, tally, write
 from so_lakehouse.spark.cascade import Posts
 from so_lakehouse.spark.compare import ACTION, DELETE
+from so_lakehouse.spark.state import Dump
 from so_lakehouse.spark.tally import Tally
 
 SHRINK_SHARE = 0.10
@@ -102,13 +102,13 @@ def settle(
     target: DataFrame,
     evidence: Evidence | None,
     posts: Posts | None,
-    dump: BronzeManifest | None,
+    dump: Dump | None,
 ) -> Tally:
     """Puts into the plan what changes, and returns how many keys go which way.
 
     `base`: rows before pages speak; `target`: the rows of silver to compare with; `posts`: what may take rows along;
     `dump`: the dump that `base` comes from (None: from silver itself). Raises `CheckFailed` where that dump would
-    delete too much.
+    delete too much, or what it may only be unable to tell.
     """
     personal = of.settings.keep_personal
     decided = overlay.undisputed(base)
@@ -122,6 +122,7 @@ def settle(
         counts = Tally.of(acted)
         if dump is not None:
             _guard_shrink(of, counts, dump)
+            _guard_reissue(of, counts, dump)
         if counts.changes:
             plan.changes = write.stage(compare.changed_rows(decided, acted), of.lake, plan.staged_changes)
         _settle_tombstones(of, plan, acted, counts, dump)
@@ -130,9 +131,7 @@ def settle(
     return counts
 
 
-def _settle_tombstones(
-    of: Scope, plan: TablePlan, acted: DataFrame, counts: Tally, dump: BronzeManifest | None
-) -> None:
+def _settle_tombstones(of: Scope, plan: TablePlan, acted: DataFrame, counts: Tally, dump: Dump | None) -> None:
     """Tombstones live until a dump with a later cut: those of this very cut and those not decided anew stay."""
     if not (counts.gone or counts.deleted_by_absence or of.tombstones):
         return
@@ -172,13 +171,28 @@ def _new_tombstones(plan: TablePlan, acted: DataFrame, counts: Tally) -> DataFra
     return tally.absences(plan.changes.where(F.col(ACTION) == DELETE), plan.cut)
 
 
-def _guard_shrink(of: Scope, counts: Tally, dump: BronzeManifest) -> None:
+def _guard_shrink(of: Scope, counts: Tally, dump: Dump) -> None:
     deleted, held = counts.deleted_by_absence, counts.held
     if of.settings.accept_shrink or deleted <= SHRINK_ROWS or deleted <= SHRINK_SHARE * held:
         return
     raise CheckFailed(
-        f"deletions_plausible: release {dump.release} would delete {deleted:,} of {held:,} rows of {of.table.name} of "
-        f"{of.site} ({deleted / held:.0%}; the limit is {SHRINK_SHARE:.0%} and {SHRINK_ROWS} rows). Nothing was "
-        "written. Compare the release with the publisher's site; if the deletions are real, run again with "
+        f"deletions_plausible: release {dump.manifest.release} would delete {deleted:,} of {held:,} rows of "
+        f"{of.table.name} of {of.site} ({deleted / held:.0%}; the limit is {SHRINK_SHARE:.0%} and {SHRINK_ROWS} rows). "
+        "Nothing was written. Compare the release with the publisher's site; if the deletions are real, run again with "
         "--accept-shrink."
     )
+
+
+def _guard_reissue(of: Scope, counts: Tally, dump: Dump) -> None:
+    """What a re-issue cannot tell, older quarters tell; but bronze no longer has the revision that it replaces."""
+    deleted, applied = counts.deleted_by_absence, of.newest_dump
+    if of.settings.accept_shrink or not deleted or not dump.is_open or applied is None or applied.revision is None:
+        return
+    if applied.cut_at == dump.manifest.cut_at and applied.revision < dump.manifest.revision:
+        raise CheckFailed(
+            f"deletions_told: revision {dump.manifest.revision} of release {dump.manifest.release} has rows of "
+            f"{of.table.name} of {of.site} that cannot be read, and lacks {deleted:,} rows that the revision before it "
+            "told; which of these it deletes cannot be known. Nothing was written. Look at the unreadable rows "
+            '(so-lakehouse sql --lake "select * from quarantine.rows"); to let it delete, run again with '
+            "--accept-shrink."
+        )

@@ -7,7 +7,7 @@ caller holds the tables' locks.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pyspark.sql import DataFrame, SparkSession
@@ -60,7 +60,7 @@ def merge(spark: SparkSession, staged: str, lake: Lake, table: DeltaTable, site:
     where = f"t.site = {site_literal(site)}"
     if changed is not None:
         where += f" AND {keys.condition(changed, 't.Id')}"
-    with _setting(spark, USER_METADATA, metadata):
+    with commits_saying(spark, metadata):
         spark.sql(_merge_statement(table, silver_tables.uri(lake, table.name), source, site, where))
 
 
@@ -78,10 +78,12 @@ def _merge_statement(table: DeltaTable, address: str, source: str, site: str, wh
     """
 
 
-def replace_site(rows: DataFrame, lake: Lake, table: DeltaTable, site: str) -> None:
+def replace_site(rows: DataFrame, lake: Lake, table: DeltaTable, site: str, metadata: str = "") -> None:
     """Makes these rows the site's only ones, in one commit."""
     complete = rows.withColumn("site", F.lit(site)).select(*table.column_names)
     writer = complete.write.format("delta").mode("overwrite").option("replaceWhere", f"site = {site_literal(site)}")
+    if metadata:
+        writer = writer.option("userMetadata", metadata)
     writer.save(silver_tables.uri(lake, table.name))
 
 
@@ -104,10 +106,10 @@ def site_literal(site: str) -> str:
 
 
 @contextmanager
-def _setting(spark: SparkSession, name: str, value: str):
-    """The session's configuration with this value, for the block only."""
-    spark.conf.set(name, value)
+def commits_saying(spark: SparkSession, metadata: str) -> Iterator[None]:
+    """Commits of this session carry the metadata, for the block only."""
+    spark.conf.set(USER_METADATA, metadata)
     try:
         yield
     finally:
-        spark.conf.unset(name)
+        spark.conf.unset(USER_METADATA)

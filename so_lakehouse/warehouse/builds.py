@@ -17,6 +17,7 @@ from psycopg2 import InterfaceError, OperationalError
 from psycopg2.extensions import connection as PostgresConnection
 from psycopg2.extensions import cursor as PostgresCursor
 
+from so_lakehouse import failpoints
 from so_lakehouse.errors import BadInput, Unavailable
 from so_lakehouse.progress import Progress, silent, wait_until_free
 from so_lakehouse.settings import Settings
@@ -53,6 +54,7 @@ class Build:
 
         Raises `Unavailable` where Postgres ended the session meanwhile: another build may have held the place since.
         """
+        failpoints.reach("marts.before_finish")
         try:
             with self.connection, self.connection.cursor() as cursor:
                 cursor.execute(

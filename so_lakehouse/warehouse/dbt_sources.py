@@ -54,7 +54,7 @@ def _plain(name: str, type: str, description: str) -> SourceColumn:
     return SourceColumn(name, type, description, name)
 
 
-# The loader's book, created by `ddl.py`; the rest of its columns concern the loader alone.
+# The loader's book, created by `migrations.py`; the rest of its columns concern the loader alone.
 LOAD_STATUS = Source(
     "load_status",
     "What each site's tables hold of the lake, one row per site and table.",

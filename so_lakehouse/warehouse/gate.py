@@ -39,6 +39,6 @@ def passed_tables(lake: Lake, site: str) -> dict[str, Passed]:
     if refused:
         raise CheckFailed(
             f"Silver of {site} did not pass, and the warehouse keeps what it has: {'; '.join(refused)} "
-            f"Correct or accept it, then run silver of {site} again."
+            f"Do what is said there, then run again: so-lakehouse run --site {site}"
         )
     return {table: Passed(table, gate.version, gate.data_version, gate.complete_to) for table, gate in found.items()}

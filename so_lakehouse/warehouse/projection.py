@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from so_lakehouse import schema
 from so_lakehouse.schema import Column, Table
-from so_lakehouse.schema_forms import POSTGRES
+from so_lakehouse.schema_forms import POSTGRES, snake_case
 
 TEXTS = frozenset({"Body", "Title", "Text", "Comment"})  # long, untrusted, and about what people said
 
@@ -65,11 +65,6 @@ class Projection:
             if field.name == name:
                 return field
         raise KeyError(f"{self.name} has no field {name}; it has {', '.join(self.field_names)}")
-
-
-def snake_case(name: str) -> str:
-    """The publisher's name as SQL people write it: `PostTypeId` → `post_type_id`, `RevisionGUID` → `revision_guid`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 SITE = Field("site", "text", "Site key, e.g. beer or beer.meta.", False, "site")

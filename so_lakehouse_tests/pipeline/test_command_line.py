@@ -42,6 +42,7 @@ FAIL_POINTS = (
     "bronze.data_written",
     "silver.posts_written",
     "warehouse.before_commit",
+    "marts.before_finish",
     "publish.before_commit",
 )
 

@@ -159,6 +159,26 @@ def test_a_dump_with_unreadable_keys_deletes_nothing(lake, silver):
     assert {key: row["_kept"] for key, row in silver.rows().items()} == {1: None, 2: "deletions suspended"}
 
 
+@pytest.mark.parametrize("unread", [[None], [2]])
+def test_a_reissue_that_cannot_tell_what_its_first_issue_told_stops(lake, silver, unread):
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1}, {"Id": 2}]})
+    silver.converge()
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1, "Score": 3}]}, revision=1, unread={"posts": unread})
+    with pytest.raises(CheckFailed, match=r"deletions_told: revision 1 .* lacks 1 rows .* --accept-shrink"):
+        silver.converge()
+    assert {key: row["Score"] for key, row in silver.rows().items()} == {1: None, 2: None}
+    silver.converge(accept_shrink=True)
+    assert {key: row["Score"] for key, row in silver.rows().items()} == {1: 3}
+
+
+def test_a_reissue_that_denies_a_row_deletes_it(lake, silver):
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1}, {"Id": 2}]})
+    silver.converge()
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1}]}, revision=1)
+    silver.converge()
+    assert set(silver.rows()) == {1}
+
+
 def test_a_late_dump_tells_what_the_newest_one_does_not(lake, silver):
     write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1, "Score": 1}]})
     write_dump(lake, MARCH, {"posts": [{"Id": 2}]}, unread={"posts": [1]})

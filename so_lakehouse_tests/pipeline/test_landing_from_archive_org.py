@@ -10,9 +10,10 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from so_lakehouse.dumps.land import land_dump, quarters, resolve
+from so_lakehouse.dumps.land import land_dump, resolve
 from so_lakehouse.dumps.mirrors import Mirror, open_mirror
 from so_lakehouse.dumps.mirrors.patience import Patience
+from so_lakehouse.dumps.resolve import quarters
 from so_lakehouse.errors import BadInput, Unavailable
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings

@@ -14,8 +14,9 @@ from pathlib import Path
 import pyarrow.fs as pafs
 import pytest
 
-from so_lakehouse.dumps.land import land_dump, plan, quarters, resolve
+from so_lakehouse.dumps.land import land_dump, plan, resolve
 from so_lakehouse.dumps.mirrors import Mirror, open_mirror
+from so_lakehouse.dumps.resolve import quarters
 from so_lakehouse.errors import BadInput, Unavailable
 from so_lakehouse.lake.manifests import RawManifest
 from so_lakehouse.lake.storage import Lake

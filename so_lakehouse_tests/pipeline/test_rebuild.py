@@ -195,3 +195,34 @@ def test_a_rule_version_moves_with_columns_codes_and_what_pages_tell(monkeypatch
     assert clean.rule_version(described, False) == today
     monkeypatch.setattr(clean, "entities_of", lambda table: ())
     assert clean.rule_version(posts, False) != today
+
+
+def test_rows_lost_or_doubled_behind_the_ledgers_back_are_seen_and_a_rebuild_repairs_them(
+    spark, lake, silver, settings
+):
+    write_dump(lake, SEPTEMBER, {"posts": [title(1, "ale"), title(2, "hops"), title(3, "malt"), title(4, "mash")]})
+    silver.converge()
+    address = silver_tables.uri(lake, "posts")
+    spark.sql(f"DELETE FROM {silver_tables.quoted_path(address)} WHERE Id IN (1, 4)")
+    twice = spark.read.format("delta").load(address).where("Id = 2")
+    twice.write.format("delta").mode("append").save(address)
+
+    seen = converge(spark, lake, "beer", ["posts"], settings)["posts"]
+    failed = {check.name for check in seen.checks if check.blocking and not check.passed}
+    assert {"keys_unique", "rows_match_ledger"} <= failed, "rows that nobody measured pass no gate"
+
+    repaired = silver.converge(rebuild=True)["posts"]
+    assert silver.titles() == {1: "ale", 2: "hops", 3: "malt", 4: "mash"}
+    assert {row.source: (row.rows_inserted, row.rows_deleted) for row in repaired.applied} == {
+        "found": (0, 2),
+        "dump": (2, 0),
+    }
+    assert [row.source for row in silver.converge(rebuild=True)["posts"].applied] == ["dump"]
+
+
+def test_a_rebuild_counts_rows_that_somebody_took_away_before_it_brings_them_back(spark, lake, silver):
+    write_dump(lake, SEPTEMBER, {"posts": [title(1, "ale"), title(2, "hops")]})
+    silver.converge()
+    spark.sql(f"DELETE FROM {silver_tables.quoted_path(silver_tables.uri(lake, 'posts'))} WHERE Id = 1")
+    silver.converge(rebuild=True)
+    assert silver.titles() == {1: "ale", 2: "hops"}

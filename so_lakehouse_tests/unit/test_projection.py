@@ -8,9 +8,9 @@ import pytest
 
 from so_lakehouse import schema
 from so_lakehouse.schema import Type
-from so_lakehouse.schema_forms import POSTGRES
+from so_lakehouse.schema_forms import POSTGRES, snake_case
 from so_lakehouse.warehouse.feed import arrow_schema
-from so_lakehouse.warehouse.projection import PROJECTIONS, Projection, projection, snake_case
+from so_lakehouse.warehouse.projection import PROJECTIONS, Projection, projection
 
 EVERY = pytest.mark.parametrize("kept", PROJECTIONS.values(), ids=PROJECTIONS)
 

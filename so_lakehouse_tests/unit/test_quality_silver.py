@@ -85,6 +85,8 @@ def test_each_check_fails_alone_and_says_what_failed(name, differs, ledger, says
     assert {check for check, (passed, _) in found.items() if not passed} == {name}
     assert says in found[name][1]
     assert "posts of beer" in found[name][1]
+    blocks = next(check.blocking for check in checks("posts") if check.name == name)
+    assert not blocks or any(remedy in found[name][1] for remedy in ("so-lakehouse rebuild", "report it"))
 
 
 def test_no_check_is_left_without_a_case_that_makes_it_fail():
