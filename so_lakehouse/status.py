@@ -80,13 +80,15 @@ def _lake(lake: Lake, site: str, quarters: Sequence[str]) -> Iterator[LayerStatu
     rows = [row for table in TABLES for row in known.of(table)]
     if rows:
         newest = max(rows, key=_rank)
+        failed, warnings = _judged({table: gate.checks for table, gate in gates.load(lake, site).items()})
         yield LayerStatus(
             site,
             "silver",
             newest.partition,
             ledger.rows_held(rows),
             max(row.applied_at for row in rows),
-            *_judged({table: gate.checks for table, gate in gates.load(lake, site).items()}),
+            (*failed, *filter(None, [gates.refusal(lake, site).partition(":")[0]])),
+            warnings,
         )
 
 

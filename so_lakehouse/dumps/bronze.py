@@ -7,7 +7,6 @@ here: archives (`archive.py`, `unpack.py`), XML (`table_reader.py`), Parquet (`p
 
 from __future__ import annotations
 
-import errno
 import re
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -18,9 +17,10 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from so_lakehouse import failpoints
-from so_lakehouse.dumps.plan import ReadingPlan, plan_reading, require_space
-from so_lakehouse.errors import Damaged, Unavailable
+from so_lakehouse.dumps.plan import ReadingPlan, plan_reading
+from so_lakehouse.errors import Damaged
 from so_lakehouse.lake import lock, paths
+from so_lakehouse.lake.disk import require_space, told_when_full
 from so_lakehouse.lake.manifests import BronzeManifest, RawManifest, bronze_manifests
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress, silent
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 # Raised with every change that can give other rows, values or reasons from the same bytes: it makes bronze be read
 # again.
 READER_VERSION = "2"
-
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no space, none left to this user, none for so large a file
 
 # Bytes of Parquet per unpacked byte, rounded up from the real dumps (measured: docs/reader.md); for the disk guard
 # only.
@@ -54,7 +52,7 @@ def read_dump(
     """
     # An object store has no lock yet (`lake/lock.py`), nor can anything be pruned there.
     held = lock.writing(lake, [lock.bronze(raw.site)], f"read {raw.site}", progress) if lake.is_local else nullcontext()
-    with held:  # prune must not take away what is about to be named
+    with told_when_full(raw.site, lake.root), held:  # prune must not take away what is about to be named
         current = {name: BronzeManifest.load(lake, name, raw.quarter, raw.site) for name in tables}
         done = {name: manifest for name, manifest in current.items() if manifest and _is_current(lake, manifest, raw)}
         wanted = [table_of(name).name for name in tables if name not in done]
@@ -114,15 +112,10 @@ def _read_and_publish(
             failpoints.reach("bronze.before_manifest")
             manifest.save(lake)
             published[manifest.table] = manifest
-    except BaseException as error:
+    except BaseException:
         for name in tables:
             if name not in published:
                 lake.delete(folders[name])
-        if isinstance(error, OSError) and error.errno in _DISK_FULL:
-            raise Unavailable(
-                f"{raw.site}: the disk of {lake.root} is full. Free space or set LAKEHOUSE_HOME to a larger disk, then "
-                "run again; what was half written is deleted."
-            ) from error
         raise
     return published
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from so_lakehouse.dumps.archive import Inventory, Member, inventory, volumes
 from so_lakehouse.dumps.unpack import extract
-from so_lakehouse.errors import BadInput, Unavailable
+from so_lakehouse.errors import BadInput
+from so_lakehouse.lake.disk import require_space
 from so_lakehouse.lake.manifests import RawManifest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
@@ -74,17 +75,6 @@ def plan_reading(lake: Lake, raw: RawManifest, tables: Sequence[str], settings: 
             streams += _streams(held.path, where, wanted)
         streams.sort(key=lambda stream: stream.size, reverse=True)
         yield ReadingPlan(tuple(streams), tuple(table for table in tables if table not in found))
-
-
-def require_space(folder: Path, needed: int, reserve: int, purpose: str) -> None:
-    """Raises `Unavailable` where the disk under `folder` could not keep `reserve` bytes free after `needed` more."""
-    free = shutil.disk_usage(folder).free
-    if free - needed < reserve:
-        raise Unavailable(
-            f"{purpose} needs about {needed:,} bytes, and {reserve:,} must stay free, but the disk of {folder} has "
-            f"{free:,}. Free space, set LAKEHOUSE_HOME to a larger disk, or lower LAKEHOUSE_DISK_RESERVE. "
-            "Nothing was read."
-        )
 
 
 def _inventories(lake: Lake, raw: RawManifest, settings: Settings, scratch: Path) -> Iterator[tuple[str, Inventory]]:

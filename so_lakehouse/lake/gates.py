@@ -43,11 +43,7 @@ def sites(lake: Lake) -> list[str]:
 
 def load(lake: Lake, site: str) -> dict[str, TableGate]:
     """The gates of a site by table; empty where silver has none of it."""
-    try:
-        content = lake.read_json(paths.silver_gate(site))
-    except FileNotFoundError:
-        return {}
-    return {table: _gate(entry) for table, entry in content["tables"].items()}
+    return {table: _gate(entry) for table, entry in _content(lake, site)["tables"].items()}
 
 
 def save(lake: Lake, site: str, gates: Mapping[str, TableGate]) -> None:
@@ -55,7 +51,25 @@ def save(lake: Lake, site: str, gates: Mapping[str, TableGate]) -> None:
     now = datetime.now(UTC).isoformat()
     merged = load(lake, site) | dict(gates)
     tables = {table: _entry(gate) | {"written_at": gate.written_at or now} for table, gate in merged.items()}
-    lake.write_json(paths.silver_gate(site), {"site": site, "tables": tables})
+    lake.write_json(paths.silver_gate(site), _content(lake, site) | {"tables": tables})
+
+
+def refusal(lake: Lake, site: str) -> str:
+    """Why the last converge of the site was stopped by a check before it wrote anything; empty where it was not."""
+    return _content(lake, site).get("refused", "")
+
+
+def refuse(lake: Lake, site: str, why: str) -> None:
+    """Notes what `refusal` tells; empty once a converge has come through. The caller holds the locks."""
+    if refusal(lake, site) != why:
+        lake.write_json(paths.silver_gate(site), _content(lake, site) | {"refused": why})
+
+
+def _content(lake: Lake, site: str) -> dict[str, Any]:
+    try:
+        return lake.read_json(paths.silver_gate(site))
+    except FileNotFoundError:
+        return {"site": site, "tables": {}}
 
 
 def data_version(table: str, last_change: int | None) -> str:

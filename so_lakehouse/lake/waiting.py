@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from so_lakehouse.lake.api_pages import PagesManifest, pages_of
-from so_lakehouse.lake.ledger import DUMP, LedgerRow
+from so_lakehouse.lake.ledger import DUMP, Ledger, LedgerRow
 from so_lakehouse.lake.manifests import BronzeManifest, bronze_manifests
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES
@@ -71,6 +71,17 @@ def eligible_dumps(lake: Lake, table: str, site: str) -> tuple[list[BronzeManife
             continue
         ignored.append(Ignored(DUMP, manifest.quarter, manifest.rows, reason))
     return eligible, ignored
+
+
+def bytes_to_take_in(lake: Lake, site: str, tables: Iterable[str], known: Ledger) -> int:
+    """Bytes of bronze, of dumps that silver has never applied."""
+    waiting = [
+        manifest
+        for table in tables
+        for manifest in bronze_manifests(lake, table, site)
+        if manifest.data_version not in {row.data_version for row in known.of(table)}
+    ]
+    return sum(lake.size(file) for manifest in waiting for file in manifest.files)
 
 
 def _unread(whole: Mapping[str, BronzeManifest | None], manifest: BronzeManifest) -> list[str]:

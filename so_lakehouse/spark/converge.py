@@ -10,13 +10,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import reduce
+from pathlib import Path
 from uuid import uuid4
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from so_lakehouse import failpoints, schema
-from so_lakehouse.lake import ledger, lock, paths, silver_tables, tombstones
+from so_lakehouse.errors import CheckFailed
+from so_lakehouse.lake import gates, ledger, lock, paths, silver_tables, tombstones, waiting
+from so_lakehouse.lake.disk import require_space, told_when_full
 from so_lakehouse.lake.gates import TableGate
 from so_lakehouse.lake.ledger import Ledger, LedgerRow
 from so_lakehouse.lake.manifests import CheckOutcome, bronze_manifests
@@ -74,13 +77,23 @@ def converge(
     write.site_literal(site)
     names = [name for name in schema.TABLES if name in {schema.table(wanted).name for wanted in tables}]
     written = [*names, silver_tables.TOMBSTONES.name, silver_tables.LEDGER.name]
-    with lock.writing(lake, [f"silver.{name}" for name in written], f"converge {site}", progress):
+    held = lock.writing(lake, [f"silver.{name}" for name in written], f"converge {site}", progress)
+    with told_when_full(site, lake.root), held:
         known = _repaired(spark, lake, site, names, progress)
         for name in names:
             table = silver_tables.silver_table(schema.table(name), settings.keep_personal)
             bring_up(spark, lake, table, progress)
         bring_up(spark, lake, silver_tables.TOMBSTONES, progress)
-        return _converge(spark, lake, site, names, known, settings, progress, rebuild)
+        # Twice: the changes are staged beside the table before they are merged into it.
+        if lake.is_local and (needed := 2 * waiting.bytes_to_take_in(lake, site, names, known)):
+            require_space(Path(lake.root), needed, settings.disk_reserve_bytes, f"{site}: silver")
+        try:
+            converged = _converge(spark, lake, site, names, known, settings, progress, rebuild)
+        except CheckFailed as error:
+            gates.refuse(lake, site, str(error))
+            raise
+        gates.refuse(lake, site, "")
+        return converged
 
 
 def _repaired(spark: SparkSession, lake: Lake, site: str, names: Sequence[str], progress: Progress) -> Ledger:
@@ -103,7 +116,8 @@ def _converge(
 ) -> dict[str, Converged]:
     seen = known
     if rebuild:
-        if any([repair(spark, lake, site, name, known, settings.keep_personal) for name in names]):
+        repaired = [repair(spark, lake, site, name, known, settings.keep_personal) for name in names]
+        if any(repaired):
             seen = ledger.load(lake, site, {*names, "posts"})
         seen = seen.by_other_rules(names)
     attempt = uuid4().hex
@@ -164,9 +178,9 @@ def _posts_after(
     if plan is not None and plan.tombstones is not None:
         rows = plan.tombstones.where(F.col("reason") == NOT_RETURNED)
         swept = [(row[0], moment(row[1])) for row in rows.select("id", F.unix_micros("as_of")).collect()]
-    waiting = plan.dump if plan is not None else None
+    dump = plan.dump if plan is not None else None
     changes = plan.changes if plan is not None else None
-    posts = posts_after(ids, changes, swept, waiting or known.newest_dump("posts"))
+    posts = posts_after(ids, changes, swept, dump or known.newest_dump("posts"))
     if posts is None or (plan is not None and plan.tombstones is not None):
         return posts
     # A run that was killed before it wrote posts has left tombstones of posts that are still there.

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from so_lakehouse.errors import CheckFailed
+from so_lakehouse.errors import CheckFailed, Unavailable
 from so_lakehouse.lake import gates
 from so_lakehouse.lake import ledger as ledgers
 from so_lakehouse.lake.tombstones import load as tombstones
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.read import silver_rows
+from so_lakehouse.status import status
 from so_lakehouse_tests.pipeline.evidence import at, write_dump
 
 SEPTEMBER, DECEMBER, MARCH = "2016-09-11", "2016-12-11", "2017-03-13"
@@ -200,6 +201,29 @@ def test_a_dump_that_would_delete_too_much_stops_before_anything_is_written(lake
     accepted = silver.converge(["posts", "users"], accept_shrink=True)["posts"]
     assert accepted.rows == 150
     assert accepted.version == before["posts"].version + 1
+
+
+def test_a_refused_dump_is_on_record_until_a_converge_comes_through(lake, settings, silver):
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": key} for key in range(200)]})
+    silver.converge()
+    write_dump(lake, DECEMBER, {"posts": [{"Id": 1}]})
+    with pytest.raises(CheckFailed) as refused:
+        silver.converge()
+    assert gates.refusal(lake, "beer") == str(refused.value)
+    (shown,) = [layer for layer in status(settings) if layer.layer == "silver"]
+    assert shown.failed_checks == ("deletions_plausible",)
+    silver.converge(accept_shrink=True)
+    assert gates.refusal(lake, "beer") == ""
+
+
+def test_a_disk_without_room_stops_a_converge_with_news_and_no_other(lake, silver):
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1}]})
+    silver.converge()
+    assert silver.converge(disk_reserve_bytes=10**18)["posts"].applied == ()
+    write_dump(lake, DECEMBER, {"posts": [{"Id": 2}]})
+    with pytest.raises(Unavailable, match="LAKEHOUSE_DISK_RESERVE"):
+        silver.converge(disk_reserve_bytes=10**18)
+    assert set(silver.rows()) == {1}
 
 
 def test_a_hundred_deletions_of_a_small_table_are_not_too_much(lake, silver):
