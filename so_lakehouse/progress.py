@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import count
 from typing import Protocol
 
 LOG = logging.getLogger(__name__)
@@ -25,6 +26,12 @@ class Progress(Protocol):
 
 def silent(what: str, done: int, total: int | None = None) -> None:
     """For callers that do not want to know."""
+
+
+def in_steps(progress: Progress, total: int) -> Callable[[str], None]:
+    """Tells one step more of `total` at each call; safe to call from several threads."""
+    done = count(1)
+    return lambda what: progress(what, next(done), total)
 
 
 def wait_until_free(hindrance: Callable[[], str | None], progress: Progress) -> None:

@@ -33,7 +33,10 @@ class Settings:
         "LAKEHOUSE_ARCHIVE_ORG", "https://archive.org", "Address of archive.org, or of one that answers as it does."
     )
     postgres: str = _setting(
-        "LAKEHOUSE_POSTGRES", "", "Postgres address; default the embedded server in <home>/postgres."
+        "LAKEHOUSE_POSTGRES",
+        "",
+        "Postgres address, best of a database named lakehouse (Dagster counts rows under that name); default the "
+        "embedded server in <home>/postgres.",
     )
     spark_master: str = _setting("LAKEHOUSE_SPARK_MASTER", "local[*]", "Spark master.")
     spark_memory: str = _setting("LAKEHOUSE_SPARK_MEMORY", "2g", "Memory of the Spark driver.")

@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         action="extend",
         metavar="Q",
-        help="quarters (2016-10-01, 2016Q4) or releases (2016-12); default: the newest release in the mirror",
+        help="quarters (2016-10-01, 2016Q4) or releases (2016-12); default: the newest release that has the site",
     )
     run.add_argument("--mirror", metavar="DIR|URL", help="where dumps lie; default LAKEHOUSE_MIRROR, then archive.org")
     run.add_argument("--plan", action="store_true", help="say what it would take, and start nothing")
@@ -62,13 +62,13 @@ def parser() -> argparse.ArgumentParser:
     sql = commands.add_parser("sql", help="ask the warehouse and the marts, or with --lake the lake")
     sql.add_argument("query", metavar="QUERY", help='such as "select * from marts.activity_month"; - reads stdin')
     sql.add_argument("--lake", action="store_true", help="ask silver.*, bronze.* and quarantine.rows (no JVM)")
-    sql.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    sql.add_argument("--format", choices=("table", "csv", "json"), default="table", help="default: a table")
 
     commands.add_parser("status", help="what every layer holds of every site")
     commands.add_parser("doctor", help="whether this machine has what is needed")
     commands.add_parser("demo", help="two simulated sites, two quarters, from the .7z to tested marts")
     dev = commands.add_parser("dev", help="Dagster's web page on this lakehouse")
-    dev.add_argument("--port", type=int, default=3000)
+    dev.add_argument("--port", type=int, default=3000, help="default: 3000")
     return top
 
 

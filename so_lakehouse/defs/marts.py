@@ -12,7 +12,7 @@ from so_lakehouse.defs.dbt_project import DBT_PROJECT
 from so_lakehouse.defs.metadata import OWNERS
 from so_lakehouse.defs.resources import Lakehouse
 from so_lakehouse.partitions import EVERY_SITE
-from so_lakehouse.progress import current
+from so_lakehouse.progress import current, in_steps
 from so_lakehouse.warehouse.dbt_files import fingerprint, marts
 
 
@@ -60,7 +60,10 @@ def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, lakehouse
         command = ["build", "--exclude-resource-type", "unit_test"]  # unit tests prove the code, once per change of it
         with environment(dbt_environment(lakehouse.settings)):
             dbt_build = dbt.cli(command, context=context)
-            yield from dbt_build.stream().fetch_row_counts().fetch_column_metadata()
+            step = in_steps(current(), len(context.selected_asset_keys) + len(context.selected_asset_check_keys))
+            for event in dbt_build.stream().fetch_row_counts().fetch_column_metadata():
+                step("dbt builds and tests")
+                yield event
         if not context.is_subset:  # some models alone prove nothing about the others
             build.finish(marts(dbt_build.get_artifact("manifest.json")))
 

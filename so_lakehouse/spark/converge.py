@@ -6,7 +6,7 @@ A crash anywhere in between is repaired by the next run, because every step find
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -26,7 +26,7 @@ from so_lakehouse.lake.manifests import CheckOutcome, bronze_manifests
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.lake.waiting import Ignored
-from so_lakehouse.progress import Progress, silent
+from so_lakehouse.progress import Progress, in_steps, silent
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark import gate, read, write
 from so_lakehouse.spark.cascade import DEPENDENTS, Posts, alive_of, posts_after
@@ -120,15 +120,15 @@ def _converge(
         if any(repaired):
             seen = ledger.load(lake, site, {*names, "posts"})
         seen = seen.by_other_rules(names)
-    attempt = uuid4().hex
+    attempt, step = uuid4().hex, in_steps(progress, 3 * len(names))  # compared, written, checked
     try:
-        plans = _planned(spark, lake, site, names, seen, settings, attempt, progress)
-        _write(spark, lake, site, plans, progress)
+        plans = _planned(spark, lake, site, names, seen, settings, attempt, step)
+        _write(spark, lake, site, plans, step)
     finally:
         lake.delete(paths.staging(site, attempt))
     write.record(spark, lake, _to_record(ledger.load(lake, site, names), plans))
     after = ledger.load(lake, site, names)
-    checked = gate.checked(spark, lake, site, names, after, progress)
+    checked = gate.checked(spark, lake, site, names, after, step)
     return {name: _result(lake, site, plan, known, after, checked) for name, plan in plans.items()}
 
 
@@ -140,7 +140,7 @@ def _planned(
     known: Ledger,
     settings: Settings,
     attempt: str,
-    progress: Progress,
+    step: Callable[[str], None],
 ) -> dict[str, TablePlan]:
     """The plans of all tables: posts first, because comments and history go along with them."""
     fit_to_rows(spark, max((m.rows for name in names for m in bronze_manifests(lake, name, site)), default=0))
@@ -151,7 +151,7 @@ def _planned(
         of = scope(spark, lake, site, schema.table(name), known, held, settings, staging)
         require_evidence(of)
         planned = plan_table(of, posts)
-        progress(f"{site}: compared {name}", sum(row.rows_in for row in planned.ledger_rows))
+        step(f"{site}: compared {name}")
         return planned
 
     with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
@@ -188,13 +188,15 @@ def _posts_after(
     return replace(posts, swept=tuple((key, moment) for key, moment in swept if key not in alive))
 
 
-def _write(spark: SparkSession, lake: Lake, site: str, plans: dict[str, TablePlan], progress: Progress) -> None:
+def _write(
+    spark: SparkSession, lake: Lake, site: str, plans: dict[str, TablePlan], step: Callable[[str], None]
+) -> None:
     returning = {name: plan.returning for name, plan in plans.items() if plan.returning}
     _write_tombstones(spark, lake, site, plans, returning)
     changed = [plan for plan in plans.values() if plan.changes is not None]
     with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
         for plan in pool.map(lambda plan: _write_table(spark, lake, site, plan), changed):
-            progress(f"{site}: wrote {plan.table.name}", sum(row.rows_in for row in plan.ledger_rows))
+            step(f"{site}: wrote {plan.table.name}")
     if returning:
         _write_tombstones(spark, lake, site, plans, {})
 

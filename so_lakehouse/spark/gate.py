@@ -6,7 +6,7 @@ Belongs here: which tables are measured, and with what. Not here: the numbers (`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -18,7 +18,6 @@ from so_lakehouse.lake import gates, ledger
 from so_lakehouse.lake.gates import TableGate
 from so_lakehouse.lake.ledger import Ledger
 from so_lakehouse.lake.storage import Lake
-from so_lakehouse.progress import Progress
 from so_lakehouse.quality.silver import outcomes
 from so_lakehouse.quality.silver_case import Case
 from so_lakehouse.spark.measure import measured
@@ -26,9 +25,12 @@ from so_lakehouse.spark.session import TABLES_AT_ONCE
 
 
 def checked(
-    spark: SparkSession, lake: Lake, site: str, names: Sequence[str], after: Ledger, progress: Progress
+    spark: SparkSession, lake: Lake, site: str, names: Sequence[str], after: Ledger, step: Callable[[str], None]
 ) -> dict[str, TableGate]:
-    """The gates of these tables; checks run only where the rows changed since the last gate."""
+    """The gates of these tables; checks run only where the rows changed since the last gate.
+
+    `step` is told of each table that was checked.
+    """
     last = gates.load(lake, site)
 
     def check(name: str) -> TableGate | None:
@@ -43,7 +45,7 @@ def checked(
         table = schema.table(name)
         found = measured(spark, lake, table, site, current_rows(after, name))
         case = Case(table, site, found, tuple(after.of(name)), last.get(name))
-        progress(f"{site}: checked {name}", case.measured.rows)
+        step(f"{site}: checked {name}")
         return TableGate(delta.version(), version, outcomes(case), _complete_to(after, name))
 
     with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import requests
 
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
@@ -18,7 +22,7 @@ from so_lakehouse.settings import PROJECT_ROOT, Settings
 from so_lakehouse.simulate.dumps import write_mirror
 from so_lakehouse.warehouse.projection import PROJECTIONS
 from so_lakehouse.warehouse.query import query_warehouse
-from so_lakehouse_tests.pipeline.command_line import QUARTER, SITE, call, environment, run, said
+from so_lakehouse_tests.pipeline.command_line import COMMAND, QUARTER, SITE, call, environment, run, said
 
 
 @pytest.fixture(scope="module")
@@ -156,11 +160,52 @@ def test_doctor_finds_everything_it_needs(mirror, undisturbed):
 
 
 def test_postgres_gone_is_said_and_the_lake_keeps_what_it_has(mirror, undisturbed):
-    nowhere = "postgresql://nobody@127.0.0.1:9/none"
-    done = run(undisturbed[0], mirror, LAKEHOUSE_POSTGRES=nowhere)
+    home, _ = undisturbed
+    before = {path: path.stat().st_mtime for path in (home / "lake").rglob("*")}
+    done = run(home, mirror, LAKEHOUSE_POSTGRES="postgresql://nobody@127.0.0.1:9/none")
     assert done.returncode == 1
     assert "Postgres does not answer" in said(done)
     assert "Traceback" not in said(done)
+    assert before == {path: path.stat().st_mtime for path in (home / "lake").rglob("*")}
+
+
+def test_dev_shows_the_assets_of_the_same_state(undisturbed):
+    home, _ = undisturbed
+    port = free_port()
+    query = "{ assetNodes { assetKey { path } assetMaterializations(limit: 1) { timestamp } } }"
+    with subprocess.Popen([COMMAND, "dev", "--port", str(port)], env=environment(home)) as dev:
+        try:
+            answer = until_answered(f"http://127.0.0.1:{port}/graphql", query)
+        finally:
+            dev.send_signal(signal.SIGINT)
+            dev.wait(60)
+    nodes = {"/".join(node["assetKey"]["path"]): node for node in answer["data"]["assetNodes"]}
+    assert {f"silver/{table}" for table in TABLES} <= nodes.keys()
+    assert nodes["silver/posts"]["assetMaterializations"], "what the command line ran is seen here"
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def until_answered(address: str, query: str) -> dict:
+    """The page's answer, once it is up."""
+    until = time.monotonic() + 120
+    while True:
+        try:
+            return requests.post(address, json={"query": query}, timeout=30).json()
+        except requests.ConnectionError:
+            assert time.monotonic() < until, "dev did not come up"
+            time.sleep(0.5)
+
+
+def test_the_package_runs_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "so_lakehouse", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("so-lakehouse ")
 
 
 README = (PROJECT_ROOT / "README.md").read_text("utf-8")
