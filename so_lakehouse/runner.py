@@ -188,8 +188,8 @@ def _sentence(evaluation: dg.AssetCheckEvaluation) -> str:
 def _of_dbt(evaluation: dg.AssetCheckEvaluation) -> str:
     """What a test of dbt found, which comes without words: dbt keeps the rows that break it."""
     found = evaluation.metadata.get("dagster_dbt/failed_row_count")
-    rows = "rows break it" if found is None else f"{found.value:,} rows break it"
-    told = f'{rows}; they name their site: so-lakehouse sql "select * from test_failures.{evaluation.check_name}"'
+    rows = "rows break it" if found is None else f"rows that break it: {found.value:,}"
+    told = f'{rows}. They name their site: so-lakehouse sql "select * from test_failures.{evaluation.check_name}"'
     if not evaluation.blocking:
         return told
     return (

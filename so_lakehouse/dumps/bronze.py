@@ -53,6 +53,7 @@ def read_dump(
     # An object store has no lock yet (`lake/lock.py`), nor can anything be pruned there.
     held = lock.writing(lake, [lock.bronze(raw.site)], f"read {raw.site}", progress) if lake.is_local else nullcontext()
     with told_when_full(raw.site, lake.root), held:  # prune must not take away what is about to be named
+        raw = RawManifest.load(lake, raw.quarter, raw.site) or raw  # a re-issue may have landed while this one waited
         current = {name: BronzeManifest.load(lake, name, raw.quarter, raw.site) for name in tables}
         done = {name: manifest for name, manifest in current.items() if manifest and _is_current(lake, manifest, raw)}
         wanted = [table_of(name).name for name in tables if name not in done]

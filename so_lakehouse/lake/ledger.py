@@ -25,19 +25,17 @@ KEPT = "kept"  # source of rows that older dumps tell where the newest is silent
 POSTS = "posts"  # source of rows that go along with a deleted post
 FOUND = "found"  # source of rows that were lost or doubled behind the ledger's back, when a rebuild found them
 
-# Delta's operations that can change rows. Others move them between files, or change no file at all.
-CHANGES_ROWS = (
-    "WRITE",
-    "MERGE",
-    "DELETE",
-    "UPDATE",
-    "TRUNCATE",
-    "RESTORE",
-    "CLONE",
-    "COPY",
-    "STREAMING UPDATE",
-    "CREATE",
-    "REPLACE",
+# Operations of Delta that change no row; whatever else a commit says it did may have.
+HARMLESS = (
+    "OPTIMIZE",
+    "REORG",
+    "VACUUM",
+    "SET TBLPROPERTIES",
+    "UNSET TBLPROPERTIES",
+    "ADD COLUMNS",
+    "CHANGE COLUMN",
+    "UPGRADE PROTOCOL",
+    "ADD FEATURE",
 )
 
 
@@ -187,7 +185,7 @@ def load(lake: Lake, site: str, tables: Iterable[str]) -> Ledger:
 def committed_rows(lake: Lake, table: str, after_version: int) -> list[LedgerRow]:
     """The ledger rows that commits of a table after this version carry, oldest first."""
     delta = open_delta(lake, table)
-    if delta is None or delta.version() <= after_version:
+    if delta is None:
         return []
     return [
         LedgerRow.from_json(entry, commit["version"])
@@ -197,20 +195,23 @@ def committed_rows(lake: Lake, table: str, after_version: int) -> list[LedgerRow
 
 
 def strange_commits(lake: Lake, table: str, after_version: int) -> list[int]:
-    """Versions after this one in which somebody else may have changed rows: their commits carry no ledger."""
+    """Versions after this one in which somebody else may have changed rows: their commits carry no ledger, or their
+    entries in Delta's log have expired or tell nothing."""
     delta = open_delta(lake, table)
-    if delta is None or delta.version() <= after_version:
+    if delta is None:
         return []
-    return [
+    known = {
         commit["version"]
         for commit in _commits(delta, after_version)
-        if commit.get("operation", "WRITE").upper().startswith(CHANGES_ROWS)
-        and _told(commit.get("userMetadata")) is None
-    ]
+        if _told(commit.get("userMetadata")) is not None or commit.get("operation", "").upper().startswith(HARMLESS)
+    }
+    return sorted(set(range(after_version + 1, delta.version() + 1)) - known)
 
 
 def _commits(delta: DeltaTable, after_version: int) -> list[dict[str, Any]]:
     """What Delta's log tells of the commits after this version, oldest first."""
+    if delta.version() <= after_version:
+        return []
     commits = reversed(delta.history(delta.version() - after_version))
     return [commit for commit in commits if commit["version"] > after_version]
 

@@ -133,7 +133,7 @@ LEDGER = DeltaTable(
             "source",
             "STRING",
             "dump; api/<entity>; kept (rows of older dumps where the newest is silent); posts (deleted posts take "
-            "theirs along).",
+            "theirs along); found (rows that somebody else lost or doubled).",
             nullable=False,
         ),
         DeltaColumn("partition", "STRING", "Partition of the source: quarter or day.", nullable=False),

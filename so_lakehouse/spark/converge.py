@@ -28,14 +28,13 @@ from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.lake.waiting import Ignored
 from so_lakehouse.progress import Progress, in_steps, silent
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import gate, read, write
+from so_lakehouse.spark import gate, read, repair, write
 from so_lakehouse.spark.cascade import DEPENDENTS, Posts, alive_of, posts_after
 from so_lakehouse.spark.migrate import bring_up
 from so_lakehouse.spark.moments import moment
 from so_lakehouse.spark.overlay import NOT_RETURNED
 from so_lakehouse.spark.plan import plan_table, scope
 from so_lakehouse.spark.rebuild import require_evidence
-from so_lakehouse.spark.repair import repair
 from so_lakehouse.spark.session import TABLES_AT_ONCE, fit_to_rows, own_session
 from so_lakehouse.spark.settle import TablePlan
 from so_lakehouse.spark.tally import tombstone_rows
@@ -79,7 +78,7 @@ def converge(
     written = [*names, silver_tables.TOMBSTONES.name, silver_tables.LEDGER.name]
     held = lock.writing(lake, [f"silver.{name}" for name in written], f"converge {site}", progress)
     with told_when_full(site, lake.root), held:
-        known = _repaired(spark, lake, site, names, progress)
+        known = repair.ledger_in_order(spark, lake, site, names, progress)
         for name in names:
             table = silver_tables.silver_table(schema.table(name), settings.keep_personal)
             bring_up(spark, lake, table, progress)
@@ -96,14 +95,6 @@ def converge(
         return converged
 
 
-def _repaired(spark: SparkSession, lake: Lake, site: str, names: Sequence[str], progress: Progress) -> Ledger:
-    """The ledger with what a crash left out, before any other commit can make Delta forget the one that carries it."""
-    bring_up(spark, lake, silver_tables.LEDGER, progress)
-    known = ledger.load(lake, site, {*names, "posts"})
-    write.record(spark, lake, known.unrecorded)
-    return known
-
-
 def _converge(
     spark: SparkSession,
     lake: Lake,
@@ -114,12 +105,7 @@ def _converge(
     progress: Progress,
     rebuild: bool,
 ) -> dict[str, Converged]:
-    seen = known
-    if rebuild:
-        repaired = [repair(spark, lake, site, name, known, settings.keep_personal) for name in names]
-        if any(repaired):
-            seen = ledger.load(lake, site, {*names, "posts"})
-        seen = seen.by_other_rules(names)
+    seen = repair.as_to_rebuild(spark, lake, site, names, known, settings, rebuild)
     attempt, step = uuid4().hex, in_steps(progress, 3 * len(names))  # compared, written, checked
     try:
         plans = _planned(spark, lake, site, names, seen, settings, attempt, step)

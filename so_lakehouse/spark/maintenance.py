@@ -80,9 +80,9 @@ def maintain(
         session = own_session(spark)
         for name, value in CONFIGURATION.items():
             session.conf.set(name, value)
-        for name in names:  # first: Delta keeps old commits for as long as a young one needs them
+        gates.follow(lake)  # while the log still tells who made which commit
+        for name in names:  # before the rest: Delta keeps old commits for as long as a young one needs them
             _expire_log(session, lake, name, hours)
-        gates.follow(lake)
         notes = {name: _mend(session, lake, name, site, progress) for name in names}
         gates.follow(lake)
         for name in names:

@@ -126,7 +126,7 @@ def _plan_dump(
     every = list({pages.input_name(manifest): manifest for manifest in (*new, *known)}.values())
     evidence = _evidence(of, plan, every, new, held=False) if every else None
     concerned = posts is not None and (newest.is_open or posts.voids_after(plan.cut))
-    counts = settle(of, plan, base, of.target, evidence, posts if concerned else None, newest)
+    counts = settle(of, plan, base, of.target, evidence, posts if concerned else None, dumps)
     deleted = counts.deleted_by_absence + counts.deleted_by(None, with_posts=posts_row is None)
     plan.ledger_rows = [
         _counted(row, counts.of_dump(), rows_deleted=deleted),
@@ -169,7 +169,7 @@ def _plan_pages(
         base = _with_returned(of, base, evidence, dumps)
     taking = posts if posts is not None and posts.voids_after(plan.cut) else None
     try:
-        counts = settle(of, plan, base, concerned, evidence, taking, None)
+        counts = settle(of, plan, base, concerned, evidence, taking, [])
     finally:
         concerned.unpersist()
     plan.ledger_rows = [*_page_rows(of, new, counts, evidence, posts_row), *_deletions(posts_row, counts)]

@@ -7,6 +7,7 @@ evidence there is (`plan.py`).
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -102,13 +103,13 @@ def settle(
     target: DataFrame,
     evidence: Evidence | None,
     posts: Posts | None,
-    dump: Dump | None,
+    dumps: Sequence[Dump],
 ) -> Tally:
     """Puts into the plan what changes, and returns how many keys go which way.
 
     `base`: rows before pages speak; `target`: the rows of silver to compare with; `posts`: what may take rows along;
-    `dump`: the dump that `base` comes from (None: from silver itself). Raises `CheckFailed` where that dump would
-    delete too much, or what it may only be unable to tell.
+    `dumps`: those that `base` comes from, oldest first (none: it comes from silver itself). Raises `CheckFailed` where
+    the newest would delete too much, or what it may only be unable to tell.
     """
     personal = of.settings.keep_personal
     decided = overlay.undisputed(base)
@@ -120,25 +121,25 @@ def settle(
     acted = compare.actions(decided, target, overlay.value_columns(of.table, personal)).persist()
     try:
         counts = Tally.of(acted)
-        if dump is not None:
-            _guard_shrink(of, counts, dump)
-            _guard_reissue(of, counts, dump)
+        if dumps:
+            _guard_shrink(of, counts, dumps[-1])
+            _guard_replaced(of, counts, dumps)
         if counts.changes:
             plan.changes = write.stage(compare.changed_rows(decided, acted), of.lake, plan.staged_changes)
-        _settle_tombstones(of, plan, acted, counts, dump)
+        _settle_tombstones(of, plan, acted, counts, decides=bool(dumps))
     finally:
         acted.unpersist()
     return counts
 
 
-def _settle_tombstones(of: Scope, plan: TablePlan, acted: DataFrame, counts: Tally, dump: Dump | None) -> None:
+def _settle_tombstones(of: Scope, plan: TablePlan, acted: DataFrame, counts: Tally, decides: bool) -> None:
     """Tombstones live until a dump with a later cut: those of this very cut and those not decided anew stay."""
     if not (counts.gone or counts.deleted_by_absence or of.tombstones):
         return
     rows = _new_tombstones(plan, acted, counts)
     if of.tombstones:
         held = read.tombstones(of.spark, of.lake, of.table.name, of.site)
-        if dump is None:
+        if not decides:
             rows = _beside_held(rows, held, acted, plan)
         else:
             held = held.where((F.col("as_of") == F.lit(plan.cut)) & (F.col("reason") == tally.ABSENT_FROM_DUMP))
@@ -178,21 +179,24 @@ def _guard_shrink(of: Scope, counts: Tally, dump: Dump) -> None:
     raise CheckFailed(
         f"deletions_plausible: release {dump.manifest.release} would delete {deleted:,} of {held:,} rows of "
         f"{of.table.name} of {of.site} ({deleted / held:.0%}; the limit is {SHRINK_SHARE:.0%} and {SHRINK_ROWS} rows). "
-        "Nothing was written. Compare the release with the publisher's site; if the deletions are real, run again with "
-        "--accept-shrink."
+        "No row of silver changed. Compare the release with the publisher's site; if the deletions are real, run again "
+        "with --accept-shrink."
     )
 
 
-def _guard_reissue(of: Scope, counts: Tally, dump: Dump) -> None:
-    """What a re-issue cannot tell, older quarters tell; but bronze no longer has the revision that it replaces."""
-    deleted, applied = counts.deleted_by_absence, of.newest_dump
-    if of.settings.accept_shrink or not deleted or not dump.is_open or applied is None or applied.revision is None:
+def _guard_replaced(of: Scope, counts: Tally, dumps: Sequence[Dump]) -> None:
+    """What open dumps cannot tell, older ones tell; but the applied one, which told it, may have been replaced in
+    bronze by a re-issue or by a later dump of its quarter."""
+    applied, deleted = of.newest_dump, counts.deleted_by_absence
+    if of.settings.accept_shrink or not deleted or applied is None or applied.cut_at is None or not dumps[-1].is_open:
         return
-    if applied.cut_at == dump.manifest.cut_at and applied.revision < dump.manifest.revision:
+    is_replaced = applied.data_version not in [dump.manifest.data_version for dump in dumps]
+    if is_replaced and applied.cut_at >= dumps[0].manifest.cut_at:
+        newest = dumps[-1].manifest
         raise CheckFailed(
-            f"deletions_told: revision {dump.manifest.revision} of release {dump.manifest.release} has rows of "
-            f"{of.table.name} of {of.site} that cannot be read, and lacks {deleted:,} rows that the revision before it "
-            "told; which of these it deletes cannot be known. Nothing was written. Look at the unreadable rows "
-            '(so-lakehouse sql --lake "select * from quarantine.rows"); to let it delete, run again with '
-            "--accept-shrink."
+            f"deletions_told: revision {newest.revision} of release {newest.release} has rows of {of.table.name} of "
+            f"{of.site} that cannot be read, and lacks {deleted:,} rows of the applied dump of {applied.partition}, "
+            "which bronze no longer has; which of these it deletes cannot be known. No row of silver changed. Look at "
+            'the unreadable rows (so-lakehouse sql --lake "select * from quarantine.rows"); to let it delete, run '
+            "again with --accept-shrink."
         )

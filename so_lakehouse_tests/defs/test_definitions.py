@@ -63,6 +63,23 @@ def test_every_table_has_its_declared_checks_and_they_are_kept_per_partition():
                 assert node.partitions_def is not None
 
 
+def columns_of(key):
+    schema = GRAPH.get(key).metadata.get("dagster/column_schema")
+    return {column.name for column in schema.columns} if schema else None
+
+
+def test_every_column_that_another_is_made_of_is_one_of_its_asset():
+    found = 0
+    for key in OURS:
+        lineage = GRAPH.get(key).metadata.get("dagster/column_lineage")
+        for name, deps in lineage.deps_by_column.items() if lineage else ():
+            assert columns_of(key) is None or name in columns_of(key), f"{key.to_user_string()}.{name}"
+            for dep in deps:
+                assert dep.column_name in columns_of(dep.asset_key), f"{key.to_user_string()}.{name}: {dep}"
+                found += 1
+    assert found > 100
+
+
 def test_maintenance_is_a_job_per_site_in_the_pool_that_converges_run_in():
     job = defs.resolve_job_def("maintenance")
     assert job.partitions_def == SITES

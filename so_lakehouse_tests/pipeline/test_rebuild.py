@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from so_lakehouse.errors import BadInput
-from so_lakehouse.lake import paths, silver_tables
+from so_lakehouse.lake import gates, paths, silver_tables
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.tombstones import load as tombstones
 from so_lakehouse.spark import clean
@@ -197,32 +197,46 @@ def test_a_rule_version_moves_with_columns_codes_and_what_pages_tell(monkeypatch
     assert clean.rule_version(posts, False) != today
 
 
-def test_rows_lost_or_doubled_behind_the_ledgers_back_are_seen_and_a_rebuild_repairs_them(
-    spark, lake, silver, settings
-):
+def test_rows_lost_or_doubled_behind_the_ledgers_back_are_repaired_by_the_next_converge(spark, lake, silver):
     write_dump(lake, SEPTEMBER, {"posts": [title(1, "ale"), title(2, "hops"), title(3, "malt"), title(4, "mash")]})
     silver.converge()
     address = silver_tables.uri(lake, "posts")
     spark.sql(f"DELETE FROM {silver_tables.quoted_path(address)} WHERE Id IN (1, 4)")
     twice = spark.read.format("delta").load(address).where("Id = 2")
     twice.write.format("delta").mode("append").save(address)
+    write_dump(lake, DECEMBER, {"posts": [title(1, "ale"), title(2, "yeast"), title(3, "malt"), title(4, "mash")]})
 
-    seen = converge(spark, lake, "beer", ["posts"], settings)["posts"]
-    failed = {check.name for check in seen.checks if check.blocking and not check.passed}
-    assert {"keys_unique", "rows_match_ledger"} <= failed, "rows that nobody measured pass no gate"
-
-    repaired = silver.converge(rebuild=True)["posts"]
-    assert silver.titles() == {1: "ale", 2: "hops", 3: "malt", 4: "mash"}
-    assert {row.source: (row.rows_inserted, row.rows_deleted) for row in repaired.applied} == {
-        "found": (0, 2),
-        "dump": (2, 0),
+    repaired = silver.converge()["posts"]
+    assert silver.titles() == {1: "ale", 2: "yeast", 3: "malt", 4: "mash"}
+    assert {row.source: (row.rows_inserted, row.rows_updated, row.rows_deleted) for row in repaired.applied} == {
+        "found": (0, 0, 2),
+        "dump": (2, 1, 0),
     }
-    assert [row.source for row in silver.converge(rebuild=True)["posts"].applied] == ["dump"]
+    assert silver.converge()["posts"].applied == ()
 
 
-def test_a_rebuild_counts_rows_that_somebody_took_away_before_it_brings_them_back(spark, lake, silver):
+def test_rows_that_a_rebuild_cannot_bring_back_pass_no_gate(spark, lake, silver):
     write_dump(lake, SEPTEMBER, {"posts": [title(1, "ale"), title(2, "hops")]})
     silver.converge()
     spark.sql(f"DELETE FROM {silver_tables.quoted_path(silver_tables.uri(lake, 'posts'))} WHERE Id = 1")
-    silver.converge(rebuild=True)
+    bronze = paths.bronze_dump("posts", quarter_of(SEPTEMBER), "beer")
+    lake.fs.move(lake.path(bronze), lake.path("elsewhere"))
+    gate = gates.load(lake, "beer")["posts"]
+    for _ in range(2):
+        with pytest.raises(BadInput, match="rest on: dump 2016-07-01"):
+            silver.converge()
+    assert gates.load(lake, "beer")["posts"] == gate, "readers stay at the version before"
+    lake.fs.move(lake.path("elsewhere"), lake.path(bronze))
+    silver.converge()
     assert silver.titles() == {1: "ale", 2: "hops"}
+
+
+def test_a_table_that_was_removed_or_set_back_is_said_to_be(spark, lake, silver):
+    write_dump(lake, SEPTEMBER, {"posts": [title(1, "ale")]})
+    silver.converge()
+    lake.delete("silver/posts")
+    with pytest.raises(BadInput, match=r"silver/posts is gone, but version \d+ of it was recorded.*remove all of"):
+        silver.converge()
+    lake.delete("silver")
+    silver.converge()
+    assert silver.titles() == {1: "ale"}

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from so_lakehouse import failpoints, spark
+from so_lakehouse.lake import silver_tables
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
@@ -63,7 +64,7 @@ class Killer:
 # What a site goes through: bronze, then a converge. From the second on silver keeps what is about people, so that its
 # tables get columns. Together the steps make every kind of write.
 STEPS = (
-    lambda lake: write_dump(
+    lambda spark, lake: write_dump(
         lake,
         "2016-09-11",
         {
@@ -71,7 +72,7 @@ STEPS = (
             "comments": [{"Id": 10, "PostId": 1}, {"Id": 11, "PostId": 2}],
         },
     ),
-    lambda lake: (
+    lambda spark, lake: (
         write_dump(
             lake,
             "2016-12-11",
@@ -82,7 +83,14 @@ STEPS = (
         ),
         write_pages(lake, "questions", "2016-12-20", [("2016-12-21", {"Id": 5})], absent=[("2016-12-21", 2)]),
     ),
+    lambda spark, lake: doubled_by_somebody_else(spark, lake),
 )
+
+
+def doubled_by_somebody_else(spark, lake: Lake) -> None:
+    address = silver_tables.uri(lake, "posts")
+    twice = spark.read.format("delta").load(address).where("Id = 4")
+    twice.write.format("delta").mode("append").save(address)
 
 
 def went_through(spark, home: Path, run) -> dict[str, list[str]]:
@@ -90,7 +98,7 @@ def went_through(spark, home: Path, run) -> dict[str, list[str]]:
     settings = Settings(home=home)
     lake = Lake(settings.lake_uri)
     for number, publish in enumerate(STEPS):
-        publish(lake)
+        publish(spark, lake)
         changed = replace(settings, keep_personal=number > 0)
         run(lambda changed=changed: converge(spark, lake, "beer", TABLES, changed))
     ledger = """site, table_name, source, partition, data_version, rule_version, rows_in, rows_inserted, rows_updated,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import dagster as dg
@@ -12,6 +13,7 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.runner import LayerRun, Runner
 from so_lakehouse.settings import Settings
 from so_lakehouse.warehouse import diff
+from so_lakehouse.warehouse.query import query_warehouse
 from so_lakehouse_tests.conftest import postgres_home
 from so_lakehouse_tests.pipeline.silver_site import SilverSite, day, small_site
 from so_lakehouse_tests.pipeline.warehouse_catalogue import run
@@ -94,3 +96,18 @@ def test_the_warehouse_of_a_site_that_silver_lacks_says_what_to_run_first(lakeho
     nothing = lakehouse.load("coffee")
     assert not nothing.succeeded
     assert "run --site coffee" in (nothing.error or "")
+
+
+def test_a_test_of_dbt_that_fails_says_where_the_rows_are_and_what_to_do(lakehouse: Lakehouse) -> None:
+    assert lakehouse.load().succeeded
+    assert lakehouse.build().succeeded
+    run(lakehouse.settings, "UPDATE lake.posts SET score = score + 1 WHERE id = 1")  # behind the loader's back
+    run(lakehouse.settings, "DELETE FROM lake.mart_build")
+    refused = lakehouse.build()
+    assert not refused.succeeded
+    (told,) = [told for told in refused.failed_checks if "facts_equal_warehouse" in told]
+    assert told.startswith("core/fct_question · facts_equal_warehouse: rows that break it: 1. They name their site: ")
+    assert "so-lakehouse rebuild" in told
+    (query,) = re.findall(r'sql "(.*?)"', told)
+    assert query_warehouse(lakehouse.settings, query).to_pylist()[0]["site"] == "beer"
+    assert "marts/published" not in refused.materialised

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from so_lakehouse import schema_forms
+from so_lakehouse.lake.api_pages import page_schema
+from so_lakehouse.lake.silver_tables import BOOKKEEPING, SITE, accounts_gone, silver_table
 from so_lakehouse.schema import TABLES, Type, table
+from so_lakehouse.spark.read import bronze_form, page_form
 from so_lakehouse.warehouse.projection import PROJECTIONS
 
 EVERY_TABLE = pytest.mark.parametrize("declared", TABLES.values(), ids=list(TABLES))
@@ -21,6 +26,29 @@ def test_bronze_holds_every_column_in_declared_order_and_only_the_key_is_require
     fields = schema_forms.bronze_schema(declared)
     assert fields.names == [*declared.column_names, "_extra", "_offset"]
     assert [field.name for field in fields if not field.nullable] == ["Id", "_offset"]
+
+
+@EVERY_TABLE
+def test_spark_reads_bronze_and_pages_by_the_columns_that_arrow_wrote(declared):
+    for written, read in ((schema_forms.bronze_schema, bronze_form), (page_schema, page_form)):
+        columns = re.findall(r"`(\w+)` ([A-Z]+)", read(declared))
+        assert [name for name, _ in columns] == written(declared).names
+        spelled = {
+            schema_forms.ARROW[type]: schema_forms.SPARK[type].split("<")[0] for type in Type if type != Type.TAGS
+        }
+        for name, type in columns:
+            field = written(declared).field(name)
+            assert type == spelled.get(field.type, "MAP"), name
+
+
+@EVERY_TABLE
+def test_delta_has_every_column_that_silver_keeps_and_its_own_around_them(declared):
+    for keep_personal in (False, True):
+        own = [(c.name, schema_forms.SPARK[c.type]) for c in schema_forms.silver_columns(declared, keep_personal)]
+        held = [(c.name, c.type) for c in silver_table(declared, keep_personal).columns]
+        around = len(accounts_gone(declared)) + len(BOOKKEEPING)
+        assert held[0] == (SITE.name, SITE.type)
+        assert held[1:-around] == own
 
 
 @EVERY_TABLE
