@@ -1,8 +1,8 @@
 """The one declaration of what a Stack Exchange dump holds.
 
 Belongs here: every table and column as facts (type, nullability, key, references, allowed values, privacy, sentence).
-Does not belong here: how an engine spells them (`schema_forms.py`), what a check does with them (`quality/`),
-or what the warehouse keeps (`warehouse/projection.py`).
+Does not belong here: what codes mean (`schema_codes.py`), how an engine spells columns (`schema_forms.py`), what a check
+does with them (`quality/`), or what the warehouse keeps (`warehouse/projection.py`).
 
 Source of names and types: the publisher's schema document (Meta Stack Exchange 2677), checked against real dumps of
 2014-2024.
@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+from so_lakehouse.schema_codes import BADGE_CLASSES, LINK_TYPES, POST_HISTORY_TYPES, POST_TYPES, VOTE_TYPES
 
 
 class Type(StrEnum):
@@ -58,113 +60,6 @@ class Table:
             if column.name == name:
                 return column
         raise KeyError(f"{self.name} has no column {name}; it has {', '.join(self.column_names)}")
-
-
-POST_TYPES = {
-    1: "question",
-    2: "answer",
-    3: "orphaned tag wiki",
-    4: "tag wiki excerpt",
-    5: "tag wiki",
-    6: "moderator nomination",
-    7: "wiki placeholder",
-    8: "privilege wiki",
-    9: "article",
-    10: "help article",
-    12: "collection",
-    13: "moderator questionnaire response",
-    14: "announcement",
-    15: "collective discussion",
-    16: "collective collection (2024-08)",
-    17: "collective collection",
-}
-
-VOTE_TYPES = {
-    -1: "inform moderator",
-    0: "undo",
-    1: "accepted by originator",
-    2: "up",
-    3: "down",
-    4: "offensive",
-    5: "bookmark",
-    6: "close",
-    7: "reopen",
-    8: "bounty start",
-    9: "bounty close",
-    10: "deletion",
-    11: "undeletion",
-    12: "spam",
-    15: "moderator review",
-    16: "approve edit suggestion",
-    # The rest are reactions of Teams and Collectives; releases from 2024-06-30 (revision 2) on leave them out.
-    17: "reaction",
-    18: "helpful",
-    19: "thank you",
-    20: "well written",
-    21: "follow",
-    22: "reaction",
-    23: "reaction",
-    24: "reaction",
-    25: "reaction",
-    26: "reaction",
-    27: "reaction",
-    28: "reaction",
-    29: "outdated",
-    30: "not outdated",
-    31: "pre-vote",
-    32: "collective up",
-    33: "collective down",
-    35: "answer bot",
-    36: "answer bot",
-    37: "answer bot",
-}
-
-POST_HISTORY_TYPES = {
-    1: "initial title",
-    2: "initial body",
-    3: "initial tags",
-    4: "edit title",
-    5: "edit body",
-    6: "edit tags",
-    7: "rollback title",
-    8: "rollback body",
-    9: "rollback tags",
-    10: "closed",
-    11: "reopened",
-    12: "deleted",
-    13: "undeleted",
-    14: "locked",
-    15: "unlocked",
-    16: "community owned",
-    17: "migrated (old)",
-    18: "merged",
-    19: "protected",
-    20: "unprotected",
-    21: "disassociated",
-    22: "unmerged",
-    23: "unknown dev event",
-    24: "suggested edit applied",
-    25: "tweeted",
-    26: "vote nullification by dev",
-    27: "unmigrated by dev",
-    28: "unknown suggestion event",
-    29: "unknown moderator event",
-    30: "unknown event",
-    31: "moved to chat",
-    33: "notice added",
-    34: "notice removed",
-    35: "migrated away",
-    36: "migrated here",
-    37: "merge source",
-    38: "merge destination",
-    50: "bumped by Community",
-    52: "hot question",
-    53: "removed from hot questions",
-    66: "created from Ask Wizard",
-}
-
-LINK_TYPES = {1: "linked", 3: "duplicate"}
-BADGE_CLASSES = {1: "gold", 2: "silver", 3: "bronze"}
 
 
 def _id(description: str) -> Column:

@@ -22,7 +22,7 @@ from so_lakehouse.simulate.topics import Topic
 
 COMMUNITY = -1  # the user that stands for the site itself
 
-QUESTION, ANSWER, TAG_EXCERPT, TAG_WIKI = 1, 2, 4, 5  # schema.POST_TYPES
+QUESTION, ANSWER, TAG_EXCERPT, TAG_WIKI = 1, 2, 4, 5  # schema_codes.POST_TYPES
 ACCEPTED, UP, DOWN, OFFENSIVE, BOUNTY_START, BOUNTY_CLOSE = 1, 2, 3, 4, 8, 9  # schema.VOTE_TYPES
 DELETION, UNDELETION, APPROVED_EDIT = 10, 11, 16
 

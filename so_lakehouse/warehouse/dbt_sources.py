@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from so_lakehouse.schema import POST_TYPES, VOTE_TYPES
+from so_lakehouse.schema_codes import POST_TYPES, VOTE_TYPES
 from so_lakehouse.settings import PROJECT_ROOT
 from so_lakehouse.warehouse.projection import PROJECTIONS
 
