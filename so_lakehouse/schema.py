@@ -1,8 +1,8 @@
 """The one declaration of what a Stack Exchange dump holds.
 
 Belongs here: every table and column as facts (type, nullability, key, references, allowed values, privacy, sentence).
-Does not belong here: what codes mean (`schema_codes.py`), how an engine spells columns (`schema_forms.py`), what a check
-does with them (`quality/`), or what the warehouse keeps (`warehouse/projection.py`).
+Does not belong here: what codes mean (`schema_codes.py`), how an engine spells columns (`schema_forms.py`), what a
+check does with them (`quality/`), or what the warehouse keeps (`warehouse/projection.py`).
 
 Source of names and types: the publisher's schema document (Meta Stack Exchange 2677), checked against real dumps of
 2014-2024.
