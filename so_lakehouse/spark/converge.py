@@ -35,7 +35,7 @@ from so_lakehouse.spark.moments import moment
 from so_lakehouse.spark.overlay import NOT_RETURNED
 from so_lakehouse.spark.plan import plan_table, scope
 from so_lakehouse.spark.rebuild import require_evidence
-from so_lakehouse.spark.session import TABLES_AT_ONCE, fit_to_rows, own_session
+from so_lakehouse.spark.session import TABLES_AT_ONCE, fit_to_rows, own_session, writers
 from so_lakehouse.spark.settle import TablePlan
 from so_lakehouse.spark.tally import tombstone_rows
 
@@ -180,7 +180,7 @@ def _write(
     returning = {name: plan.returning for name, plan in plans.items() if plan.returning}
     _write_tombstones(spark, lake, site, plans, returning)
     changed = [plan for plan in plans.values() if plan.changes is not None]
-    with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
+    with ThreadPoolExecutor(writers(spark)) as pool:
         for plan in pool.map(lambda plan: _write_table(spark, lake, site, plan), changed):
             step(f"{site}: wrote {plan.table.name}")
     if returning:

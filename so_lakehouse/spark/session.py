@@ -81,6 +81,11 @@ def fit_to_rows(spark: SparkSession, rows: int) -> None:
         spark.conf.set(name, value)
 
 
+def writers(spark: SparkSession) -> int:
+    """How many tables may be written at once: each needs a session of its own."""
+    return TABLES_AT_ONCE if hasattr(spark, "newSession") else 1
+
+
 def own_session(spark: SparkSession) -> SparkSession:
     """A session with a configuration of its own, so that threads do not see each other's commit metadata.
 
