@@ -66,6 +66,7 @@ def _metadata(lakehouse: Lakehouse, manifest: BronzeManifest) -> dict:
         "quarantined": manifest.quarantined,
         "in_archive": manifest.present,
         "bytes_unpacked": manifest.bytes_unpacked,
+        "encoding": manifest.encoding,
         "seconds": manifest.seconds,
         "dagster/uri": lakehouse.lake.uri(manifest.files[0]) if manifest.files else "",
     }

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -31,7 +32,9 @@ LISTING_LIMIT_SECONDS = 600  # a listing reads headers only; one that takes long
 
 
 _ENCRYPTED = "the archive is encrypted, and a dump never is. Nothing was published."
-AGAIN = " Nothing was published. The file is set aside as .damaged: run again to land it anew."
+# What no program of a dump's publisher packs into an archive, and nobody would miss were it ignored.
+_PACKED = re.compile(r"(?P<stem>.+)\.(7z\.\d{3,}|zip|gz|bz2|xz|zst|rar|tar|tgz)")
+LISTING_BYTES = 16 << 20  # of a dump some 3 kB
 
 
 @dataclass(frozen=True)
@@ -81,14 +84,15 @@ def volumes(names: list[str], where: str) -> list[str]:
     return first
 
 
-def inventory(path: Path, where: str, settings: Settings) -> Inventory:
-    """What the archive holds of a dump. `where` names site and archive in messages.
+def inventory(path: Path, where: str, settings: Settings, packed: int | None = None) -> Inventory:
+    """What the archive holds of a dump. `where` names site and archive in messages; `packed` are the bytes that the
+    limit on the ratio goes by (default: the archive's own; of one in an archive, those of the outer one).
 
     Raises `BadInput` for what is no 7z archive, is damaged, encrypted or larger than the settings allow, for members
     that are links or lead out of the archive, and for tables that stand twice or not at all.
     """
     entries = _listing(path, where)
-    packed = _packed_size(path)
+    packed = packed or _packed_size(path)
     members = tuple(member for entry in entries if (member := _member(entry, where)) is not None)
     _refuse_twins(members, where)
     if not members:
@@ -96,14 +100,16 @@ def inventory(path: Path, where: str, settings: Settings) -> Inventory:
             f"{where}: holds no table of a dump, and no archive of one, in {len(entries):,} members. "
             "Nothing was published. Is it the archive that it should be?"
         )
-    for member in members:
-        if member.size > settings.max_unpacked_bytes:
+    # All of them: who wants the last member of a solid archive unpacks every one before it.
+    sizes = [(entry.get("Path", ""), int(entry["Size"])) for entry in entries if entry.get("Size", "").isdecimal()]
+    for name, said in sizes:
+        if said > settings.max_unpacked_bytes:
             raise BadInput(
-                f"{where}: {member.name} says it unpacks to {member.size:,} bytes, more than the "
+                f"{where}: {name} says it unpacks to {said:,} bytes, more than the "
                 f"{settings.max_unpacked_bytes:,} allowed. "
                 "If the archive can be trusted, raise LAKEHOUSE_MAX_UNPACKED."
             )
-    unpacked = sum(member.size for member in members)
+    unpacked = sum(said for _, said in sizes)
     if unpacked > packed * settings.max_unpack_ratio:
         raise BadInput(
             f"{where}: {packed:,} bytes say they unpack to {unpacked:,}, more than {settings.max_unpack_ratio:,} times "
@@ -120,25 +126,42 @@ def _packed_size(path: Path) -> int:
 
 
 def _listing(path: Path, where: str) -> list[dict[str, str]]:
-    command = [program(), "l", "-slt", "-p", "-sccUTF-8", "--", str(path)]
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=LISTING_LIMIT_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise BadInput(
-            f"{where}: its contents could not be listed in {LISTING_LIMIT_SECONDS} s. Land it again."
-        ) from error
-    output = done.stdout.decode("utf-8", "replace")
-    refuse_interruption(done.returncode, where)
-    if done.returncode != 0 or "\nType = 7z\n" not in output:
-        raise failure(where, done.stderr.decode("utf-8", "replace") + output)
+    code, output = _listed(path, where)
+    refuse_interruption(code, where)
+    if code != 0 or "\nType = 7z\n" not in output:
+        raise failure(where, output)
     _, _, files = output.rpartition("\n----------\n")
     return [
         dict(_field(line) for line in entry.splitlines() if " = " in line)
         for entry in files.split("\n\n")
         if entry.strip()
     ]
+
+
+def _listed(path: Path, where: str) -> tuple[int, str]:
+    """7-Zip's exit code, and what it says an archive holds."""
+    command = [program(), "l", "-slt", "-p", "-sccUTF-8", "--", str(path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None
+        limit = threading.Timer(LISTING_LIMIT_SECONDS, process.kill)
+        limit.start()
+        try:
+            output = process.stdout.read(LISTING_BYTES + 1)
+            is_too_long = len(output) > LISTING_BYTES
+            if is_too_long:
+                process.kill()
+            code = process.wait()
+        finally:
+            is_too_slow = not limit.is_alive()
+            limit.cancel()
+    if is_too_slow or is_too_long:
+        what = f"more than {LISTING_BYTES:,} bytes" if is_too_long else f"more than {LISTING_LIMIT_SECONDS} s"
+        raise BadInput(
+            f"{where}: the list of its contents takes {what}; a dump has eight files. Nothing was published."
+        )
+    return code, output.decode("utf-8", "replace")
 
 
 def _field(line: str) -> tuple[str, str]:
@@ -169,29 +192,30 @@ def failure(where: str, message: str) -> BadInput:
     """The error that 7-Zip's message means, for people."""
     for sign, meaning, kind in _SIGNS:
         if sign in message:
-            return kind(f"{where}: {meaning}{AGAIN if kind is Damaged else ''}")
+            return kind(f"{where}: {meaning}")
     lines = [line for line in message.splitlines() if line.strip()]
-    return Damaged(f"{where}: 7-Zip could not read it ({'; '.join(lines[-3:]) or 'no message'}).{AGAIN}")
+    return Damaged(f"{where}: 7-Zip could not read it ({'; '.join(lines[-3:]) or 'no message'}).")
 
 
 def _member(entry: dict[str, str], where: str) -> Member | None:
     """The member if it is one of a dump's, None if it can be ignored."""
     name, attributes = entry.get("Path", ""), entry.get("Attributes", "")
     kind = attributes.split()[-1][:1] if attributes.split() else "-"
-    if attributes.startswith("D") or kind == "d":
+    if "D" in (attributes.split() or [""])[0] or kind == "d":
         return None
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", name):
         raise BadInput(
             f"{where}: the member {name!r} leads out of the archive; a dump has none such. Nothing was published."
         )
-    if kind == "l" or "L" in attributes.split()[0:1] or entry.get("Symbolic Link") or entry.get("Hard Link"):
+    if kind == "l" or "L" in (attributes.split() or [""])[0] or entry.get("Symbolic Link") or entry.get("Hard Link"):
         raise BadInput(
             f"{where}: the member {name!r} is a link, not a file; a dump has none such. Nothing was published."
         )
     base = path.name.lower()
     table = _TABLE_OF.get(base)
     if table is None and not base.endswith(".7z"):
+        _refuse_look_alikes(name, base, where)
         return None
     if not name.isprintable():
         raise BadInput(
@@ -200,9 +224,26 @@ def _member(entry: dict[str, str], where: str) -> Member | None:
     if entry.get("Encrypted") == "+":
         raise BadInput(f"{where}: {_ENCRYPTED}")
     size, block = entry.get("Size", ""), entry.get("Block", "")
+    if size not in ("", "0") and not entry.get("CRC"):
+        raise BadInput(
+            f"{where}: {name} has no checksum, so that damage could not be seen. 7-Zip gives each member one. Nothing "
+            "was published. Choose another mirror."
+        )
     if not size.isdecimal():
-        raise Damaged(f"{where}: the archive does not say how large {name} is.{AGAIN}")
+        raise Damaged(f"{where}: the archive does not say how large {name} is.")
     return Member(name, table, int(size), int(block) if block.isdecimal() else -1, entry.get("Method", ""))
+
+
+def _refuse_look_alikes(name: str, base: str, where: str) -> None:
+    """Raises `BadInput` for what holds a table in a way that is not read: to ignore it would lose the table."""
+    packed = _PACKED.fullmatch(base)
+    stem = packed["stem"].rpartition("-")[2].removesuffix(".xml") if packed else ""
+    is_table = f"{stem}.xml" in _TABLE_OF or (packed is not None and ".7z." in base)
+    if is_table or base.strip() in _TABLE_OF:
+        raise BadInput(
+            f"{where}: the member {name!r} looks like a table, but is packed or named so that it cannot be read inside "
+            "an archive. Nothing was published. Unpack it, and put the file under its own name in the archive."
+        )
 
 
 def _refuse_twins(members: tuple[Member, ...], where: str) -> None:

@@ -33,7 +33,14 @@ if TYPE_CHECKING:
 
 # Raised with every change that can give other rows, values or reasons from the same bytes: it makes bronze be read
 # again.
-READER_VERSION = "2"
+READER_VERSION = "3"
+
+AGAIN = "The file is set aside as .damaged: run again to land it anew."
+AS_PUBLISHED = (
+    "It was landed anew and is damaged in the same way, so it is so at its source: wait for the publisher's re-issue, "
+    "or name another mirror."
+)
+_VOLUME = r"\.\d{3}$"
 
 # Bytes of Parquet per unpacked byte, rounded up from the real dumps (measured: docs/reader.md); for the disk guard
 # only.
@@ -61,20 +68,32 @@ def read_dump(
             try:
                 done |= _read_and_publish(lake, raw, wanted, settings, progress)
             except Damaged as error:
-                _set_aside(lake, raw, str(error))
-                raise
+                told = AGAIN if _set_aside(lake, raw, str(error)) else AS_PUBLISHED
+                raise Damaged(f"{error} Nothing was published. {told}") from error
     return {name: done[name] for name in tables}
 
 
-def _set_aside(lake: Lake, raw: RawManifest, message: str) -> None:
+def _set_aside(lake: Lake, raw: RawManifest, message: str) -> bool:
     """The archive that the message begins with loses its name: what is not there is landed anew.
 
-    All its volumes do: 7-Zip does not say which of them is damaged.
+    All its volumes do: 7-Zip does not say which of them is damaged. False where landing it anew has brought the same
+    bytes: then it is so at its source.
     """
-    for archive in raw.archives:
-        whole = re.sub(r"\.\d{3}$", "", archive.name)
-        if message.startswith(f"{raw.site}: {whole}") and lake.exists(archive.path):
-            lake.move(archive.path, f"{archive.path}.damaged")
+    named = [
+        archive
+        for archive in raw.archives
+        if message.startswith(f"{raw.site}: {re.sub(_VOLUME, '', archive.name)}") and lake.exists(archive.path)
+    ]
+    is_same = [_same_bytes(lake, archive.path, f"{archive.path}.damaged") for archive in named]
+    if all(is_same):
+        return False
+    for archive in named:
+        lake.move(archive.path, f"{archive.path}.damaged")
+    return True
+
+
+def _same_bytes(lake: Lake, first: str, second: str) -> bool:
+    return lake.exists(second) and lake.size(first) == lake.size(second) and lake.sha256(first) == lake.sha256(second)
 
 
 def dead_attempts(lake: Lake, table: str, quarter: str, site: str) -> list[str]:

@@ -33,6 +33,7 @@ REASONS: dict[int, tuple[str, str]] = {
 _SHOWN = 80  # bytes of a value or of its surroundings that a detail shows
 _ATTRIBUTE = re.compile(rb"""[ \t\r\n]+([^\s=<>/"'&]+)[ \t\r\n]*=[ \t\r\n]*(?:"([^"<]*)"|'([^'<]*)')(?=[ \t\r\n/>])""")
 _OPENING = re.compile(rb"<row[ \t\r\n/>]")
+_ELEMENT = re.compile(rb"(?:\A|[\r\n])[ \t]*<[A-Za-z]")
 _INTEGER = re.compile(rb"-?[0-9]{1,19}")
 
 
@@ -47,10 +48,19 @@ class Refused:
     raw: bytes
 
 
-def spelling_detail(code: int, raw: bytes, position: int) -> str:
-    """What is wrong with a row's spelling and where; `position` counts from the row's first byte."""
+def spelling_detail(code: int, raw: bytes, position: int, rows: int = 1) -> str:
+    """What is wrong with a row's spelling and where; `position` counts from the row's first byte, in UTF-8.
+
+    `rows`: how many begin in these bytes, because a fault hid where the next one does.
+    """
     near = raw[max(position - _SHOWN // 2, 0) : position + _SHOWN // 2]
-    return f"{REASONS[code][1]}, at byte {position} of the row: …{_shown(near)}…"
+    several = f" ({rows:,} rows begin in what cannot be read)" if rows > 1 else ""
+    return f"{REASONS[code][1]}, at byte {position} of the row: …{_shown(near)}…{several}"
+
+
+def lines_of_elements(raw: bytes) -> int:
+    """How many lines of what is no row open some other element; at least 1."""
+    return max(1, sum(1 for _ in _ELEMENT.finditer(raw)))
 
 
 def value_detail(code: int, attribute: str, value: bytes) -> str:
@@ -66,7 +76,7 @@ def readable_key(raw: bytes) -> int | None:
     A wrong key would protect the wrong row from deletion, so nothing is guessed. Where a second row opens in what
     cannot be read, one key would not protect both.
     """
-    if not raw.startswith(b"<row") or len(_OPENING.findall(raw)) > 1:
+    if not raw.startswith(b"<row") or _OPENING.search(raw, 1):
         return None
     found: list[bytes] = []
     at = 4

@@ -23,7 +23,8 @@ _PIECE = re.compile(rb"[ \t\r\n]+|<\?.*?\?>|<!--.*?-->", re.DOTALL)
 _ROOT = re.compile(
     rb"""<([A-Za-z_][\w.-]*)((?:[ \t\r\n]+[\w:.-]+[ \t\r\n]*=[ \t\r\n]*(?:"[^"<]*"|'[^'<]*'))*)[ \t\r\n]*(/?)>"""
 )
-_DECLARED = re.compile(rb"""<\?xml\b[^>]*?\bencoding\s*=\s*["']([\w.:-]{1,40})["']""")
+_DECLARED = re.compile(rb"""[ \t\r\n]*<\?xml\b[^>]{0,200}?\bencoding\s*=\s*["']([\w.:-]{1,40})["']""")
+_LINE_OF_MARKUP = re.compile(rb"(?:\A|[\r\n])[ \t]*<!")
 _REFUSED = re.compile(rb"<!\s*(DOCTYPE|ENTITY)\b", re.IGNORECASE)
 
 
@@ -60,18 +61,19 @@ def read_prolog(text: bytes, expected: str, where: str, is_all: bool, byte_of: C
         if is_all and (not rest or (rest.startswith(b"<") and b">" not in rest)):
             raise BadInput(f"{where}: the file ends before its root, <{expected}>, is opened. {NOTHING}")
         if is_all or len(text) >= MAX_PROLOG_BYTES or (rest and not rest.startswith(b"<")):
-            stands = f"there stands {_shown(rest)}" if rest else "nothing but comments and space came before it"
+            stands = f"there stands {shown(rest)}" if rest else "nothing but comments and space came before it"
             raise BadInput(f"{where}: at byte {byte_of(at):,} <{expected}> should be opened, but {stands}. {NOTHING}")
         return None
     if match[1].decode("latin-1").lower() != expected:
         raise BadInput(
             f"{where}: its root is <{match[1].decode('latin-1')}>, not <{expected}>: this is another file. {NOTHING}"
         )
-    declared = _DECLARED.search(text, 0, at)
+    declared = _DECLARED.match(text, 0, at)  # it stands first or nowhere
     return Root(match[1], match.end(), match[3] == b"/", declared[1].decode("latin-1").lower() if declared else "")
 
 
-def _shown(text: bytes) -> str:
+def shown(text: bytes) -> str:
+    """The first 40 bytes, for people."""
     return repr(text[:40].decode("utf-8", "backslashreplace"))
 
 
@@ -82,12 +84,18 @@ def refuse_document_type(text: bytes, where: str) -> None:
         raise BadInput(f"{where}: holds <!{word}, which no dump has and which could read other files. {NOTHING}")
 
 
+def refuse_document_type_within(text: bytes, where: str) -> None:
+    """As `refuse_document_type`, at the beginning of any line."""
+    for line in _LINE_OF_MARKUP.finditer(text):
+        refuse_document_type(text[line.end() - 2 : line.end() + 20], where)
+
+
 def after_the_end(text: bytes, root: bytes, where: str, byte: int) -> BadInput:
     """The error for anything but white space and comments after the root; `text` begins with it, at `byte`."""
     refuse_document_type(text, where)
     name = root.decode("latin-1")
     return BadInput(
-        f"{where}: at byte {byte:,}, after </{name}>, the file should end, but there stands {_shown(text)}. {NOTHING}"
+        f"{where}: at byte {byte:,}, after </{name}>, the file should end, but there stands {shown(text)}. {NOTHING}"
     )
 
 

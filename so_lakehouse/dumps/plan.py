@@ -97,7 +97,7 @@ def _inventories(lake: Lake, raw: RawManifest, settings: Settings, scratch: Path
             require_space(scratch, member.size, settings.disk_reserve_bytes, f"{where}: unpacking {member.name}")
             extract(local, member, where, inner)
             inner_where = f"{where} > {member.name}"
-            inner_held = inventory(inner, inner_where, settings)
+            inner_held = inventory(inner, inner_where, settings, held.packed)
             if any(deeper.table is None for deeper in inner_held.members):
                 raise BadInput(
                     f"{inner_where}: holds an archive again; a dump is at most an archive in an archive. "

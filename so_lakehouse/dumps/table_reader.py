@@ -12,7 +12,7 @@ import numpy as np
 
 from so_lakehouse.dumps import framing
 from so_lakehouse.dumps.encoding import ReadInto
-from so_lakehouse.dumps.faults import REASONS, Refused, readable_key, spelling_detail, value_detail
+from so_lakehouse.dumps.faults import REASONS, Refused, lines_of_elements, readable_key, spelling_detail, value_detail
 from so_lakehouse.dumps.kernel import codes
 from so_lakehouse.dumps.kernel.grammar import count_rows, next_row
 from so_lakehouse.dumps.kernel.rows import read_rows
@@ -122,9 +122,10 @@ class TableReader:
         if found.length:
             window.advance(window.at + found.length)
             return found.closes_root
-        while (stop := next_row(window.data, window.at, window.end, self._tables.root(self._root))) < 0:
+        root = self._tables.root(self._root)
+        while (stop := next_row(window.data, window.at, window.end, root, window.is_all)) < 0:
             self._need_more()
-        self.tally.rows_in_file += 1
+        self.tally.rows_in_file += int(count_rows(window.data, window.at, stop))
         self._refuse_spelling(window.at, stop, codes.NOT_A_ROW, window.at)
         self._give_aside()
         window.advance(stop)
@@ -154,14 +155,12 @@ class TableReader:
         """Reads what rows the window holds into the group; returns why the kernel stopped."""
         tables, window, begin = self._tables, self._window, self._window.at
         stop, status, rows, extras, faults = read_rows(
-            window.data, begin, window.end, tables.root(self._root), tables.names, tables.masks, tables.lengths,
-            tables.successor, tables.starts, tables.ends, tables.spans, tables.extras, tables.faults,
+            window.data, begin, window.end, tables.root(self._root), window.is_all, tables.names, tables.masks,
+            tables.lengths, tables.successor, tables.starts, tables.ends, tables.spans, tables.extras, tables.faults,
         )  # fmt: skip
-        counted = int(count_rows(window.data, begin, stop))
+        self.tally.rows_in_file += int(count_rows(window.data, begin, stop))
         for first, last, code, position in tables.faults[:faults].tolist():
-            counted += 1 - int(count_rows(window.data, first, last))
             self._refuse_spelling(first, last, code, position)
-        self.tally.rows_in_file += counted
         if rows:
             offsets = window.bytes_of(tables.spans[:rows, 0])
             self._append(group, Block(window.data, tables.starts, tables.ends, rows, offsets, tables.extras[:extras]))
@@ -187,13 +186,19 @@ class TableReader:
         self._put_aside(int(block.offsets[row]), code, value_detail(code, name, value), raw)
 
     def _refuse_spelling(self, first: int, last: int, code: int, position: int) -> None:
+        """Refuses what cannot be read up to the next row: as many rows as begin there, and one where none does."""
         raw = self._window.data[first:last].tobytes().rstrip(b" \t\r\n")
-        self._put_aside(self._window.byte_of(first), code, spelling_detail(code, raw, position - first), raw)
+        offset = self._window.byte_of(first)
+        framing.refuse_document_type_within(raw, f"{self.where} after byte {offset:,}")
+        begun = int(count_rows(self._window.data, first, last))
+        rows = begun or lines_of_elements(raw)
+        self.tally.rows_in_file += rows - begun
+        self._put_aside(offset, code, spelling_detail(code, raw, position - first, rows), raw, rows)
 
-    def _put_aside(self, offset: int, code: int, detail: str, raw: bytes) -> None:
-        key = readable_key(raw)
-        self.tally.refused += 1
-        self.tally.refused_without_key += key is None
+    def _put_aside(self, offset: int, code: int, detail: str, raw: bytes, rows: int = 1) -> None:
+        key = readable_key(raw) if rows == 1 else None  # one key would not protect several
+        self.tally.refused += rows
+        self.tally.refused_without_key += rows if key is None else 0
         self._aside.append(Refused(offset, REASONS[code][0], detail, key, self._window.raw(raw)))
 
     def _give_aside(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from so_lakehouse.dumps.encoding import ReadInto, sniff
-from so_lakehouse.dumps.framing import NOTHING
+from so_lakehouse.dumps.framing import NOTHING, shown
 from so_lakehouse.dumps.kernel.bytes import PADDING
 from so_lakehouse.errors import BadInput
 
@@ -43,8 +43,8 @@ class Window:
         unread, size = self.unread, self._block_bytes
         if unread >= MAX_ROW_BYTES:
             raise BadInput(
-                f"{self._where}: the row at byte {self.byte:,} has more than {MAX_ROW_BYTES:,} bytes, or its quote is "
-                f"never closed. {NOTHING}"
+                f"{self._where}: what begins at byte {self.byte:,}, {shown(self.text(40))}, is a row of more than "
+                f"{MAX_ROW_BYTES:,} bytes, or its quote is never closed, or no row follows in as many bytes. {NOTHING}"
             )
         while size < 2 * unread:
             size *= 2

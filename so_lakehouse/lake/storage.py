@@ -6,6 +6,7 @@ in `lake/paths.py`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -79,6 +80,14 @@ class Lake:
     def read_bytes(self, relative: str) -> bytes:
         with self.fs.open_input_file(self.path(relative)) as source:
             return source.read()
+
+    def sha256(self, relative: str) -> str:
+        """Of a file's bytes, in hexadecimal."""
+        digest = hashlib.sha256()
+        with self.fs.open_input_stream(self.path(relative)) as source:
+            while piece := source.read(1 << 20):
+                digest.update(piece)
+        return digest.hexdigest()
 
     def read_json(self, relative: str) -> Any:
         return json.loads(self.read_bytes(relative))

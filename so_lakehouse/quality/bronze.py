@@ -27,6 +27,7 @@ DECLARATIONS = (
     ),
     CheckDeclaration("quarantine_empty", False, "Every row could be read."),
     CheckDeclaration("table_in_archive", False, "The archive holds this table."),
+    CheckDeclaration("encoding_as_declared", False, "The file is in the encoding that it declares, and that is UTF-8."),
     CheckDeclaration("columns_known", False, "The file has no attribute that the schema does not declare."),
     CheckDeclaration(
         "row_count_plausible", False, "The table did not shrink by more than a tenth since the last release."
@@ -42,6 +43,7 @@ def outcomes(manifest: BronzeManifest, previous: BronzeManifest | None) -> tuple
         "quarantine_small": _quarantine_small(manifest, where),
         "quarantine_empty": _quarantine_empty(manifest, where),
         "table_in_archive": _table_in_archive(manifest, where),
+        "encoding_as_declared": _encoding_as_declared(manifest, where),
         "columns_known": _columns_known(manifest, where),
         "row_count_plausible": _row_count_plausible(manifest, previous, where),
     }
@@ -97,6 +99,12 @@ def _table_in_archive(manifest: BronzeManifest, where: str) -> Finding:
     if manifest.present:
         return True, f"{where}: in the archive.", {}
     return False, f"{where}: the archive lacks this table; silver keeps the rows it has.", {}
+
+
+def _encoding_as_declared(manifest: BronzeManifest, where: str) -> Finding:
+    if manifest.encoding in ("", "utf-8"):
+        return True, f"{where}: UTF-8.", {}
+    return False, f"{where}: the file is in {manifest.encoding}. It was read so.", {"encoding": manifest.encoding}
 
 
 def _columns_known(manifest: BronzeManifest, where: str) -> Finding:

@@ -28,7 +28,8 @@ EXPECTED = Measured(
     not_allowed={"PostTypeId": 1},
     oldest={"CreationDate": FIRST},
     newest={"CreationDate": LAST},
-    references={"AcceptedAnswerId": (2, 1), "ParentId": (2, 1), "OwnerUserId": (3, 2), "LastEditorUserId": (0, 0)},
+    # Post 2 is there twice, and so is what refers to it.
+    references={"AcceptedAnswerId": (3, 1), "ParentId": (2, 1), "OwnerUserId": (3, 2), "LastEditorUserId": (0, 0)},
     fabricated=1,
     highest_ids=(1_000_000_001, 2, 2, 1),
 )

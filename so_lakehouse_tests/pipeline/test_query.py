@@ -145,8 +145,13 @@ def test_a_table_that_is_not_there_is_refused_with_those_there_are(lake: Lake) -
 def test_only_the_tables_that_the_query_names_are_opened(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     small_site(lake)
     opened: list[str] = []
-    real = query.DeltaTable
-    monkeypatch.setattr(query, "DeltaTable", lambda uri: opened.append(uri.rpartition("/")[2]) or real(uri))
+
+    class Watched(query.DeltaTable):
+        def __init__(self, uri: str) -> None:
+            opened.append(uri.rpartition("/")[2])
+            super().__init__(uri)
+
+    monkeypatch.setattr(query, "DeltaTable", Watched)
     sql = "SELECT Name AS \"silver.votes\" FROM silver.badges -- not silver.users\nWHERE Name <> 'silver.comments'"
     assert rows(lake, sql) == [("Teacher",)]
     assert "users" not in opened

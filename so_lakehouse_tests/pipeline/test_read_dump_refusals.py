@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from so_lakehouse.dumps import archive as archives
 from so_lakehouse.dumps.archive import inventory, refuse_interruption
 from so_lakehouse.dumps.bronze import read_dump
 from so_lakehouse.dumps.unpack import unpacking
@@ -22,10 +23,19 @@ from so_lakehouse_tests.pipeline.reading_archives import (
     FILES,
     POSTS,
     ROWS,
+    TAGS,
     VOTES,
     check_rows,
     refusal,
 )
+from so_lakehouse_tests.small_archives import crafted_7z
+
+SMALL = {"Posts.xml": document(b'<row Id="1" />'), "Tags.xml": TAGS}
+
+
+def positions(content: bytes, codec: str) -> range:
+    """Every byte of an archive, or with most codecs, for the time it takes, some."""
+    return range(0, len(content), 1 if codec == "LZMA2" else len(content) // 12)
 
 
 @pytest.mark.parametrize("options", [["-psecret"], ["-psecret", "-mhe=on"]])
@@ -90,6 +100,60 @@ def test_a_bomb_is_refused_before_it_is_unpacked(lake: Lake, settings: Settings,
     assert "LAKEHOUSE_MAX_UNPACKED" in refusal(lake, limited, archive)
     trusted = replace(settings, max_unpack_ratio=10**6)
     assert read_dump(lake, landed(lake, archive), ["posts"], trusted)["posts"].rows == 1
+
+
+def test_a_bomb_beside_the_tables_is_one_too(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    files = {"Aaa.xml": bytes(50_000_000), "Posts.xml": POSTS}
+    archive = pack(tmp_path / "beer.stackexchange.com.7z", files, "-mx=1", "-ms=4g")
+    assert "LAKEHOUSE_MAX_RATIO" in refusal(lake, settings, archive)
+
+
+def test_a_bomb_in_an_archive_in_an_archive_is_weighed_against_the_outer_one(
+    lake: Lake, settings: Settings, tmp_path: Path
+) -> None:
+    inner = pack(tmp_path / "inner.7z", {"Posts.xml": document(b'<row Id="1" Body="' + b" " * 3_000_000 + b'" />')})
+    members = {"stackoverflow.com-Posts.7z": inner.read_bytes(), "stackoverflow.com-Tags.7z": bytes(400_000)}
+    outer = pack(tmp_path / "beer.stackexchange.com.7z", members)
+    assert outer.stat().st_size < 3_000
+    limited = replace(settings, max_unpack_ratio=900)
+    assert "stackoverflow.com-Posts.7z" in (told := refusal(lake, limited, outer))
+    assert "LAKEHOUSE_MAX_RATIO" in told
+
+
+def test_a_list_of_members_without_end_is_refused(
+    lake: Lake, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "LISTING_BYTES", 1_000_000)
+    archive = tmp_path / "beer.stackexchange.com.7z"
+    archive.write_bytes(crafted_7z({"Posts.xml": POSTS}, empty_members=20_000))
+    assert "the list of its contents takes more than 1,000,000 bytes" in refusal(lake, settings, archive)
+
+
+def test_a_member_without_a_checksum_is_refused(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    archive = tmp_path / "beer.stackexchange.com.7z"
+    archive.write_bytes(crafted_7z(FILES))
+    check_rows(lake, read_dump(lake, landed(lake, archive), list(ROWS), settings))
+    for folder in ("bronze", "raw"):
+        lake.delete(folder)
+    archive.write_bytes(crafted_7z(FILES, checksums=False))
+    assert "Posts.xml has no checksum" in refusal(lake, settings, archive)
+
+
+def test_a_codec_that_7zip_does_not_know_is_named_so(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    archive = tmp_path / "beer.stackexchange.com.7z"
+    archive.write_bytes(crafted_7z({"Posts.xml": POSTS}, method=b"\x7f\x01"))
+    assert "compressed in a way that 7-Zip does not know" in refusal(lake, settings, archive)
+
+
+@pytest.mark.parametrize(
+    "name", ["stackoverflow.com-Posts.7z.001", "Posts.zip", "Posts.xml.gz", "stackoverflow.com-Votes.zip", " Posts.xml"]
+)
+def test_a_table_that_is_packed_or_named_so_that_it_would_be_passed_over_is_refused(
+    name: str, lake: Lake, settings: Settings, tmp_path: Path
+) -> None:
+    archive = tmp_path / "beer.stackexchange.com.7z"
+    archive.write_bytes(crafted_7z({name: POSTS, "Tags.xml": TAGS}))
+    assert "looks like a table" in refusal(lake, settings, archive)
 
 
 @pytest.mark.parametrize(
@@ -179,9 +243,9 @@ def test_space_after_a_root_is_passed_and_a_row_behind_it_never_lost(
 
 @pytest.mark.parametrize("codec", ["BZip2", "LZMA2", "Copy"])
 def test_an_archive_cut_off_at_any_byte_is_refused(codec: str, lake: Lake, settings: Settings, tmp_path: Path) -> None:
-    content = pack(tmp_path / "whole.7z", FILES, f"-m0={codec}").read_bytes()
+    content = pack(tmp_path / "whole.7z", SMALL, f"-m0={codec}").read_bytes()
     archive = tmp_path / "beer.stackexchange.com.7z"
-    for length in {0, 1, 6, 31, 32, 33, len(content) - 1, *range(0, len(content), len(content) // 12)}:
+    for length in positions(content, codec):
         archive.write_bytes(content[:length])
         refusal(lake, settings, archive)
 
@@ -190,10 +254,10 @@ def test_an_archive_cut_off_at_any_byte_is_refused(codec: str, lake: Lake, setti
 def test_one_flipped_byte_makes_the_whole_archive_fail(
     codec: str, lake: Lake, settings: Settings, tmp_path: Path
 ) -> None:
-    content = pack(tmp_path / "whole.7z", FILES, f"-m0={codec}").read_bytes()
+    content = pack(tmp_path / "whole.7z", SMALL, f"-m0={codec}").read_bytes()
     archive = tmp_path / "beer.stackexchange.com.7z"
     # The bytes before 8 are signature and version; all others are under one of the archive's checksums.
-    for position in {8, 12, 20, 28, 32, 40, len(content) - 1, *range(50, len(content), len(content) // 12)}:
+    for position in (at for at in positions(content, codec) if at >= 8):
         damaged = bytearray(content)
         damaged[position] ^= 0x10
         archive.write_bytes(damaged)
@@ -250,3 +314,18 @@ def test_a_7zz_that_is_killed_is_no_fault_of_the_archive(tmp_path: Path, setting
         os.kill(process.process_id, signal.SIGKILL)
         with pytest.raises(Unavailable, match="killed by signal 9"):
             process.skip()
+
+
+def test_an_archive_that_is_damaged_at_its_source_is_not_landed_for_ever(
+    lake: Lake, settings: Settings, tmp_path: Path
+) -> None:
+    content = bytearray(pack(tmp_path / "beer.stackexchange.com.7z", FILES, "-m0=Copy").read_bytes())
+    content[100] ^= 1
+    archive = tmp_path / "beer.stackexchange.com.7z"
+    archive.write_bytes(content)
+    raw = landed(lake, archive)
+    for told, stays in (("run again to land it anew", False), ("damaged in the same way", True)):
+        with pytest.raises(BadInput, match=told):
+            read_dump(lake, raw, list(ROWS), settings)
+        assert lake.exists(raw.archives[0].path) == stays
+        lake.write_bytes(raw.archives[0].path, bytes(content))  # as the next run lands it

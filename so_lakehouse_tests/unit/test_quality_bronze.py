@@ -42,6 +42,7 @@ def test_a_healthy_table_passes_every_declared_check():
         ({"rows": 1_999, "quarantined": 1}, "quarantine_empty"),
         ({"present": False, "rows": 0, "rows_in_file": 0}, "table_in_archive"),
         ({"unknown_attributes": {"Mood": 7}}, "columns_known"),
+        ({"encoding": "utf-16-le (declared utf-8)"}, "encoding_as_declared"),
     ],
 )
 def test_each_fault_fails_its_check(fault, check):

@@ -192,9 +192,18 @@ def test_a_file_cut_at_any_byte_is_an_error_and_never_a_short_table(length: int)
         read(PLAIN[:length])
 
 
+def test_a_document_type_is_refused_also_behind_a_row_that_cannot_be_read() -> None:
+    with pytest.raises(BadInput, match="holds <!DOCTYPE"):
+        read(document(b'<row Id="1" Body="a<b"/>', b"<!DOCTYPE x>", b'<row Id="2"/>'))
+
+
+def test_an_instruction_full_of_declarations_is_read_at_once() -> None:
+    assert read(b"<?" + b"<?xml " * 170_000 + b"?><posts></posts>").ids == []
+
+
 def test_a_row_beyond_the_limit_is_an_error_and_not_all_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(window, "MAX_ROW_BYTES", 1 << 20)
-    with pytest.raises(BadInput, match=r"beer: Posts.xml: the row at byte 5\d has more than 1,048,576 bytes"):
+    with pytest.raises(BadInput, match=r"beer: Posts.xml: what begins at byte 5\d, .* is a row of more than 1,048,576"):
         read(document(b'<row Id="1" Body="' + b"x" * (5 << 20) + b'" />'), block_bytes=1 << 16)
 
 
@@ -208,7 +217,7 @@ def test_the_limit_of_a_row_depends_on_its_bytes_alone(
     largest = row % (b"x" * ((1 << 16) - len(row) + 2))
     assert len(largest) == 1 << 16
     assert read(document(before + largest), block_bytes=block_bytes).ids[-1] == 1
-    with pytest.raises(BadInput, match="has more than 65,536 bytes"):
+    with pytest.raises(BadInput, match="a row of more than 65,536 bytes"):
         read(document(before + largest.replace(b"x", b"xx", 1)), block_bytes=block_bytes)
 
 

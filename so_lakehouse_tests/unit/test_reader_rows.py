@@ -141,8 +141,9 @@ def test_a_fault_costs_that_row_only_and_keeps_its_bytes(
     assert (refused.reason, refused.key, refused.raw) == (reason, key, spelled)
     assert told in refused.detail
     assert content[refused.offset :].startswith(spelled)
-    assert reading.tally.rows_in_file == 4
-    assert reading.tally.refused_without_key == (key is None)
+    begun = max(1, spelled.count(b"<row "))
+    assert reading.tally.rows_in_file == 3 + begun
+    assert reading.tally.refused_without_key == (begun if key is None else 0)
 
 
 def test_a_key_that_stands_after_the_fault_is_not_guessed() -> None:
@@ -167,6 +168,37 @@ def test_a_row_cut_off_in_the_middle_of_the_file_costs_only_itself() -> None:
 def test_a_quote_missing_in_the_last_row_does_not_swallow_the_end() -> None:
     reading = read(document(GOOD, b'<row Id="3" Body="abc />'))
     assert (reading.ids, reading.reasons) == ([2], ["unescaped_less_than"])
+
+
+def test_a_quote_missing_in_the_last_row_of_a_file_without_line_ends_costs_only_that_row() -> None:
+    last = b'<row Id="2" Title="x<b"></row ></posts>'
+    for end in (b'<row Id="2" Title="x</posts>\n', b"<b></b></posts>\n", b"<!x></posts>\n", last):
+        reading = read(b'<posts>\n<row Id="1"/>\n' + end)
+        assert (reading.ids, reading.tally.refused) == ([1], 1), end
+
+
+def test_what_hides_where_rows_begin_counts_as_many_rows_as_begin_there() -> None:
+    merged = read(b'<posts><row Id="1" Body="a<row Id="2" Body="b<row Id="3" Body="c<row Id="4" /></posts>')
+    assert (merged.tally.rows_in_file, merged.tally.refused, merged.tally.refused_without_key) == (4, 4, 4)
+    assert "4 rows begin" in merged.refused[0].detail
+    others = read(document(*[b'<ROW Id="%d" />' % k for k in range(5_000)]))
+    assert (others.tally.rows_in_file, others.tally.refused) == (5_000, 5_000)
+
+
+@pytest.mark.parametrize("around", [(b"<!--", b"-->"), (b"<?x", b"?>"), (b"<![CDATA[", b"]]>")])
+@pytest.mark.parametrize("before", [b"", b'<row Id="1" Body="x<y" />'])
+@pytest.mark.parametrize("between", [b"\n", b""])
+def test_a_row_in_a_comment_is_none_also_after_a_fault(
+    around: tuple[bytes, bytes], before: bytes, between: bytes
+) -> None:
+    inside = between + b'<row Id="7" />' + between
+    reading = read(b"<posts>" + between.join((before, around[0] + inside + around[1], b'<row Id="2"/>')) + b"</posts>")
+    assert reading.ids == [2]
+
+
+def test_a_comment_that_never_ends_after_a_fault_costs_no_row_behind_it() -> None:
+    reading = read(document(b'<row Id="1" Body="x<y" />', b"<!-- open", b'<row Id="2"/>'))
+    assert reading.ids == [2]
 
 
 def test_rows_that_cannot_be_read_side_by_side_are_counted_one_by_one() -> None:

@@ -159,8 +159,10 @@ def read_row(data, at, end, row, names, lengths, starts, ends, extras, extra):
 
 
 @compiled
-def read_rows(data, at, end, root, names, masks, lengths, successor, starts, ends, spans, extras, faults):
+def read_rows(data, at, end, root, is_all, names, masks, lengths, successor, starts, ends, spans, extras, faults):
     """Reads rows from `at` on. Returns (position, status, rows, extras, faults): what was used of each table.
+
+    `is_all`: the file holds nothing after `end`.
 
     `starts`, `ends` (by column and row): positions of each value, -1 where the attribute is absent. `spans` (by row):
     where the row begins and ends. `extras` (one for each attribute that the schema does not know): row, where its name
@@ -192,7 +194,7 @@ def read_rows(data, at, end, root, names, masks, lengths, successor, starts, end
             return at, codes.MARKUP, row, extra, fault_count
         else:
             stop, fault = at, codes.NOT_A_ROW
-        sync = next_row(data, at, end, root)
+        sync = next_row(data, at, end, root, is_all)
         if sync < 0:
             return at, codes.NEED_MORE, row, extra, fault_count
         faults[fault_count, 0], faults[fault_count, 1] = at, sync
