@@ -44,6 +44,8 @@ def _validity(present: np.ndarray) -> tuple[pa.Buffer | None, int]:
 class TextColumn:
     """Strings: one buffer of bytes and where each begins."""
 
+    row_bytes = 5  # besides the text
+
     def __init__(self, number: int) -> None:
         self.number = number
         self.bytes = np.empty(_FIRST_BYTES, np.uint8)
@@ -109,6 +111,7 @@ class NumberColumn:
         self.low, self.high = np.iinfo(dtype).min, np.iinfo(dtype).max
         self.values = np.empty(FIRST_ROWS, dtype)
         self.present = np.empty(FIRST_ROWS, np.bool_)
+        self.row_bytes = self.values.itemsize + self.present.itemsize
         self.room, self.marks = np.empty(SHORT + PADDING, np.uint8), np.empty(MARKS, np.int32)
 
     def append(
@@ -128,6 +131,8 @@ class NumberColumn:
 
 class BooleanColumn:
     """Booleans: a byte each until they leave as bits."""
+
+    row_bytes = 2
 
     def __init__(self, number: int) -> None:
         self.number = number

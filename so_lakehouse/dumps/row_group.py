@@ -55,6 +55,9 @@ class Block:
         )
 
 
+_AROUND_A_ROW = 12  # bytes: its offset in the file, and where its unknown attributes end
+
+
 class ExtraColumn:
     """`_extra`: the attributes that the schema does not know, as a map per row; null where a row has none.
 
@@ -148,6 +151,11 @@ class RowGroup:
     def text_bytes(self) -> int:
         """Bytes of text in all columns, those unknown to the schema too."""
         return self.extra.text_bytes + sum(column.used(self.rows) for column in self.texts)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all columns."""
+        return self.text_bytes + self.rows * (sum(column.row_bytes for column in self.columns) + _AROUND_A_ROW)
 
     def batch(self) -> pa.RecordBatch:
         arrays = [column.array(self.rows) for column in self.columns]

@@ -28,9 +28,10 @@ from so_lakehouse.progress import Progress
 from so_lakehouse.schema import table as table_of
 
 # Row groups in memory: a table being read holds one more than it has writers, each up to 45 MiB, and the table before
-# it may still be writing its own. Six for those that are being read keep all under 600 MiB.
+# it may still be writing its own. Six for those that are being read, and eight in all, keep all under 600 MiB.
 MAX_STREAMS = 3
 _ROW_GROUPS = 6
+_ROW_GROUPS_IN_ALL = 8
 _TOLD_EVERY = 4 << 20  # bytes between two calls of `progress`
 
 
@@ -66,7 +67,8 @@ def read_streams(
     cores = usable_cores()
     side_by_side = min(len(plan.streams), MAX_STREAMS, cores)
     writers = max(1, min(_ROW_GROUPS // side_by_side - 1, cores // (2 * side_by_side)))
-    reading = _Reading(lake, plan.size, folders, threads, writers, progress)
+    overlaps = 2 * side_by_side * (writers + 1) <= _ROW_GROUPS_IN_ALL
+    reading = _Reading(lake, plan.size, folders, threads, writers, overlaps, progress)
     with ThreadPoolExecutor(side_by_side, thread_name_prefix="dump") as pool:
         futures = [pool.submit(reading.stream, stream) for stream in plan.streams]
         try:
@@ -84,10 +86,17 @@ class _Reading:
     """What the streams of one dump share: counters, and the sign to stop."""
 
     def __init__(
-        self, lake: Lake, total: int, folders: Mapping[str, str], threads: int, writers: int, progress: Progress
+        self,
+        lake: Lake,
+        total: int,
+        folders: Mapping[str, str],
+        threads: int,
+        writers: int,
+        overlaps: bool,
+        progress: Progress,
     ) -> None:
         self.lake, self.total, self.folders, self.progress = lake, total, folders, progress
-        self.threads, self.writers = threads, writers
+        self.threads, self.writers, self.overlaps = threads, writers, overlaps
         self.done: dict[str, TableRead] = {}
         self._unpacked = self._told = 0
         self._lock = threading.Lock()
@@ -118,14 +127,14 @@ class _Reading:
                     self._running.remove(process)
 
     def stream(self, stream: Stream) -> None:
-        """Reads the members of one stream; the end of a table is still being written while the next one is read."""
+        """Reads the members of one stream; where they overlap, a table is being written while the next one is read."""
         writing: deque[_Member] = deque()
         try:
             with self._unpacking(stream) as process:
                 for member in stream.members:
                     writing.append(_Member(self, member, stream.where))
                     writing[-1].read(process)
-                    if len(writing) > 1:
+                    if len(writing) > self.overlaps:
                         writing.popleft().close()
                 process.finish()
             while writing:
@@ -177,6 +186,8 @@ class _Member:
             for group in reader.row_groups(self._writer.empty):
                 self._writer.put(group)
         except BadInput:
+            self._reading.stop()
+            self._reading.progress(f"{name} cannot be read; checking whether the archive is whole", 0)
             process.verify()  # a damaged archive gives damaged XML: say the cause, not the consequence
             raise
         self._tally = reader.tally

@@ -25,7 +25,9 @@ from so_lakehouse.schema import Table
 
 BLOCK_BYTES = 2 << 20  # what stage 1 leaves in the processor's cache stage 2 finds there
 ROW_GROUP_TEXT_BYTES = 32 << 20
+ROW_GROUP_BYTES = 40 << 20  # of all columns: many short rows have little text
 ROW_GROUP_ROWS = 1 << 19
+_SPACE = {b" ", b"\t", b"\r", b"\n"}
 _SHORT_MARKUP_BYTES = 1 << 12  # what a comment or a closing tag hardly ever exceeds
 
 _SMALLEST_ROW = 48  # bytes; only decides how many rows a block's tables hold before it is read in two steps
@@ -66,7 +68,8 @@ class TableReader:
         group = empty()
         while not root.is_empty:
             status = self._read_block(group)
-            if group.text_bytes >= ROW_GROUP_TEXT_BYTES or group.rows >= ROW_GROUP_ROWS:
+            is_large = group.text_bytes >= ROW_GROUP_TEXT_BYTES or group.bytes >= ROW_GROUP_BYTES
+            if is_large or group.rows >= ROW_GROUP_ROWS:
                 yield self._filled(group)
                 group = empty()
             if status == codes.MARKUP and self._pass_markup():
@@ -187,7 +190,9 @@ class TableReader:
 
     def _refuse_spelling(self, first: int, last: int, code: int, position: int) -> None:
         """Refuses what cannot be read up to the next row: as many rows as begin there, and one where none does."""
-        raw = self._window.data[first:last].tobytes().rstrip(b" \t\r\n")
+        while last > first and bytes(self._window.data[last - 1 : last]) in _SPACE:
+            last -= 1
+        raw = self._window.data[first:last].tobytes()
         offset = self._window.byte_of(first)
         framing.refuse_document_type_within(raw, f"{self.where} after byte {offset:,}")
         begun = int(count_rows(self._window.data, first, last))

@@ -13,7 +13,7 @@ from so_lakehouse.dumps.framing import NOTHING, shown
 from so_lakehouse.dumps.kernel.bytes import PADDING
 from so_lakehouse.errors import BadInput
 
-MAX_ROW_BYTES = 1 << 28  # a row is held in memory whole; the publisher's largest have some 100 kB
+MAX_ROW_BYTES = 1 << 27  # a row is held in memory whole; the publisher's largest have some 100 kB
 
 
 class Window:

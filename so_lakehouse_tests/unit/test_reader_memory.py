@@ -53,7 +53,7 @@ def test_a_block_is_small_again_after_a_long_row() -> None:
 def test_a_row_group_gives_back_what_a_long_text_took() -> None:
     group = RowGroup(POSTS)
     before = sum(column.bytes.size for column in group.texts)
-    content = document(b'<row Id="1" Body="' + b"x" * 200_000_000 + b'" />')
+    content = document(b'<row Id="1" Body="' + b"x" * 100_000_000 + b'" />')
     reader = TableReader(io.BytesIO(content).readinto, POSTS, "beer", pytest.fail)
     assert next(reader.row_groups(lambda: group)).rows == 1
     assert sum(column.bytes.size for column in group.texts) > before
@@ -105,3 +105,10 @@ def test_the_bytes_of_refused_rows_are_in_no_dictionary_and_no_statistics(lake: 
     assert columns["raw"].statistics is None
     assert "RLE_DICTIONARY" not in columns["raw"].encodings
     assert columns["byte_offset"].statistics.min == 7
+
+
+def test_a_row_group_of_many_short_rows_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_reader, "ROW_GROUP_BYTES", 1 << 20)
+    rows = groups(document(*[b'<row Id="%d" />' % k for k in range(20_000)]))
+    assert sum(rows) == 20_000
+    assert max(rows) * 100 < 2 << 20, "posts have more than a hundred bytes a row besides their text"
