@@ -187,7 +187,7 @@ class _Member:
                 self._writer.put(group)
         except BadInput:
             self._reading.stop()
-            self._reading.progress(f"{name} cannot be read; checking whether the archive is whole", 0)
+            self._reading.progress(f"{name} cannot be read; checking whether the archive is whole", 0, None)
             process.verify()  # a damaged archive gives damaged XML: say the cause, not the consequence
             raise
         self._tally = reader.tally
