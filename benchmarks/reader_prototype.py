@@ -6,6 +6,7 @@ What counts where 7-Zip keeps all cores busy is the processor time that reading 
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -27,7 +28,7 @@ prototype, program, archive = sys.argv[1:]
 kernel = runpy.run_path(prototype)
 kernel["block"](b'  <row Id="1" />\\r\\n')
 before = resource.getrusage(resource.RUSAGE_SELF)
-with subprocess.Popen([program, "x", "-so", "--", archive], stdout=subprocess.PIPE, bufsize=0) as process:
+with subprocess.Popen([program, "x", "-so", "--", archive], stdout=subprocess.PIPE) as process:
     bytes_read, *_ = kernel["run"](process.stdout)
 after = resource.getrusage(resource.RUSAGE_SELF)
 cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -39,7 +40,8 @@ def prototype_once(path: Path) -> dict[str, float]:
     """One reading by the prototype, in a process of its own."""
     with TemporaryDirectory() as folder:
         command = [sys.executable, "-c", RUN, str(PROTOTYPE), program(), str(path)]
-        done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+        environment = os.environ | {"NUMBA_CACHE_DIR": folder}  # the prototype's own folder is not ours to write to
+        done = subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 

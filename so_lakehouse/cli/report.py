@@ -11,6 +11,7 @@ from rich.text import Text
 
 from so_lakehouse.runner import LayerRun
 
+MOST_NAMES = 3  # more are a number
 ROWS = ("dagster/partition_row_count", "dagster/row_count")
 
 
@@ -59,4 +60,8 @@ def _note(run: LayerRun) -> str:
             told[str(metadata["note"])].append(asset.rpartition("/")[2])
     if len(told) == 1:
         return next(iter(told))
-    return "; ".join(f"{', '.join(tables)}: {note}" for note, tables in told.items())
+    return "; ".join(f"{_named(tables)}: {note}" for note, tables in told.items())
+
+
+def _named(tables: Sequence[str]) -> str:
+    return ", ".join(tables) if len(tables) <= MOST_NAMES else f"{len(tables)} tables"
