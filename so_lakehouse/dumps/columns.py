@@ -83,8 +83,15 @@ class TextColumn:
 
     def clear(self) -> None:
         """Gives back what a long text made it grow by."""
-        if self.bytes.size > 2 * _FIRST_BYTES:
-            self.bytes = np.empty(_FIRST_BYTES, np.uint8)
+        self.shrink(0)
+
+    def shrink(self, rows: int) -> None:
+        """As `clear`, but for the first `rows` rows, which stay."""
+        used = self.used(rows)
+        if self.bytes.size > 2 * _FIRST_BYTES >= 2 * used:
+            smaller = np.empty(_FIRST_BYTES, np.uint8)
+            smaller[:used] = self.bytes[:used]
+            self.bytes = smaller
 
     def array(self, rows: int) -> pa.Array:
         validity, nulls = _validity(self.present[:rows])

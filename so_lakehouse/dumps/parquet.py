@@ -130,6 +130,14 @@ class TableWriter:
                 part.close()
 
 
+def _binary(values: list[bytes]) -> pa.Array:
+    """The values as an array; a single one is not copied."""
+    if len(values) > 1:
+        return pa.array(values, pa.binary())
+    offsets = pa.array([0, len(values[0])], pa.int32()).buffers()[1]
+    return pa.Array.from_buffers(pa.binary(), 1, [None, offsets, pa.py_buffer(values[0])])
+
+
 class QuarantineWriter:
     """Collects refused rows and writes them, if there are any, to one file."""
 
@@ -140,6 +148,8 @@ class QuarantineWriter:
         self._writer: pq.ParquetWriter | None = None
 
     def put(self, row: Refused) -> None:
+        if len(row.raw) >= _REFUSED_BYTES_AT_ONCE and self._rows:
+            self._flush()  # a long row goes alone: then it need not be copied
         self._rows.append(row)
         self._bytes += len(row.raw)
         if self._bytes >= _REFUSED_BYTES_AT_ONCE or len(self._rows) >= _REFUSED_ROWS_AT_ONCE:
@@ -149,9 +159,11 @@ class QuarantineWriter:
         if self._writer is None:
             target = self._lake.path(self._path)
             self._writer = pq.ParquetWriter(target, QUARANTINE_SCHEMA, filesystem=self._lake.fs, **_QUARANTINE_OPTIONS)
-        columns = zip(*((row.offset, row.reason, row.detail, row.key, row.raw) for row in self._rows), strict=True)
-        arrays = [pa.array(values, field.type) for values, field in zip(columns, QUARANTINE_SCHEMA, strict=True)]
-        self._writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=QUARANTINE_SCHEMA))
+        columns = zip(*((row.offset, row.reason, row.detail, row.key) for row in self._rows), strict=True)
+        fields = list(QUARANTINE_SCHEMA)[:-1]
+        arrays = [pa.array(values, field.type) for values, field in zip(columns, fields, strict=True)]
+        raw = _binary([row.raw for row in self._rows])
+        self._writer.write_batch(pa.RecordBatch.from_arrays([*arrays, raw], schema=QUARANTINE_SCHEMA))
         self._rows, self._bytes = [], 0
 
     def close(self) -> str:

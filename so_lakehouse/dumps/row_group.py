@@ -167,3 +167,8 @@ class RowGroup:
         self.extra.clear()
         for column in self.texts:
             column.clear()
+
+    def shrink(self) -> None:
+        """Gives back what a row that was not taken in made the columns grow by."""
+        for column in self.texts:
+            column.shrink(self.rows)

@@ -174,6 +174,7 @@ class TableReader:
     def _append(self, group: RowGroup, block: Block) -> None:
         faults = group.append(block)
         if faults is not None:
+            group.shrink()
             refused = faults[:, 0] != 0
             for row in np.flatnonzero(refused).tolist():
                 self._refuse_value(block, row, int(faults[row, 0]), int(faults[row, 1]))
