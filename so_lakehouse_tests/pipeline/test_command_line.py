@@ -41,7 +41,6 @@ def test_a_plan_says_what_it_would_take_and_starts_nothing(mirror, tmp_path):
 
 # One place in each step; each run dies at the next one and starts where the one before left off.
 FAIL_POINTS = (
-    "raw.part_written",
     "raw.before_manifest",
     "bronze.data_written",
     "silver.posts_written",

@@ -194,7 +194,7 @@ def test_silver_equals_the_model_in_any_order_of_arrival(spark, lake, settings, 
         site = f"seed{seed}-order{order}"
         waiting, arrived = shuffled(chance, inputs), []
         while waiting:
-            arriving = chance.randint(2, 5)
+            arriving = chance.randint(3, 6)
             for given in waiting[:arriving]:
                 publish(lake, site, given)
             arrived += waiting[:arriving]
