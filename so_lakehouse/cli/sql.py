@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -60,7 +61,8 @@ def _print_blocks(console: Console, result: pa.Table) -> None:
 def _print_csv(result: pa.Table) -> None:
     writer = csv.writer(sys.stdout)
     writer.writerow(result.column_names)
-    writer.writerows(_rows(result))
+    for row in _rows(result):
+        writer.writerow([json.dumps(value) if isinstance(value, list) else value for value in row])
 
 
 def _print_json(result: pa.Table) -> None:
@@ -70,15 +72,29 @@ def _print_json(result: pa.Table) -> None:
         raise BadInput(f"JSON cannot hold two columns of one name: {', '.join(twice)}. Name them apart with AS.")
     separator = "["
     for row in _rows(result):
-        sys.stdout.write(f"{separator}{json.dumps(dict(zip(result.column_names, row, strict=True)), default=str)}")
+        values = {name: _in_json(value) for name, value in zip(result.column_names, row, strict=True)}
+        sys.stdout.write(f"{separator}{json.dumps(values, default=str, allow_nan=False)}")
         separator = ",\n "
     sys.stdout.write("[]\n" if separator == "[" else "]\n")
+
+
+def _in_json(value: Any) -> Any:
+    """JSON has no number for these three: they are texts, as in Postgres."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _rows(result: pa.Table) -> Iterator[tuple[Any, ...]]:
     """By position: two columns may have one name (`select count(*), count(distinct site)`)."""
     for batch in result.to_batches():
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        yield from zip(*(_values(column) for column in batch.columns), strict=True)
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """The values; as Arrow's texts where Python has none such, as for dates beyond the year 9999."""
+    try:
+        return column.to_pylist()
+    except (OverflowError, ValueError):
+        return column.cast(pa.string()).to_pylist()
 
 
 PRINTERS = {"table": _print_table, "csv": _print_csv, "json": _print_json}

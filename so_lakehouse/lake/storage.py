@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 
-from so_lakehouse.errors import Unavailable
+from so_lakehouse.errors import BadInput, Unavailable
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,10 @@ class Lake:
     """
 
     def __init__(self, uri: str) -> None:
-        self.fs, root = pafs.FileSystem.from_uri(uri) if "://" in uri else (pafs.LocalFileSystem(), uri)
+        try:
+            self.fs, root = pafs.FileSystem.from_uri(uri) if "://" in uri else (pafs.LocalFileSystem(), uri)
+        except pa.ArrowInvalid as error:
+            raise BadInput(f"LAKEHOUSE_LAKE is {uri}, which cannot be opened: {error}. Write a folder.") from error
         self.root: str = root.rstrip("/")
 
     @property
