@@ -65,7 +65,8 @@ def _landed(lake: Lake) -> dict[str, list[str]]:
 def _lake(lake: Lake, site: str, quarters: Sequence[str]) -> Iterator[LayerStatus]:
     raw = next((m for q in quarters if (m := RawManifest.load(lake, q, site)) is not None), None)
     if raw is not None:
-        yield LayerStatus(site, "raw", _named(raw.quarter, raw.release), None, _moment(raw.fetched_at))
+        aside = tuple(f"{archive.name} is set aside" for archive in raw.archives if not lake.exists(archive.path))
+        yield LayerStatus(site, "raw", _named(raw.quarter, raw.release), None, _moment(raw.fetched_at), aside)
     bronze = next((found for quarter in quarters if (found := _bronze(lake, site, quarter))), [])
     if bronze:
         yield LayerStatus(

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from so_lakehouse.lake import gates
-from so_lakehouse.lake.manifests import CheckOutcome
+from so_lakehouse.lake import gates, paths
+from so_lakehouse.lake.manifests import Archive, CheckOutcome, RawManifest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
 from so_lakehouse.status import LayerStatus, status
@@ -97,3 +97,15 @@ def test_a_database_that_was_only_prepared_or_is_of_an_earlier_release_has_nothi
     assert status(warehouse) == []
     run(warehouse, "DROP TABLE lake.refused, marts.build")
     assert status(warehouse) == []
+
+
+def test_an_archive_that_was_set_aside_is_shown(lake: Lake, settings: Settings) -> None:
+    archive = Archive("beer.7z", f"{paths.raw_dump('2016-07-01', 'beer')}/beer.7z", 1, "ab", "")
+    RawManifest("beer", "2016-07-01", "2016-09", 1, "2016-09-11", (archive,), "", "", "2026-01-01T00:00:00+00:00").save(
+        lake
+    )
+    (raw,) = status(settings)
+    assert raw.failed_checks == ("beer.7z is set aside",)
+    lake.write_bytes(archive.path, b"7")
+    (raw,) = status(settings)
+    assert raw.failed_checks == ()
