@@ -121,3 +121,4 @@ def test_a_damaged_archive_is_landed_anew_once_the_mirror_has_a_whole_one(mirror
     assert nothing_published(home)
     again = run(home, mirror, LAKEHOUSE_FAIL_AT="silver.table_created")  # far enough
     assert "done    bronze" in again.stdout
+    call(home, "status")  # stops the server that the killed run left behind, as any next command does
