@@ -15,13 +15,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.options import Options
-from benchmarks.reader import CASES, archive_of, read_once
+from benchmarks.reader import CASES, CHUNKED, archive_of, read_once
 from benchmarks.reader_inputs import REAL_DUMPS
 from so_lakehouse.dumps.archive import program
 from so_lakehouse.settings import PROJECT_ROOT
 
 PROTOTYPE = PROJECT_ROOT.parent / "shared" / "prototypes" / "dump_kernel.py"
-CHUNKED_POSTS = next(case for case in CASES if "chunks" in case.title)
+CHUNKED_POSTS = next(case for case in CASES if case.packing == CHUNKED)
 RUN = """
 import json, resource, runpy, subprocess, sys
 prototype, program, archive = sys.argv[1:]

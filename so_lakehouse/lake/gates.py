@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from deltalake import DeltaTable
+
 from so_lakehouse import failpoints
 from so_lakehouse.lake import ledger, paths
 from so_lakehouse.lake.manifests import CheckOutcome
@@ -87,18 +89,17 @@ def follow(lake: Lake) -> None:
     The caller holds the locks of all silver tables and has recorded every commit in the ledger.
     """
     changes = _last_changes(lake)
-    newest: dict[str, int | None] = {}
+    opened: dict[str, DeltaTable | None] = {}
     for site in sites(lake):
         moved = {}
         for table, gate in load(lake, site).items():
-            if table not in newest:
-                delta = ledger.open_delta(lake, table)
-                newest[table] = delta.version() if delta else None
-            version, rows = newest[table], data_version(table, changes.get((site, table)))
-            if version is None or version == gate.version or rows != gate.data_version:
+            if table not in opened:
+                opened[table] = ledger.open_delta(lake, table)
+            delta, rows = opened[table], data_version(table, changes.get((site, table)))
+            if delta is None or delta.version() == gate.version or rows != gate.data_version:
                 continue
-            if not ledger.strange_commits(lake, table, gate.version):
-                moved[table] = replace(gate, version=version)
+            if not ledger.strange_commits(delta, gate.version):
+                moved[table] = replace(gate, version=delta.version())
         if moved:
             failpoints.reach("silver.before_gate")
             save(lake, site, moved)

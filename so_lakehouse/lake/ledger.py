@@ -194,12 +194,9 @@ def committed_rows(lake: Lake, table: str, after_version: int) -> list[LedgerRow
     ]
 
 
-def strange_commits(lake: Lake, table: str, after_version: int) -> list[int]:
+def strange_commits(delta: DeltaTable, after_version: int) -> list[int]:
     """Versions after this one in which somebody else may have changed rows: their commits carry no ledger, or their
     entries in Delta's log have expired or tell nothing."""
-    delta = open_delta(lake, table)
-    if delta is None:
-        return []
     known = {
         commit["version"]
         for commit in _commits(delta, after_version)

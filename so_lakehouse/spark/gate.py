@@ -39,7 +39,7 @@ def checked(
             return None
         version = data_version(after, name)
         same = name in last and last[name].data_version == version
-        if same and not ledger.strange_commits(lake, name, last[name].version):
+        if same and not ledger.strange_commits(delta, last[name].version):
             # Other sites, maintenance, a migration, a dump that changed nothing: the same rows.
             return replace(last[name], version=delta.version(), complete_to=_complete_to(after, name))
         table = schema.table(name)

@@ -58,7 +58,10 @@ def as_to_rebuild(
     the rebuild that found it was interrupted.
     """
     gated = gates.load(lake, site)
-    suspect = [n for n in names if rebuild or (n in gated and ledger.strange_commits(lake, n, gated[n].version))]
+    tables = {n: delta for n in names if (delta := ledger.open_delta(lake, n)) is not None}
+    suspect = [
+        n for n, delta in tables.items() if rebuild or (n in gated and ledger.strange_commits(delta, gated[n].version))
+    ]
     repaired = [n for n in suspect if _repair(spark, lake, site, n, known, settings.keep_personal)]
     seen = ledger.load(lake, site, {*names, "posts"}) if repaired else known
     interrupted = [n for n in names if seen.of(n) and seen.of(n)[-1].source == FOUND]
@@ -72,7 +75,7 @@ def _repair(spark: SparkSession, lake: Lake, site: str, name: str, known: Ledger
     and has recorded every commit.
     """
     applied = known.of(name)
-    if not applied or ledger.open_delta(lake, name) is None:
+    if not applied:
         return False
     rows = read.silver_rows(spark, lake, name, site)
     held, keyed = rows.agg(F.count(F.lit(1)), F.countDistinct("Id")).collect()[0]

@@ -25,7 +25,6 @@ def query_warehouse(settings: Settings, sql: str) -> pa.Table:
     """
     if not sql.strip():
         raise BadInput("There is no query. Write one, such as: select * from marts.activity_month")
-    server.connect(settings).close()  # says in plain words where nobody answers
     with (
         adbc.connect(server.reader_uri(settings)) as connection,
         connection.cursor(adbc_stmt_kwargs=_ANY_STATEMENT) as cursor,

@@ -69,11 +69,11 @@ def reader_uri(settings: Settings) -> str:
     """As `uri`, for people's own queries.
 
     On the embedded server, whose own account may run programs and read files, it names one that may only read tables;
-    on an external server it is the account that the settings name.
+    on an external server it is the account that the settings name. Raises `Unavailable` where nobody answers.
     """
-    if settings.postgres:
-        return uri(settings)
     with closing(connect(settings)) as connection, connection, connection.cursor() as cursor:
+        if settings.postgres:
+            return uri(settings)
         cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (READER,))
         if not cursor.fetchone():
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('so_lakehouse.reader'))")

@@ -53,7 +53,8 @@ def test_a_crash_is_in_the_ledger_before_a_migration_commits(lake, posts, monkey
     recorded = {}
 
     def reach(name):
-        recorded[name] = query_lake(lake, "select partition from silver.ledger where table_name = 'posts'").to_pylist()
+        ledger = "select partition from silver.ledger where table_name = 'posts' order by partition"
+        recorded[name] = query_lake(lake, ledger).to_pylist()
         if name == "silver.posts_written":
             raise Killed(name)
 

@@ -55,6 +55,17 @@ def opens_row(data, at, end):
 
 
 @inlined
+def find(data, at, end, sign):
+    """Position of the next `sign` from `at` on; `end` where there is none."""
+    while at < end:
+        found = equal(data, at, sign)
+        if found:
+            return min(at + lowest(found), end)
+        at += WIDTH
+    return end
+
+
+@inlined
 def before_space(data, at, floor):
     """Position of the last byte before `at` that is neither space nor tab; below `floor` where there is none."""
     at -= 1
@@ -99,19 +110,12 @@ def end_of_markup(data, at, end):
     else:
         return -1
     limit = min(end, begun + MAX_MARKUP)
-    at = begun
+    at = find(data, begun, limit, GREATER)
     while at < limit:
-        found = equal(data, at, GREATER)
-        if not found:
-            at += WIDTH
-            continue
-        at += lowest(found)
-        if at >= limit:
-            break
         is_last = at + 1 - size >= begun and byte(data, at - 1) == last
         if is_last and (size == 2 or byte(data, at - 2) == last):  # `?>`, `-->`, `]]>`
             return at + 1
-        at += 1
+        at = find(data, at + 1, limit, GREATER)
     return -1 if limit == begun + MAX_MARKUP else CUT
 
 
@@ -125,22 +129,16 @@ def next_row(data, at, end, root, is_all):
     line's end then, the first that stands anywhere counts.
     """
     floor, is_text, anywhere, boundary = at, byte(data, at) != LESS, -1, -1
+    after = at + 1
     stop = end_of_markup(data, at, end)
     if stop == CUT and not is_all:
         return -1
     if stop >= 0:
-        at = boundary = skip_space(data, stop, end)
-    else:
-        at += 1
+        after = boundary = skip_space(data, stop, end)
+    at = find(data, after, end, LESS)
     while at < end:
-        found = equal(data, at, LESS)
-        if not found:
-            at += WIDTH
-            continue
-        at += lowest(found)
-        if at >= end:
-            break
-        closes = at + 1 < end and byte(data, at + 1) == SLASH and starts_with(data, at + 2, end, root)
+        after = at + 1
+        closes = after < end and byte(data, after) == SLASH and starts_with(data, at + 2, end, root)
         begins = closes or opens_row(data, at, end)
         if begins and anywhere < 0:
             anywhere = at
@@ -151,9 +149,8 @@ def next_row(data, at, end, root, is_all):
             if stop == CUT and not is_all:
                 return -1
             if stop >= 0:
-                at = boundary = skip_space(data, stop, end)
-                continue
-        at += 1
+                after = boundary = skip_space(data, stop, end)
+        at = find(data, after, end, LESS)
     return anywhere if is_all else -1
 
 
