@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +16,10 @@ import pytest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import PROJECT_ROOT, Settings
 from so_lakehouse.warehouse import server
+
+# Where the tests are started in the background, interruptions are ignored, also by the processes that they start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REAL_DUMPS = PROJECT_ROOT.parent / "shared" / "data" / "stackexchange"
 

@@ -14,6 +14,7 @@ from so_lakehouse import failpoints
 from so_lakehouse.dumps import bronze
 from so_lakehouse.lake import ledger, paths
 from so_lakehouse.lake.api_pages import pages_of
+from so_lakehouse.lake.chain import overtaken_pages_before
 from so_lakehouse.lake.ledger import DUMP, Ledger
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.quarantine import CleaningManifest
@@ -125,13 +126,13 @@ def _old_dump(site: str, manifests: Sequence[BronzeManifest]) -> _Found:
 
 def _overtaken_pages(lake: Lake, site: str, known: Ledger) -> Iterator[_Found]:
     for name, table in TABLES.items():
-        applied = known.newest_dump(name)
+        cut = overtaken_pages_before(lake, name, site, known.newest_dump(name))
         for entity in entities_of(table):
             for pages in pages_of(lake, entity.name, site):
-                if applied is not None and applied.cut_at is not None and pages.newest <= applied.cut_at:
+                if cut is not None and pages.newest <= cut:
                     yield (
                         f"bronze api/{entity.name} {pages.day}",
-                        f"fetched before the applied cut {applied.cut_at:%Y-%m-%d}",
+                        f"fetched before the applied cut {cut:%Y-%m-%d}",
                         [
                             paths.bronze_api(entity.name, pages.day, site),
                             paths.silver_quarantine(name, site, f"api/{entity.name}", pages.day),
@@ -183,4 +184,5 @@ def _dead_merges(lake: Lake, site: str) -> Iterator[_Found]:
 def _quarantine_files(lake: Lake, table: str, site: str) -> Iterator[str]:
     for path in lake.list(paths.silver_quarantine(table, site), recursive=True):
         if path.endswith("/manifest.json"):
-            yield from CleaningManifest(**lake.read_json(path)).files
+            manifest = CleaningManifest(**lake.read_json(path))
+            yield from (*manifest.files, *manifest.open_files)

@@ -30,6 +30,7 @@ class CleaningManifest:
     open_keys: int = 0  # keys that only quarantine (bronze's or this one) holds: the dump does not tell them
     reasons: dict[str, int] = field(default_factory=dict)
     files: tuple[str, ...] = ()  # Parquet, relative to the lake
+    open_files: tuple[str, ...] = ()  # Parquet of the open keys (Id), relative to the lake
     written_at: str = ""  # ISO, UTC: first_seen of its rows
 
     @classmethod
@@ -38,7 +39,7 @@ class CleaningManifest:
             content = lake.read_json(_path(table, site, source, partition))
         except FileNotFoundError:
             return None
-        return cls(**content | {"files": tuple(content["files"])})
+        return cls(**content | {"files": tuple(content["files"]), "open_files": tuple(content.get("open_files", ()))})
 
     def save(self, lake: Lake) -> None:
         lake.write_json(_path(self.table, self.site, self.source, self.partition), asdict(self))

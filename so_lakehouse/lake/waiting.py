@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from so_lakehouse.lake.api_pages import PagesManifest, pages_of
+from so_lakehouse.lake.chain import supporting_dumps
 from so_lakehouse.lake.ledger import DUMP, Ledger, LedgerRow
 from so_lakehouse.lake.manifests import BronzeManifest, bronze_manifests
 from so_lakehouse.lake.storage import Lake
@@ -134,16 +135,17 @@ def waiting_dump(
 
 @dataclass(frozen=True)
 class WaitingPages:
-    """Pages later than the cut: `new` ones, and those that silver has already taken in."""
+    """Pages that may say something: `new` ones, and those that silver has already taken in."""
 
     new: tuple[PagesManifest, ...]
     known: tuple[PagesManifest, ...]
 
 
 def waiting_pages(
-    lake: Lake, table: str, site: str, cut: datetime | None, ledger: Iterable[LedgerRow], rule_version: str
+    lake: Lake, table: str, site: str, after: datetime | None, ledger: Iterable[LedgerRow], rule_version: str
 ) -> tuple[WaitingPages, list[Ignored]]:
-    """The pages of a table's entities that may still say something after `cut`, and why the others may not."""
+    """The pages of a table's entities that were fetched after a moment (`chain.pages_after`), and why others say
+    nothing."""
     applied = {row.input for row in ledger}
     new, known, ignored = [], [], []
     for entity in entities_of(schema_table(table)):
@@ -152,9 +154,9 @@ def waiting_pages(
             source = f"api/{entity.name}"
             if failed:
                 reason = f"blocked by checks of bronze: {', '.join(failed)}"
-            elif cut is not None and manifest.newest <= cut:
+            elif after is not None and manifest.newest <= after:
                 reason = (
-                    f"fetched by {manifest.newest:%Y-%m-%d}, not later than the applied cut {_day(cut)}: superseded"
+                    f"fetched by {manifest.newest:%Y-%m-%d}, not later than the applied cut {_day(after)}: superseded"
                 )
             elif (source, manifest.day, manifest.data_version, rule_version) in applied:
                 known.append(manifest)
@@ -164,27 +166,6 @@ def waiting_pages(
                 continue
             ignored.append(Ignored(source, manifest.day, manifest.rows, reason, settled=not failed))
     return WaitingPages(tuple(new), tuple(known)), ignored
-
-
-def supporting_dumps(
-    eligible: list[BronzeManifest], is_open: Callable[[BronzeManifest], bool]
-) -> tuple[BronzeManifest, ...]:
-    """The newest dump and, for as long as one is open, the one before it; oldest first."""
-    chain: list[BronzeManifest] = []
-    for manifest in reversed(eligible):
-        chain.insert(0, manifest)
-        if not is_open(manifest):
-            break
-    return tuple(chain)
-
-
-def applied_dumps(
-    eligible: list[BronzeManifest], applied: LedgerRow | None, is_open: Callable[[BronzeManifest], bool]
-) -> tuple[BronzeManifest, ...]:
-    """The dump that stands applied and the older ones it rests on; empty where bronze does not hold it any more."""
-    if applied is None or not eligible or eligible[-1].data_version != applied.data_version:
-        return ()
-    return supporting_dumps(eligible, is_open)
 
 
 def _order(manifest: BronzeManifest) -> tuple[datetime, int]:

@@ -15,9 +15,8 @@ from datetime import datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from so_lakehouse.lake.ledger import LedgerRow
 from so_lakehouse.lake.tombstones import Tombstone
-from so_lakehouse.spark.compare import ACTION, DELETE, INSERT
+from so_lakehouse.spark.absence import DENIED, Absence
 from so_lakehouse.spark.overlay import ALIVE, GONE_AS_OF, GONE_POST, GONE_REASON
 
 DEPENDENTS = ("comments", "post_history")
@@ -30,42 +29,18 @@ class Posts:
 
     alive: DataFrame  # Id
     swept: tuple[tuple[int, datetime], ...]  # posts that are not alive because a page says so: id, as of
-    cut: datetime | None  # of the dump that posts rest on
-    dump: str  # names that dump and what it rests on: a re-issue of one cut may lack other posts
+    absence: Absence  # what the dumps that posts rest on say of posts that they do not tell
+    dump: str  # names these dumps: a re-issue of one cut may lack other posts
 
     def voids_after(self, cut: datetime | None) -> bool:
         """Whether a row that speaks of `cut` can be voided at all: some absence is newer."""
-        absences = [self.cut, *(moment for _, moment in self.swept)]
+        absences = [self.absence.as_of, *(moment for _, moment in self.swept)]
         return any(moment is not None and (cut is None or moment > cut) for moment in absences)
 
     def version(self) -> str:
         """Names the absences: another name, other absences."""
         swept = sorted((key, moment.isoformat()) for key, moment in self.swept)
         return hashlib.sha256(json.dumps([self.dump, swept]).encode()).hexdigest()[:16]
-
-
-def posts_after(
-    ids: DataFrame | None,
-    changes: DataFrame | None,
-    swept: Iterable[tuple[int, datetime]],
-    dump: LedgerRow | None,
-) -> Posts | None:
-    """Posts after `changes` (of a plan; None: nothing changes) to the `ids` that silver holds (None: no rows yet).
-
-    `dump`: the one that posts then rest on. None where silver has no posts of this site and gets none.
-    """
-    alive = ids
-    if changes is not None and ids is None:
-        alive = changes.select("Id")
-    elif changes is not None and ids is not None:
-        deleted = changes.where(F.col(ACTION) == DELETE).select("Id")
-        inserted = changes.where(F.col(ACTION) == INSERT).select("Id")
-        alive = ids.join(deleted, "Id", "left_anti").union(inserted)
-    return None if alive is None else Posts(alive, tuple(swept), dump.cut_at if dump else None, _name(dump))
-
-
-def _name(dump: LedgerRow | None) -> str:
-    return "" if dump is None else f"{dump.data_version}<{dump.rests_on}|{dump.rule_version}"
 
 
 def undeleted(posts: Posts, tombstones: Sequence[Tombstone]) -> tuple[Tombstone, ...]:
@@ -82,7 +57,7 @@ def alive_of(posts: Posts, ids: Iterable[int]) -> set[int]:
 
 def candidates(target: DataFrame, posts: Posts, cut: datetime | None) -> DataFrame:
     """Rows of silver whose post may be gone."""
-    if posts.cut is not None and (cut is None or posts.cut > cut):
+    if posts.absence.as_of is not None and (cut is None or posts.absence.as_of > cut):
         return target.join(posts.alive.select(F.col("Id").alias("PostId")), "PostId", "left_anti")
     return target.join(_swept(posts).select(F.col("_post").alias("PostId")), "PostId", "left_semi")
 
@@ -92,7 +67,8 @@ def voided(rows: DataFrame, posts: Posts, cut: datetime | None) -> DataFrame:
     alive = posts.alive.select(F.col("Id").alias("_alive_post"))
     joined = rows.join(_swept(posts), F.col("PostId") == F.col("_post"), "left")
     joined = joined.join(alive, F.col("PostId") == F.col("_alive_post"), "left")
-    absence = F.greatest(F.lit(posts.cut).cast("timestamp"), F.col("_post_gone"))
+    joined = posts.absence.moments(joined, "PostId")
+    absence = F.greatest(DENIED, "_post_gone")
     evidence = F.coalesce("_as_of", F.lit(cut).cast("timestamp"))
     void = F.coalesce(F.col(ALIVE) & F.col("_alive_post").isNull() & (evidence < absence), F.lit(False))
     marked = {
@@ -101,7 +77,7 @@ def voided(rows: DataFrame, posts: Posts, cut: datetime | None) -> DataFrame:
         GONE_REASON: F.when(void, F.lit(POST_DELETED)).otherwise(F.col(GONE_REASON)),
         GONE_POST: F.when(void, F.col("PostId")).otherwise(F.col(GONE_POST)),
     }
-    return joined.withColumns(marked).drop("_post", "_post_gone", "_alive_post")
+    return joined.withColumns(marked).drop("_post", "_post_gone", "_alive_post", DENIED)
 
 
 def _swept(posts: Posts) -> DataFrame:

@@ -22,12 +22,12 @@ MARKS = tuple(column.name for column in BOOKKEEPING)
 
 
 def actions(decided: DataFrame, target: DataFrame, values: Sequence[str]) -> DataFrame:
-    """One row per key of either side: Id, `_action`, `_kept` and the columns of `overlay.DECISION`.
+    """One row per key of either side: Id, `_action` and the columns of `overlay.DECISION`.
 
     insert: only decided. update: a value differs. advance: only bookkeeping differs. same. delete: held, but not
     decided or not alive. absent: neither held nor alive.
     """
-    new = decided.select("Id", *_fingerprints(values), "_kept", *DECISION)
+    new = decided.select("Id", *_fingerprints(values), *DECISION)
     old = target.select("Id", *_fingerprints(values)).withColumnsRenamed(
         {"Id": "old_id", "values": "old_values", "marks": "old_marks"}
     )
@@ -41,7 +41,7 @@ def actions(decided: DataFrame, target: DataFrame, values: Sequence[str]) -> Dat
         .otherwise(SAME)
     )
     joined = new.join(old, F.col("Id") == F.col("old_id"), "full_outer")
-    return joined.select(F.coalesce("Id", "old_id").alias("Id"), action.alias(ACTION), "_kept", *DECISION)
+    return joined.select(F.coalesce("Id", "old_id").alias("Id"), action.alias(ACTION), *DECISION)
 
 
 def _fingerprints(values: Sequence[str]) -> list[Column]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from uuid import uuid4
@@ -29,14 +29,13 @@ from so_lakehouse.lake.waiting import Ignored
 from so_lakehouse.progress import Progress, in_steps, silent
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark import gate, read, repair, write
-from so_lakehouse.spark.cascade import DEPENDENTS, Posts, alive_of, posts_after
+from so_lakehouse.spark.cascade import DEPENDENTS, Posts
 from so_lakehouse.spark.migrate import bring_up
-from so_lakehouse.spark.moments import moment
-from so_lakehouse.spark.overlay import NOT_RETURNED
 from so_lakehouse.spark.plan import plan_table, scope
-from so_lakehouse.spark.rebuild import require_evidence
+from so_lakehouse.spark.posts import posts_after
+from so_lakehouse.spark.rebuild import require_dumps
 from so_lakehouse.spark.session import TABLES_AT_ONCE, fit_to_rows, own_session, writers
-from so_lakehouse.spark.settle import TablePlan
+from so_lakehouse.spark.settle import Scope, TablePlan
 from so_lakehouse.spark.tally import tombstone_rows
 
 
@@ -133,45 +132,22 @@ def _planned(
     held = tombstones.load(lake, site)
     staging = paths.staging(site, attempt)
 
+    def of(name: str) -> Scope:
+        return scope(spark, lake, site, schema.table(name), known, held, settings, staging)
+
     def plan(name: str, posts: Posts | None = None) -> TablePlan:
-        of = scope(spark, lake, site, schema.table(name), known, held, settings, staging)
-        require_evidence(of)
-        planned = plan_table(of, posts)
+        require_dumps(of(name))
+        planned = plan_table(of(name), posts)
         step(f"{site}: compared {name}")
         return planned
 
     with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
         independent = {name: pool.submit(plan, name) for name in names if name not in DEPENDENTS}
         plans = {"posts": independent["posts"].result()} if "posts" in independent else {}
-        posts = _posts_after(spark, lake, site, plans.get("posts"), known, held)
+        posts = posts_after(of("posts"), plans.get("posts"), held)
         dependent = {name: pool.submit(plan, name, posts) for name in names if name in DEPENDENTS}
         futures = independent | dependent
         return {name: futures[name].result() for name in names}
-
-
-def _posts_after(
-    spark: SparkSession, lake: Lake, site: str, plan: TablePlan | None, known: Ledger, held: Sequence[Tombstone]
-) -> Posts | None:
-    """Posts as they will be when this run is done; `plan` is theirs, None where they are not part of it."""
-    ids = None
-    if plan is not None and plan.first_load:
-        ids = None  # all there will be is in the plan
-    elif ledger.open_delta(lake, "posts") is not None:
-        ids = read.silver_rows(spark, lake, "posts", site).select("Id")
-    elif known.of("posts"):
-        ids = spark.createDataFrame([], "Id BIGINT")
-    swept = [(t.id, t.as_of) for t in held if t.table_name == "posts" and t.reason == NOT_RETURNED]
-    if plan is not None and plan.tombstones is not None:
-        rows = plan.tombstones.where(F.col("reason") == NOT_RETURNED)
-        swept = [(row[0], moment(row[1])) for row in rows.select("id", F.unix_micros("as_of")).collect()]
-    dump = plan.dump if plan is not None else None
-    changes = plan.changes if plan is not None else None
-    posts = posts_after(ids, changes, swept, dump or known.newest_dump("posts"))
-    if posts is None or (plan is not None and plan.tombstones is not None):
-        return posts
-    # A run that was killed before it wrote posts has left tombstones of posts that are still there.
-    alive = alive_of(posts, [key for key, _ in swept])
-    return replace(posts, swept=tuple((key, moment) for key, moment in swept if key not in alive))
 
 
 def _write(

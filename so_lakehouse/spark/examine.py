@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from so_lakehouse import failpoints
 from so_lakehouse.lake import paths
+from so_lakehouse.lake.chain import Dump
 from so_lakehouse.lake.ledger import DUMP
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.quarantine import CleaningManifest
@@ -21,13 +22,16 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import Table
 from so_lakehouse.spark import clean, read
 
+OPEN = "Id BIGINT"
+
 
 def examine_dump(
     spark: SparkSession, lake: Lake, table: Table, manifest: BronzeManifest, rule_version: str
 ) -> CleaningManifest:
     """What cleaning finds in one dump; taken from its manifest where the same bytes were examined by the same rules."""
     found = CleaningManifest.load(lake, table.name, manifest.site, DUMP, manifest.quarter)
-    if found and (found.data_version, found.rule_version) == (manifest.data_version, rule_version):
+    is_same = found and (found.data_version, found.rule_version) == (manifest.data_version, rule_version)
+    if found and is_same and bool(found.open_files) == bool(found.open_keys):
         return found
     rows = read.parquet(spark, lake, manifest.files, read.bronze_form(table))
     by_key = clean.judged(rows, table).groupBy("Id").agg(F.count("*").alias("n"), F.count(clean.REASON).alias("bad"))
@@ -40,15 +44,18 @@ def examine_dump(
     equal_keys = totals["equal_keys"] > 0
     reasons: dict[str, int] = {}
     files: tuple[str, ...] = ()
+    attempt = f"{paths.silver_quarantine(table.name, manifest.site, DUMP, manifest.quarter)}/attempt={uuid4().hex}"
     if totals["bad"] or equal_keys:
-        folder = paths.silver_quarantine(table.name, manifest.site, DUMP, manifest.quarter)
-        files = _write(clean.refused(rows, table, equal_keys), lake, f"{folder}/attempt={uuid4().hex}")
+        files = _write(clean.refused(rows, table, equal_keys), lake, f"{attempt}/refused")
         kept = read.parquet(spark, lake, files, read.QUARANTINE)
         reasons = {row["reason"]: row["count"] for row in kept.groupBy("reason").count().collect()}
     quarantined = sum(reasons.values())
     open_keys = 0
+    open_files: tuple[str, ...] = ()
     if totals["bad"] or manifest.quarantined:
-        open_keys = untold_keys(spark, lake, table, manifest, files).count()
+        written = _write(_read_untold(spark, lake, table, manifest, files), lake, f"{attempt}/open")
+        open_keys = read.parquet(spark, lake, written, OPEN).count()
+        open_files = written if open_keys else ()
     cleaning = CleaningManifest(
         site=manifest.site,
         table=table.name,
@@ -63,6 +70,7 @@ def examine_dump(
         open_keys=open_keys,
         reasons=reasons,
         files=files,
+        open_files=open_files,
         written_at=datetime.now(UTC).isoformat(),
     )
     failpoints.reach("silver.before_quarantine_manifest")
@@ -70,13 +78,17 @@ def examine_dump(
     return cleaning
 
 
-def untold_keys(
-    spark: SparkSession, lake: Lake, table: Table, manifest: BronzeManifest, silver_quarantine: tuple[str, ...]
-) -> DataFrame:
+def untold_keys(spark: SparkSession, lake: Lake, dump: Dump) -> DataFrame:
     """Keys (`Id`) that a dump holds only in quarantine, so that it says neither their values nor that they are gone.
 
     A fabricated post is told: there is no such post.
     """
+    return read.parquet(spark, lake, dump.cleaning.open_files, OPEN)
+
+
+def _read_untold(
+    spark: SparkSession, lake: Lake, table: Table, manifest: BronzeManifest, silver_quarantine: tuple[str, ...]
+) -> DataFrame:
     bronze_files = [manifest.quarantine_file] if manifest.quarantine_file else []
     refused = read.parquet(spark, lake, silver_quarantine, read.QUARANTINE).where(F.col("reason") != clean.FABRICATED)
     unread = read.parquet(spark, lake, bronze_files, read.QUARANTINE)

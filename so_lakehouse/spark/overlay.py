@@ -4,9 +4,10 @@ DataFrame to DataFrame. Belongs here: the two clocks of a row. Not here: reading
 (`state.py`).
 
 A statement is one page's word on one key: `_as_of` (when it was fetched), `_present`, silver's columns as the page
-tells them, and `_input` (the input to count it under; null: counted before). A decided row is a row of silver with
-`_alive`, `_gone_as_of`, `_gone_reason`, `_gone_post` (why not, where it is not), `_in_base`, and of its newest
-statement `_input`, `_present` and `_heard` (whether that is newer than the row's own evidence).
+tells them, `_kept` (how a row that rests on it is marked), and `_input` (the input to count it under; null: counted
+before). A decided row is a row of silver with `_alive`, `_gone_as_of`, `_gone_reason`, `_gone_post` (why not, where it
+is not), `_base` (whether the newest dump tells the row, or older ones in its place; null: no dump does), and of its
+newest statement `_input`, `_present` and `_heard` (whether that is newer than the row's own evidence).
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ from datetime import datetime
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from so_lakehouse.lake.ledger import DUMP, KEPT
 from so_lakehouse.lake.silver_tables import accounts_gone
 from so_lakehouse.schema import Table, Type
 from so_lakehouse.schema_api import entities_of
 from so_lakehouse.schema_forms import silver_columns
 from so_lakehouse.spark.fingerprint import fingerprint
 
-ALIVE, IN_BASE, INPUT, PRESENT, HEARD = "_alive", "_in_base", "_input", "_present", "_heard"
+ALIVE, BASE, INPUT, PRESENT, HEARD = "_alive", "_base", "_input", "_present", "_heard"
 GONE_AS_OF, GONE_REASON, GONE_POST = "_gone_as_of", "_gone_reason", "_gone_post"
-DECISION = (ALIVE, IN_BASE, INPUT, PRESENT, HEARD, GONE_AS_OF, GONE_REASON, GONE_POST)
+DECISION = (ALIVE, BASE, INPUT, PRESENT, HEARD, GONE_AS_OF, GONE_REASON, GONE_POST)
 NOT_RETURNED = "not returned by API"
 SAID = "said_"  # prefix of a statement's columns where they stand beside a row's
 
@@ -50,8 +52,12 @@ def newest_first(values: list[str]) -> list[Column]:
 def undisputed(base: DataFrame) -> DataFrame:
     """Decided rows where no page says anything."""
     nothing = {name: F.lit(None).cast(kind) for name, kind in _UNSAID.items()}
-    flags = {ALIVE: F.lit(True), IN_BASE: F.lit(True), HEARD: F.lit(False)}
+    flags = {ALIVE: F.lit(True), BASE: _source(), HEARD: F.lit(False)}
     return base.withColumns(flags | nothing)
+
+
+def _source() -> Column:
+    return F.when(F.col("_kept").isNull(), F.lit(DUMP)).otherwise(F.lit(KEPT))
 
 
 _UNSAID = {INPUT: "string", PRESENT: "boolean", GONE_AS_OF: "timestamp", GONE_REASON: "string", GONE_POST: "bigint"}
@@ -64,18 +70,18 @@ def decided(base: DataFrame, newest: DataFrame, table: Table, keep_personal: boo
     has at most one statement per key.
     """
     said = newest.select(*(F.col(name).alias(SAID + name) for name in newest.columns))
-    joined = base.withColumn(IN_BASE, F.lit(True)).join(said, F.col("Id") == F.col(SAID + "Id"), "full_outer")
+    joined = base.withColumn(BASE, _source()).join(said, F.col("Id") == F.col(SAID + "Id"), "full_outer")
     evidence = F.coalesce("_as_of", F.lit(cut).cast("timestamp"))
-    newer = F.col(IN_BASE).isNull() | evidence.isNull() | (F.col(SAID + "_as_of") > evidence)
+    newer = F.col(BASE).isNull() | evidence.isNull() | (F.col(SAID + "_as_of") > evidence)
     heard = F.col(SAID + "Id").isNotNull() & newer
     present = heard & F.col(SAID + "_present")
     absent = heard & ~F.col(SAID + "_present")
     columns = {"Id": F.coalesce("Id", SAID + "Id")} | _values(table, keep_personal, present)
     columns |= {
         "_as_of": F.when(present, F.col(SAID + "_as_of")).otherwise(F.col("_as_of")),
-        "_kept": F.col("_kept"),
+        "_kept": F.when(present, F.col(SAID + "_kept")).otherwise(F.col("_kept")),
         ALIVE: ~absent,
-        IN_BASE: F.coalesce(F.col(IN_BASE), F.lit(False)),
+        BASE: F.col(BASE),
         INPUT: F.col(SAID + INPUT),
         PRESENT: F.col(SAID + PRESENT),
         HEARD: heard,

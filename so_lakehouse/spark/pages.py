@@ -20,6 +20,7 @@ from so_lakehouse.lake.quarantine import CleaningManifest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import Table
 from so_lakehouse.spark import clean, read
+from so_lakehouse.spark.absence import HEARD_AFTER
 from so_lakehouse.spark.fingerprint import fingerprint
 from so_lakehouse.spark.overlay import INPUT, newest_first, value_columns
 
@@ -93,18 +94,11 @@ def statements(
     return clean.shaped(told, table, keep_personal, beside)
 
 
-def ranked(
-    found: DataFrame, table: Table, keep_personal: bool, cut: datetime | None, held: DataFrame | None
-) -> DataFrame:
-    """The statements with `_outcome`: null for the newest of its key, else what became of it in the ledger's words.
-
-    `cut`: statements not later are superseded. `held` (Id, _as_of): sweeps that silver remembers as tombstones.
-    """
+def ranked(found: DataFrame, table: Table, keep_personal: bool) -> DataFrame:
+    """Statements of `absence.heard_after`, with `_outcome`: null for the newest of its key, else what became of it in
+    the ledger's words."""
     values = value_columns(table, keep_personal)
-    if held is not None:
-        remembered = held.withColumns({"_present": F.lit(False), "_remembered": F.lit(True)})
-        found = found.withColumn("_remembered", F.lit(False)).unionByName(remembered, allowMissingColumns=True)
-    late = F.col("_as_of") <= F.lit(cut) if cut else F.lit(False)
+    late = F.coalesce(F.col("_as_of") <= F.col(HEARD_AFTER), F.lit(False))
     same = Window.partitionBy(INPUT, "Id", "_as_of", "_present", fingerprint(values)).orderBy(F.desc("_offset"))
     by_key = Window.partitionBy("Id").orderBy(
         F.asc(late), *newest_first(values), F.desc_nulls_last(INPUT), F.desc("_offset")

@@ -6,7 +6,7 @@ Belongs here: which evidence is put together, and in what order. Not here: the r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,23 +14,22 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from so_lakehouse import schema
-from so_lakehouse.lake import waiting
+from so_lakehouse.errors import BadInput
+from so_lakehouse.lake import chain, waiting
 from so_lakehouse.lake.api_pages import PagesManifest
-from so_lakehouse.lake.ledger import DUMP, KEPT, POSTS, Ledger, LedgerRow
+from so_lakehouse.lake.chain import Dump
+from so_lakehouse.lake.ledger import DUMP, Ledger
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.silver_tables import silver_table
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.lake.waiting import WaitingDump
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import cascade, examine, keys, pages, rebuild, state
+from so_lakehouse.spark import books, cascade, examine, keys, pages, rebuild, state, write
+from so_lakehouse.spark.absence import absence, heard_after
 from so_lakehouse.spark.cascade import Posts
 from so_lakehouse.spark.overlay import INPUT, NOT_RETURNED
 from so_lakehouse.spark.settle import Evidence, Scope, TablePlan, settle
-from so_lakehouse.spark.state import Dump
-from so_lakehouse.spark.tally import Tally
-
-DELETIONS = "deletions"  # the ledger's partition of rows that went along with posts
 
 
 def scope(
@@ -82,13 +81,18 @@ def plan_table(of: Scope, posts: Posts | None) -> TablePlan:
     dump, ignored = waiting.waiting_dump(eligible, of.newest_dump, of.rules, is_open, again=bool(plan.returning))
     plan.ignored += ignored
     plan.cut = dump.newest.cut_at if dump else (of.newest_dump.cut_at if of.newest_dump else None)
-    found, ignored = waiting.waiting_pages(of.lake, of.table.name, of.site, plan.cut, of.applied, of.rules)
+    manifests = dump.chain if dump else chain.applied_dumps(of.lake, of.table.name, of.site, of.newest_dump)
+    dumps = [examine_once(manifest) for manifest in manifests]
+    plan.absence = absence(of.spark, of.lake, of.table, dumps, plan.cut)
+    after = chain.pages_after(dumps, plan.cut)
+    found, ignored = waiting.waiting_pages(of.lake, of.table.name, of.site, after, of.applied, of.rules)
     plan.ignored += ignored
+    if dump is not None or rebuild.is_due(of):
+        rebuild.require_pages(of, after)
     new = (*found.new, *found.known) if plan.returning else found.new
     if dump is not None:
-        _plan_dump(of, plan, dump, [examine_once(manifest) for manifest in dump.chain], new, found.known, posts)
-    elif new or (posts is not None and _posts_row(of, plan, posts)):
-        dumps = [examine_once(manifest) for manifest in waiting.applied_dumps(eligible, of.newest_dump, is_open)]
+        _plan_dump(of, plan, dump, dumps, new, found.known, posts)
+    elif new or (posts is not None and books.posts_row(of, plan, posts)):
         _plan_pages(of, plan, dumps, new, posts)
     return plan
 
@@ -113,7 +117,7 @@ def _plan_dump(
         revision=newest.manifest.revision,
         rests_on=waiting_dump.rests_on,
     )
-    posts_row = _posts_row(of, plan, posts) if posts else None
+    posts_row = books.posts_row(of, plan, posts) if posts else None
     if not of.applied and len(dumps) == 1 and not new and not posts_row:
         told = newest.cleaning.rows_in - newest.cleaning.quarantined - newest.cleaning.deduplicated
         plan.ledger_rows = [replace(row, rows_inserted=told)]
@@ -124,25 +128,16 @@ def _plan_dump(
     before = state.kept_before(of.target, of.newest_dump, dumps[0].manifest.cut_at)
     base = state.folded(of.spark, of.lake, of.table, dumps, before, of.settings.keep_personal)
     every = list({pages.input_name(manifest): manifest for manifest in (*new, *known)}.values())
-    evidence = _evidence(of, plan, every, new, held=False) if every else None
+    evidence = _evidence(of, plan, base, every, new, held=False) if every else None
     concerned = posts is not None and (newest.is_open or posts.voids_after(plan.cut))
     counts = settle(of, plan, base, of.target, evidence, posts if concerned else None, dumps)
     deleted = counts.deleted_by_absence + counts.deleted_by(None, with_posts=posts_row is None)
     plan.ledger_rows = [
-        _counted(row, counts.of_dump(), rows_deleted=deleted),
-        *_kept_rows(of, row, counts),
-        *_page_rows(of, new, counts, evidence, posts_row),
-        *_deletions(posts_row, counts),
+        books.counted(row, counts.of_dump(), rows_deleted=deleted),
+        *books.kept_rows(of, row, counts),
+        *books.page_rows(of, new, counts, evidence, posts_row),
+        *books.deletions(posts_row, counts),
     ]
-
-
-def _kept_rows(of: Scope, dump: LedgerRow, counts: Tally) -> list[LedgerRow]:
-    """The ledger row of rows that older dumps tell where the newest is silent."""
-    kept = counts.of_dump(kept=True)
-    if not kept:
-        return []
-    row = of.row(KEPT, dump.partition, f"{dump.data_version}<{dump.rests_on}")
-    return [_counted(replace(row, rows_in=kept.total()), kept, rows_deleted=0)]
 
 
 def _plan_pages(
@@ -152,9 +147,9 @@ def _plan_pages(
 
     `dumps`: the applied one and what it rests on, as far as bronze holds them.
     """
-    posts_row = _posts_row(of, plan, posts) if posts else None
-    evidence = _evidence(of, plan, new, new, held=True) if new else None
+    posts_row = books.posts_row(of, plan, posts) if posts else None
     target = of.target
+    evidence = _evidence(of, plan, target, new, new, held=True) if new else None
     spoken = target.select("Id").limit(0) if evidence is None else evidence.statements.select("Id").distinct()
     if posts is not None and posts_row:
         spoken = spoken.union(cascade.candidates(target, posts, plan.cut).select("Id")).distinct()
@@ -164,15 +159,18 @@ def _plan_pages(
         concerned = concerned.persist()  # few rows: found once, then compared with themselves as they will be
     base = concerned.drop("site")
     if of.newest_dump is None and rebuild.is_due(of):
-        base = base.limit(0)  # there is no other evidence than these pages, and they tell it by today's rules
-    elif evidence is not None and dumps:
+        concerned, base = target, target.limit(0)  # there is no other evidence than these pages, by today's rules
+    elif evidence is not None and of.newest_dump is not None:
         base = _with_returned(of, base, evidence, dumps)
     taking = posts if posts is not None and posts.voids_after(plan.cut) else None
     try:
         counts = settle(of, plan, base, concerned, evidence, taking, [])
     finally:
         concerned.unpersist()
-    plan.ledger_rows = [*_page_rows(of, new, counts, evidence, posts_row), *_deletions(posts_row, counts)]
+    plan.ledger_rows = [
+        *books.page_rows(of, new, counts, evidence, posts_row, without_dump=of.newest_dump is None),
+        *books.deletions(posts_row, counts),
+    ]
 
 
 def _with_returned(of: Scope, held: DataFrame, evidence: Evidence, dumps: Sequence[Dump]) -> DataFrame:
@@ -186,52 +184,42 @@ def _with_returned(of: Scope, held: DataFrame, evidence: Evidence, dumps: Sequen
     chosen = keys.few(lacking)
     if chosen == []:
         return held
+    if not dumps:
+        _require_dumps_of_swept(of, lacking)
+        return held
     told = state.folded(of.spark, of.lake, of.table, dumps, None, of.settings.keep_personal)
     return held.unionByName(keys.near(told, chosen).join(lacking, "Id", "left_semi"))
 
 
+def _require_dumps_of_swept(of: Scope, lacking: DataFrame) -> None:
+    """Raises `BadInput` where rows come back of which bronze no longer has what their dump told."""
+    swept = [tombstone.id for tombstone in of.tombstones if tombstone.reason == NOT_RETURNED]
+    back = [row[0] for row in lacking.where(F.col("Id").isin(swept)).collect()] if swept else []
+    if back and of.newest_dump is not None:
+        raise BadInput(
+            f"{len(back):,} rows of {of.table.name} of {of.site} (such as {min(back)}) are back, but bronze no longer "
+            f"holds the dump {of.newest_dump.partition}, which has the columns that pages do not tell. Nothing was "
+            f"changed. Take it in again: so-lakehouse run --site {of.site} --quarter …"
+        )
+
+
 def _evidence(
-    of: Scope, plan: TablePlan, read_from: Sequence[PagesManifest], new: Sequence[PagesManifest], held: bool
+    of: Scope,
+    plan: TablePlan,
+    base: DataFrame,
+    read_from: Sequence[PagesManifest],
+    new: Sequence[PagesManifest],
+    held: bool,
 ) -> Evidence:
-    """Statements of these pages; those of `new` are counted. `held`: with the sweeps that silver remembers."""
+    """Statements of these pages beside the rows of `base`; those of `new` are counted. `held`: with the sweeps that
+    silver remembers."""
     refused = pages.quarantine_pages(of.spark, of.lake, of.table, new, of.rules)
     said = pages.statements(of.spark, of.lake, of.table, read_from, of.settings.keep_personal)
     said = said.withColumn(INPUT, F.when(F.col(INPUT).isin([pages.input_name(page) for page in new]), F.col(INPUT)))
     swept = [(t.id, t.as_of) for t in of.tombstones if held and t.reason == NOT_RETURNED]
-    remembered = of.spark.createDataFrame(swept, "Id BIGINT, _as_of TIMESTAMP") if swept else None
-    return Evidence(pages.ranked(said, of.table, of.settings.keep_personal, plan.cut, remembered), refused)
-
-
-def _page_rows(
-    of: Scope, new: Sequence[PagesManifest], counts: Tally, evidence: Evidence | None, posts_row: LedgerRow | None
-) -> list[LedgerRow]:
-    if evidence is None or not new:
-        return []
-    overtaken = pages.overtaken(evidence.statements)
-    rows = []
-    for manifest in new:
-        name = pages.input_name(manifest)
-        row = replace(
-            of.row(pages.source(manifest), manifest.day, manifest.data_version),
-            rows_in=manifest.rows,
-            rows_quarantined=evidence.refused[name],
-            cut_at=manifest.newest,
-        )
-        deleted = counts.deleted_by(name, with_posts=posts_row is None)
-        rows.append(_counted(row, counts.of_pages(name) + overtaken[name], rows_deleted=deleted))
-    return rows
-
-
-def _posts_row(of: Scope, plan: TablePlan, posts: Posts) -> LedgerRow | None:
-    """The ledger row of what goes along with posts; None where nothing can, or it was counted before."""
-    row = of.row(POSTS, DELETIONS, posts.version())
-    counted = any(applied.input == row.input for applied in of.applied)
-    return row if posts.voids_after(plan.cut) and not counted else None
-
-
-def _deletions(posts_row: LedgerRow | None, counts: Tally) -> list[LedgerRow]:
-    return [replace(posts_row, rows_deleted=counts.deleted_with_posts)] if posts_row else []
-
-
-def _counted(row: LedgerRow, outcome: Mapping[str, int], rows_deleted: int) -> LedgerRow:
-    return replace(row, rows_deleted=rows_deleted, **{name: getattr(row, name) + n for name, n in outcome.items()})
+    if swept:
+        remembered = of.spark.createDataFrame(swept, "Id BIGINT, _as_of TIMESTAMP").withColumn("_present", F.lit(False))
+        said = said.unionByName(remembered, allowMissingColumns=True)
+    heard = heard_after(said, base, plan.absence, plan.cut)
+    ranked = pages.ranked(heard, of.table, of.settings.keep_personal)
+    return Evidence(write.stage(ranked, of.lake, f"{plan.staging}/statements"), refused)

@@ -15,12 +15,12 @@ from datetime import datetime
 
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake.api_pages import PagesManifest
+from so_lakehouse.lake.chain import Dump, supporting_dumps
 from so_lakehouse.lake.ledger import DUMP, LedgerRow
 from so_lakehouse.lake.manifests import BronzeManifest
-from so_lakehouse.lake.waiting import eligible_dumps, supporting_dumps
+from so_lakehouse.lake.waiting import eligible_dumps
 from so_lakehouse.spark import examine
 from so_lakehouse.spark.settle import Scope
-from so_lakehouse.spark.state import Dump
 
 PAGES = "api/"
 
@@ -32,16 +32,24 @@ def is_due(of: Scope) -> bool:
     return bool(of.applied) and all(row.rule_version != of.rules for row in of.applied)
 
 
-def require_evidence(of: Scope) -> None:
-    """Raises `BadInput` where a rebuild is due and bronze lacks dumps or pages that silver's rows rest on."""
-    if not is_due(of):
-        return
-    lost = [*_lost_dumps(of), *_lost_pages(of)]
+def require_dumps(of: Scope) -> None:
+    """Raises `BadInput` where a rebuild is due and bronze lacks dumps that silver's rows rest on."""
+    if is_due(of):
+        _require(of, [*_lost_dumps(of)])
+
+
+def require_pages(of: Scope, after: datetime | None) -> None:
+    """Raises `BadInput` where bronze lacks pages that silver has taken in and that were fetched after this moment: what
+    is put together anew would lose what they told."""
+    _require(of, [*_lost_pages(of, after)])
+
+
+def _require(of: Scope, lost: list[str]) -> None:
     if lost:
         raise BadInput(
-            f"silver/{of.table.name} of {of.site} is to be rebuilt from bronze, but bronze no longer holds what its "
-            f"rows rest on: {', '.join(lost)}. Nothing was changed. Take these in again (dumps: so-lakehouse run "
-            f"--site {of.site} --quarter …; pages: materialise their days again), and the rebuild follows by itself."
+            f"silver/{of.table.name} of {of.site} is to be put together anew from bronze, but bronze does not hold "
+            f"what its rows rest on: {', '.join(lost)}. Nothing was changed. Take these in again (dumps: so-lakehouse "
+            f"run --site {of.site} --quarter …; pages: materialise their days again), and the rest follows by itself."
         )
 
 
@@ -74,12 +82,11 @@ def _is_overtaken(pages: LedgerRow, cut: datetime) -> bool:
     return pages.cut_at <= cut
 
 
-def _lost_pages(of: Scope) -> Iterator[str]:
-    """Days with pages that were fetched after the newest cut; others are overtaken and may have been removed."""
-    dumps, _ = eligible_dumps(of.lake, of.table.name, of.site)
-    cut = max((manifest.cut_at for manifest in dumps), default=None)
+def _lost_pages(of: Scope, after: datetime | None) -> Iterator[str]:
+    """Days that are needed and gone, or that do not pass any more; overtaken ones may have been removed."""
     for row in of.applied:
-        if not row.source.startswith(PAGES) or (cut is not None and _is_overtaken(row, cut)):
+        if not row.source.startswith(PAGES) or (after is not None and _is_overtaken(row, after)):
             continue
-        if PagesManifest.load(of.lake, row.source.removeprefix(PAGES), row.partition, of.site) is None:
-            yield f"{row.source} {row.partition}"
+        manifest = PagesManifest.load(of.lake, row.source.removeprefix(PAGES), row.partition, of.site)
+        if manifest is None or not manifest.passed:
+            yield f"{row.source} {row.partition}" + (" (blocked by checks of bronze)" if manifest else "")

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from so_lakehouse import schema
 from so_lakehouse.errors import CheckFailed
 from so_lakehouse.lake import ledger
+from so_lakehouse.lake.chain import Dump
 from so_lakehouse.lake.ledger import LedgerRow
 from so_lakehouse.lake.silver_tables import DeltaTable, silver_table
 from so_lakehouse.lake.storage import Lake
@@ -24,9 +25,9 @@ from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.lake.waiting import Ignored
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark import cascade, clean, compare, overlay, pages, read, tally, write
+from so_lakehouse.spark.absence import NOTHING_DENIED, Absence
 from so_lakehouse.spark.cascade import Posts
 from so_lakehouse.spark.compare import ACTION, DELETE
-from so_lakehouse.spark.state import Dump
 from so_lakehouse.spark.tally import Tally
 
 SHRINK_SHARE = 0.10
@@ -85,6 +86,7 @@ class TablePlan:
     tombstones: DataFrame | None = None  # all of the table's from now on; None: those it has stay
     returning: tuple[Tombstone, ...] = ()  # of rows whose post is back; they stand until those rows are written
     cut: datetime | None = None  # of the newest dump, once this plan is carried out
+    absence: Absence = NOTHING_DENIED  # what the dumps say then of keys that they do not tell
 
     @property
     def dump(self) -> LedgerRow | None:

@@ -7,15 +7,13 @@ silver holds now (`compare.py`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from so_lakehouse.lake.chain import Dump
 from so_lakehouse.lake.ledger import LedgerRow
-from so_lakehouse.lake.manifests import BronzeManifest
-from so_lakehouse.lake.quarantine import CleaningManifest
 from so_lakehouse.lake.silver_tables import BOOKKEEPING
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import Table
@@ -23,24 +21,6 @@ from so_lakehouse.spark import clean, examine, read
 
 QUARANTINED = "quarantined"
 SUSPENDED = "deletions suspended"
-
-
-@dataclass(frozen=True)
-class Dump:
-    """One dump of one table with what cleaning found in it."""
-
-    manifest: BronzeManifest
-    cleaning: CleaningManifest
-
-    @property
-    def suspends_deletions(self) -> bool:
-        """A row whose key cannot be read may be any row: then nothing counts as absent."""
-        return self.manifest.quarantined_without_key > 0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there are keys that this dump does not tell."""
-        return self.suspends_deletions or self.cleaning.open_keys > 0
 
 
 def told_rows(spark: SparkSession, lake: Lake, table: Table, dump: Dump, keep_personal: bool) -> DataFrame:
@@ -83,14 +63,17 @@ def _silent(
     cut: datetime | None,
 ) -> DataFrame:
     """Rows of the earlier state that this dump neither tells nor denies, marked; `cut` is what that state speaks of."""
-    untold = examine.untold_keys(spark, lake, table, dump.manifest, dump.cleaning.files).withColumn(
-        "_untold", F.lit(True)
-    )
+    untold = examine.untold_keys(spark, lake, dump).withColumn("_untold", F.lit(True))
     candidates = state.join(rows.select("Id"), "Id", "left_anti").join(untold, "Id", "left")
     if not dump.suspends_deletions:
         candidates = candidates.where("_untold")
-    reason = F.when(F.col("_untold"), F.lit(QUARANTINED)).otherwise(F.lit(SUSPENDED))
-    return candidates.withColumns({"_as_of": F.coalesce("_as_of", F.lit(cut)), "_kept": reason}).drop("_untold")
+    kept = kept_as(F.coalesce("_untold", F.lit(False)))
+    return candidates.withColumns({"_as_of": F.coalesce("_as_of", F.lit(cut)), "_kept": kept}).drop("_untold")
+
+
+def kept_as(is_unread: Column) -> Column:
+    """How a row is marked of which the newest dump says nothing: it holds the key unreadably, or may."""
+    return F.when(is_unread, F.lit(QUARANTINED)).otherwise(F.lit(SUSPENDED))
 
 
 def kept_before(target: DataFrame, applied: LedgerRow | None, first_cut: datetime) -> DataFrame | None:

@@ -13,16 +13,17 @@ from datetime import datetime
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from so_lakehouse.lake.ledger import DUMP
 from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.spark.cascade import POST_DELETED
 from so_lakehouse.spark.compare import ACTION, ADVANCE, DELETE, INSERT, SAME, UPDATE
 from so_lakehouse.spark.overlay import (
     ALIVE,
+    BASE,
     GONE_AS_OF,
     GONE_POST,
     GONE_REASON,
     HEARD,
-    IN_BASE,
     INPUT,
     NOT_RETURNED,
     PRESENT,
@@ -31,7 +32,7 @@ from so_lakehouse.spark.overlay import (
 ABSENT_FROM_DUMP = "absent from dump"
 COUNTED_AS = {INSERT: "rows_inserted", UPDATE: "rows_updated", ADVANCE: "rows_unchanged", SAME: "rows_unchanged"}
 SUPERSEDED, SUPPRESSED = "rows_superseded", "rows_suppressed"
-_KINDS = (ACTION, ALIVE, IN_BASE, INPUT, PRESENT, HEARD, GONE_REASON)
+_KINDS = (ACTION, ALIVE, BASE, INPUT, PRESENT, HEARD, GONE_REASON)
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,7 @@ class Tally:
     @classmethod
     def of(cls, acted: DataFrame) -> Tally:
         """Counts the rows of `compare.actions`, in one query."""
-        kept = F.col("_kept").isNotNull().alias("kept")
-        return cls(tuple(acted.groupBy(*_KINDS, kept).agg(F.count("*").alias("n")).collect()))
+        return cls(tuple(acted.groupBy(*_KINDS).agg(F.count("*").alias("n")).collect()))
 
     def count(self, wanted: Callable[[Row], bool]) -> int:
         return sum(group["n"] for group in self.groups if wanted(group))
@@ -80,11 +80,11 @@ class Tally:
         reasons = (NOT_RETURNED, POST_DELETED) if with_posts else (NOT_RETURNED,)
         return self.count(lambda g: g[ACTION] == DELETE and g[GONE_REASON] in reasons and g[INPUT] == input_name)
 
-    def of_dump(self, kept: bool = False) -> Counter[str]:
-        """What became of the rows that the newest dump tells; `kept`: of those that older ones tell in its place."""
+    def of_dump(self, source: str = DUMP) -> Counter[str]:
+        """What became of the rows that the newest dump tells; `KEPT`: of those that older ones tell in its place."""
         outcome: Counter[str] = Counter()
         for group in self.groups:
-            if group[IN_BASE] and group["kept"] == kept:
+            if group[BASE] == source:
                 outcome[_dump_outcome(group)] += group["n"]
         return outcome
 
@@ -130,8 +130,8 @@ def tombstone_rows(spark: SparkSession, tombstones: Sequence[Tombstone]) -> Data
 
 
 def absences(deleted: DataFrame, cut: datetime | None) -> DataFrame:
-    """Tombstones of keys that the dump of this cut no longer holds."""
-    return deleted.select(
+    """Tombstones of keys that the dump of this cut no longer holds; none where there is no dump to deny them."""
+    return deleted.where(F.lit(cut is not None)).select(
         F.col("Id").alias("id"),
         F.lit(cut).cast("timestamp").alias("as_of"),
         F.lit(ABSENT_FROM_DUMP).alias("reason"),

@@ -1,7 +1,7 @@
 """The rules of silver in plain Python, for one site: what the evidence in bronze says, from scratch.
 
-Written to be obviously right, not fast. Dumps are folded from the oldest to the newest; of pages later than the newest
-cut the newest statement on a key counts; a comment goes with its post. docs/converge.md has the same rules in words.
+Written to be obviously right, not fast. Of a key, the newest dump that says something decides, and after it the newest
+page; a comment goes with its post. docs/converge.md has the same rules in words.
 """
 
 from __future__ import annotations
@@ -25,6 +25,14 @@ class Dump:
     silent: frozenset[int] = frozenset()
     suspends: bool = False
 
+    def silence(self, key: int) -> str | None:
+        """Why it says nothing of a key; None where it does."""
+        if key in self.rows:
+            return None
+        if key in self.silent:
+            return "quarantined"
+        return "deletions suspended" if self.suspends else None
+
 
 @dataclass(frozen=True)
 class Said:
@@ -43,47 +51,49 @@ class Evidence:
     said: list[Said] = field(default_factory=list)
 
     @property
+    def newest_dump(self) -> Dump | None:
+        return max(self.dumps, key=lambda dump: (dump.cut, dump.revision), default=None)
+
+    @property
     def cut(self) -> datetime | None:
-        return max((dump.cut for dump in self.dumps), default=None)
+        return self.newest_dump.cut if self.newest_dump else None
+
+    @property
+    def keys(self) -> set[int]:
+        return {key for dump in self.dumps for key in dump.rows} | {said.key for said in self.said}
+
+    def dump_of(self, key: int) -> Dump | None:
+        """The newest dump that tells the key, or tells by its absence that it is gone."""
+        speaking = [dump for dump in self.dumps if dump.silence(key) is None]
+        return max(speaking, key=lambda dump: (dump.cut, dump.revision), default=None)
+
+    def said_of(self, key: int) -> Said | None:
+        """The newest word of a page on the key, where it is later than that dump."""
+        dump = self.dump_of(key)
+        later = [said for said in self.said if said.key == key and (dump is None or said.as_of > dump.cut)]
+        return max(later, key=lambda said: said.as_of, default=None)
+
+    def gone_as_of(self, key: int) -> datetime | None:
+        """As of when the newest evidence says that the key is not there (for a key that is not)."""
+        dump, said = self.dump_of(key), self.said_of(key)
+        return said.as_of if said else dump.cut if dump else None
 
 
-def dump_state(dumps: list[Dump]) -> dict[int, Row]:
-    """Rows after all dumps. A row that a later dump neither tells nor denies stays, with the time of its own dump."""
-    state: dict[int, Row] = {}
-    before = None
-    for dump in sorted(dumps, key=lambda dump: (dump.cut, dump.revision)):
-        kept = {}
-        for key, row in state.items():
-            if key in dump.rows or not (key in dump.silent or dump.suspends):
-                continue
-            reason = "quarantined" if key in dump.silent else "deletions suspended"
-            kept[key] = row | {"_as_of": row["_as_of"] or before, "_kept": reason}
-        state = {key: row | {"_as_of": None, "_kept": None} for key, row in dump.rows.items()} | kept
-        before = dump.cut
-    return state
-
-
-def newest_said(evidence: Evidence) -> dict[int, Said]:
-    """The newest statement on each key that is later than the cut."""
-    newest: dict[int, Said] = {}
-    for said in evidence.said:
-        late = evidence.cut is not None and said.as_of <= evidence.cut
-        if not late and (said.key not in newest or said.as_of > newest[said.key].as_of):
-            newest[said.key] = said
-    return newest
-
-
-def merged(evidence: Evidence, told: tuple[str, ...]) -> dict[int, Row]:
-    """Dumps and pages together."""
-    state = dump_state(evidence.dumps)
-    for key, said in newest_said(evidence).items():
+def state_of(evidence: Evidence, key: int, told: tuple[str, ...]) -> Row | None:
+    """The key's row, dumps and pages together; None where there is none. `told`: the columns that pages tell."""
+    dump, said = evidence.dump_of(key), evidence.said_of(key)
+    row = dump.rows.get(key) if dump else None
+    as_of = dump.cut if dump else None
+    if said is not None:
         if said.row is None:
-            state.pop(key, None)
-            continue
-        held = state.get(key, {})
-        row = {**held, **{column: _value(held.get(column), said.row[column]) for column in told}}
-        state[key] = row | {"_as_of": said.as_of, "_kept": held.get("_kept")}
-    return state
+            return None
+        row = {**(row or {}), **{column: _value((row or {}).get(column), said.row[column]) for column in told}}
+        as_of = said.as_of
+    if row is None or as_of is None:
+        return None
+    is_older = evidence.newest_dump is not None and as_of <= evidence.newest_dump.cut
+    kept = evidence.newest_dump.silence(key) if evidence.newest_dump and is_older else None
+    return row | {"_as_of": None if said is None and as_of == evidence.cut else as_of, "_kept": kept}
 
 
 def _value(dump: Any, page: Any) -> Any:
@@ -92,14 +102,20 @@ def _value(dump: Any, page: Any) -> Any:
     return dump if same_second else page
 
 
+def merged(evidence: Evidence, told: tuple[str, ...]) -> dict[int, Row]:
+    """All rows of a table."""
+    rows = {key: state_of(evidence, key, told) for key in evidence.keys}
+    return {key: row for key, row in rows.items() if row is not None}
+
+
 def site_state(posts: Evidence, comments: Evidence) -> tuple[dict[int, Row], dict[int, Row], dict[int, datetime]]:
     """Posts, comments, and the posts that a sweep declared gone (with the time of the sweep)."""
     post_rows = merged(posts, POST_PAGE)
-    swept = {key: said.as_of for key, said in newest_said(posts).items() if said.row is None}
+    said = {key: posts.said_of(key) for key in posts.keys}
+    swept = {key: word.as_of for key, word in said.items() if word is not None and word.row is None}
     comment_rows = {}
     for key, row in merged(comments, COMMENT_PAGE).items():
-        evidence = row["_as_of"] or comments.cut
-        absences = [moment for moment in (posts.cut, swept.get(row["PostId"])) if moment is not None]
-        if row["PostId"] in post_rows or not any(evidence < absence for absence in absences):
+        evidence, gone = row["_as_of"] or comments.cut, posts.gone_as_of(row["PostId"])
+        if row["PostId"] in post_rows or gone is None or not evidence < gone:
             comment_rows[key] = row
     return post_rows, comment_rows, swept

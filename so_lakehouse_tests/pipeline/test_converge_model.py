@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,12 +19,13 @@ from so_lakehouse.spark.read import silver_rows
 from so_lakehouse_tests.pipeline.converge_model import Dump, Evidence, Said, site_state
 from so_lakehouse_tests.pipeline.evidence import at, write_dump, write_pages
 
-SEEDS = (1, 2)
+SEEDS = range(1, 1 + int(os.environ.get("MODEL_SEEDS", "1")))
 ORDERS = 2
 POSTS, COMMENTS = range(1, 41), range(1, 61)
 CUTS = ("2016-03-31", "2016-06-30", "2016-09-30")
 PAGES = 6  # days of the API; the last half of them is later than any dump, so that their sweeps and returns stand
 SPOKEN = 12  # pages speak of this many keys of a table, so that they often contradict each other
+ENTITIES = {"questions": ("posts", POSTS), "comments": ("comments", COMMENTS)}
 COLUMNS = {"posts": ("Score", "FavoriteCount", "LastActivityDate"), "comments": ("Score", "PostId")}
 CREATED = datetime(2016, 1, 1, 12, 0, 0, 123000, UTC)
 CREATED_SECONDS = CREATED.replace(microsecond=0)
@@ -69,6 +71,8 @@ def random_dump(chance: random.Random, cut: str, revision: int) -> DumpInput:
         if table == "comments" and chance.random() < 0.25:
             continue  # a partial release
         tables[table] = [{"Id": key} | random_row(chance, table) for key in keys if chance.random() < 0.7]
+        twice = [row for row in tables[table] if chance.random() < 0.1]
+        tables[table] += [chance.choice([row, row | random_row(chance, table)]) for row in twice]
         told = {row["Id"] for row in tables[table]}
         silent = [key for key in keys if key not in told and chance.random() < 0.15]
         unread[table] = silent + ([None] if chance.random() < 0.2 else [])
@@ -79,35 +83,45 @@ def random_pages(chance: random.Random, number: int) -> list[PagesInput]:
     first, days = (datetime(2016, 3, 20, tzinfo=UTC), 194) if number < PAGES // 2 else (at(CUTS[-1]), 30)
     day = first + timedelta(days=chance.randrange(days))
     fetched = day + timedelta(days=1, seconds=number)
-    pages = []
-    for entity, table, keys in (("questions", "posts", POSTS), ("comments", "comments", COMMENTS)):
-        said = []
-        for key in chance.sample(keys[:SPOKEN], SPOKEN // 2):
-            row = random_row(chance, table)
-            row.pop("FavoriteCount", None)
-            if "LastActivityDate" in row:
-                row["LastActivityDate"] = row["LastActivityDate"].replace(microsecond=0)
-            said.append(Said(fetched, key, row if chance.random() < 0.7 else None))
-        pages.append(PagesInput(entity, f"{day:%Y-%m-%d}", tuple(said)))
-    return pages
+    return [PagesInput(name, f"{day:%Y-%m-%d}", random_words(chance, name, fetched)) for name in ENTITIES]
+
+
+def random_words(chance: random.Random, entity: str, fetched: datetime) -> tuple[Said, ...]:
+    """What one fetch of an entity says: of some keys a row, of some that they were not returned."""
+    table, keys = ENTITIES[entity]
+    said = []
+    for key in chance.sample(keys[:SPOKEN], SPOKEN // 2):
+        row = random_row(chance, table)
+        row.pop("FavoriteCount", None)
+        if "LastActivityDate" in row:
+            row["LastActivityDate"] = row["LastActivityDate"].replace(microsecond=0)
+        said.append(Said(fetched, key, row if chance.random() < 0.7 else None))
+    return tuple(said)
 
 
 def random_history(chance: random.Random) -> list:
     inputs: list = [random_dump(chance, cut, 0) for cut in CUTS]
     inputs.append(random_dump(chance, chance.choice(CUTS), 1))
-    days = {}
+    days: dict[tuple[str, str], PagesInput] = {}
     for number in range(PAGES):
         for pages in random_pages(chance, number):
-            days.setdefault((pages.entity, pages.day), pages)
-    return [*inputs, *days.values()]
+            first = days.get((pages.entity, pages.day), replace(pages, said=()))
+            days[pages.entity, pages.day] = replace(pages, said=(*first.said, *pages.said))
+    inputs += days.values()
+    for pages in chance.sample(list(days.values()), 3):  # fetched once more: bronze keeps what the first fetch told
+        fetched = max(word.as_of for word in pages.said) + timedelta(days=1)
+        inputs.append(replace(pages, said=(*pages.said, *random_words(chance, pages.entity, fetched))))
+    return inputs
 
 
 def shuffled(chance: random.Random, inputs: list) -> list:
-    """Any order, except that a re-issue follows what it re-issues (landing would not replace the newer one)."""
+    """Any order, except that a re-issue follows what it re-issues (landing would not replace the newer one), and the
+    second fetch of a day the first."""
     order = list(inputs)
     chance.shuffle(order)
     dumps = iter(sorted((i for i in order if isinstance(i, DumpInput)), key=lambda i: (i.revision, chance.random())))
-    return [next(dumps) if isinstance(i, DumpInput) else i for i in order]
+    pages = iter(sorted((i for i in order if isinstance(i, PagesInput)), key=lambda i: (len(i.said), chance.random())))
+    return [next(dumps) if isinstance(i, DumpInput) else next(pages) for i in order]
 
 
 def publish(lake, site: str, given) -> None:
@@ -117,7 +131,7 @@ def publish(lake, site: str, given) -> None:
     dates = {"CreationDate": CREATED_SECONDS}
     said = [(s.as_of.isoformat()[:19], {"Id": s.key} | dates | s.row) for s in given.said if s.row is not None]
     absent = [(s.as_of.isoformat()[:19], s.key) for s in given.said if s.row is None]
-    write_pages(lake, given.entity, given.day, said, absent, site=site)
+    write_pages(lake, given.entity, given.day, said, absent, site=site, version=str(len(given.said)))
 
 
 def evidence_of(inputs: list, table: str, entity: str) -> Evidence:
@@ -194,7 +208,7 @@ def test_silver_equals_the_model_in_any_order_of_arrival(spark, lake, settings, 
         site = f"seed{seed}-order{order}"
         waiting, arrived = shuffled(chance, inputs), []
         while waiting:
-            arriving = chance.randint(3, 6)
+            arriving = chance.randint(4, 7)
             for given in waiting[:arriving]:
                 publish(lake, site, given)
             arrived += waiting[:arriving]

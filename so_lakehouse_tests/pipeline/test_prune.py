@@ -38,6 +38,7 @@ def applied(lake, table, cut, rests_on=()):
     others = [BronzeManifest.load(lake, table, quarter_of(older), "beer").data_version for older in rests_on]
     row = replace(row, cut_at=manifest.cut_at, revision=0, rests_on=",".join(others) or None)
     write_deltalake(lake.uri(paths.silver("ledger")), to_arrow([row]), mode="append", partition_by=["site"])
+    CleaningManifest("beer", table, DUMP, manifest.quarter, manifest.data_version, "1", 1).save(lake)
 
 
 def in_bronze(lake, table="posts"):

@@ -1,0 +1,73 @@
+"""Posts of a site as they will be when a run is done, for the tables whose rows go along with them.
+
+Belongs here: finding that out, from the plan of posts or from what is applied. Not here: what it does to comments and
+history (`cascade.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from so_lakehouse.lake import chain
+from so_lakehouse.lake.chain import Dump
+from so_lakehouse.lake.ledger import LedgerRow
+from so_lakehouse.lake.tombstones import Tombstone
+from so_lakehouse.spark import examine
+from so_lakehouse.spark.absence import Absence, absence
+from so_lakehouse.spark.cascade import Posts, alive_of
+from so_lakehouse.spark.compare import ACTION, DELETE, INSERT
+from so_lakehouse.spark.moments import moment
+from so_lakehouse.spark.overlay import NOT_RETURNED
+from so_lakehouse.spark.settle import Scope, TablePlan
+
+
+def posts_after(of: Scope, plan: TablePlan | None, held: Sequence[Tombstone]) -> Posts | None:
+    """Posts once their `plan` is carried out (None: they are not part of this run); `held` are the site's tombstones.
+
+    None where silver has no posts of this site and gets none.
+    """
+    alive = _alive(of, plan)
+    if alive is None:
+        return None
+    dump = (plan.dump if plan else None) or of.newest_dump
+    posts = Posts(alive, (), plan.absence if plan else _applied_absence(of), _name(dump))
+    if plan is not None and plan.tombstones is not None:
+        rows = plan.tombstones.where(F.col("reason") == NOT_RETURNED)
+        told = rows.select("id", F.unix_micros("as_of")).collect()
+        return replace(posts, swept=tuple((key, moment(micros)) for key, micros in told))
+    swept = [(t.id, t.as_of) for t in held if t.table_name == of.table.name and t.reason == NOT_RETURNED]
+    # A run that was killed before it wrote posts has left tombstones of posts that are still there.
+    there = alive_of(posts, [key for key, _ in swept])
+    return replace(posts, swept=tuple((key, as_of) for key, as_of in swept if key not in there))
+
+
+def _alive(of: Scope, plan: TablePlan | None) -> DataFrame | None:
+    """Id of the posts; None where there are none and never were."""
+    changes = plan.changes if plan is not None else None
+    if not of.applied and not (plan is not None and plan.ledger_rows):
+        return None
+    ids = of.target.select("Id")
+    if changes is None:
+        return ids
+    if plan is not None and plan.first_load:
+        return changes.select("Id")
+    deleted = changes.where(F.col(ACTION) == DELETE).select("Id")
+    inserted = changes.where(F.col(ACTION) == INSERT).select("Id")
+    return ids.join(deleted, "Id", "left_anti").union(inserted)
+
+
+def _applied_absence(of: Scope) -> Absence:
+    manifests = chain.applied_dumps(of.lake, of.table.name, of.site, of.newest_dump)
+    dumps = [
+        Dump(manifest, examine.examine_dump(of.spark, of.lake, of.table, manifest, of.rules)) for manifest in manifests
+    ]
+    return absence(of.spark, of.lake, of.table, dumps, of.newest_dump.cut_at if of.newest_dump else None)
+
+
+def _name(dump: LedgerRow | None) -> str:
+    """Names the dumps that posts rest on: a re-issue of one cut may lack other posts."""
+    return "" if dump is None else f"{dump.data_version}<{dump.rests_on}|{dump.rule_version}"
