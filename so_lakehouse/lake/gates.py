@@ -18,6 +18,7 @@ from so_lakehouse.lake import ledger, paths
 from so_lakehouse.lake.manifests import CheckOutcome
 from so_lakehouse.lake.silver_tables import LEDGER
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.lake.strangers import strange_commits
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def follow(lake: Lake) -> None:
             delta, rows = opened[table], data_version(table, changes.get((site, table)))
             if delta is None or delta.version() == gate.version or rows != gate.data_version:
                 continue
-            if not ledger.strange_commits(delta, gate.version):
+            if not strange_commits(lake, table, delta, site, gate.version):
                 moved[table] = replace(gate, version=delta.version())
         if moved:
             failpoints.reach("silver.before_gate")

@@ -25,19 +25,6 @@ KEPT = "kept"  # source of rows that older dumps tell where the newest is silent
 POSTS = "posts"  # source of rows that go along with a deleted post
 FOUND = "found"  # source of rows that were lost or doubled behind the ledger's back, when a rebuild found them
 
-# Operations of Delta that change no row; whatever else a commit says it did may have.
-HARMLESS = (
-    "OPTIMIZE",
-    "REORG",
-    "VACUUM",
-    "SET TBLPROPERTIES",
-    "UNSET TBLPROPERTIES",
-    "ADD COLUMNS",
-    "CHANGE COLUMN",
-    "UPGRADE PROTOCOL",
-    "ADD FEATURE",
-)
-
 
 @dataclass(frozen=True)
 class LedgerRow:
@@ -189,23 +176,12 @@ def committed_rows(lake: Lake, table: str, after_version: int) -> list[LedgerRow
         return []
     return [
         LedgerRow.from_json(entry, commit["version"])
-        for commit in _commits(delta, after_version)
-        for entry in _told(commit.get("userMetadata")) or ()
+        for commit in commits(delta, after_version)
+        for entry in told(commit.get("userMetadata")) or ()
     ]
 
 
-def strange_commits(delta: DeltaTable, after_version: int) -> list[int]:
-    """Versions after this one in which somebody else may have changed rows: their commits carry no ledger, or their
-    entries in Delta's log have expired or tell nothing."""
-    known = {
-        commit["version"]
-        for commit in _commits(delta, after_version)
-        if _told(commit.get("userMetadata")) is not None or commit.get("operation", "").upper().startswith(HARMLESS)
-    }
-    return sorted(set(range(after_version + 1, delta.version() + 1)) - known)
-
-
-def _commits(delta: DeltaTable, after_version: int) -> list[dict[str, Any]]:
+def commits(delta: DeltaTable, after_version: int) -> list[dict[str, Any]]:
     """What Delta's log tells of the commits after this version, oldest first."""
     if delta.version() <= after_version:
         return []
@@ -213,7 +189,7 @@ def _commits(delta: DeltaTable, after_version: int) -> list[dict[str, Any]]:
     return [commit for commit in commits if commit["version"] > after_version]
 
 
-def _told(metadata: str | None) -> list[dict[str, Any]] | None:
+def told(metadata: str | None) -> list[dict[str, Any]] | None:
     """The entries of `commit_metadata`; None where it is somebody else's commit."""
     try:
         content = json.loads(metadata or "{}")

@@ -16,7 +16,7 @@ from so_lakehouse.lake import ledger, paths
 from so_lakehouse.lake.api_pages import pages_of
 from so_lakehouse.lake.chain import overtaken_pages_before
 from so_lakehouse.lake.ledger import DUMP, Ledger
-from so_lakehouse.lake.manifests import BronzeManifest
+from so_lakehouse.lake.manifests import BronzeManifest, RawManifest
 from so_lakehouse.lake.quarantine import CleaningManifest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES
@@ -59,11 +59,12 @@ def removable(lake: Lake, site: str, settings: Settings, now: datetime | None = 
     dumps = _dumps(lake, site)
     old = _old_quarters(dumps, known, settings.bronze_quarters)
     staying = [quarter for quarter in dumps if quarter not in old]
+    moment = now or datetime.now(UTC)
     found = [
         *(_old_dump(site, dumps[quarter]) for quarter in old),
         *_overtaken_pages(lake, site, known),
-        *_old_archives(lake, site, settings.raw_quarters, staying),
-        *_dead_reads(lake, site, now or datetime.now(UTC)),
+        *_old_archives(lake, site, settings.raw_quarters, staying, moment),
+        *_dead_reads(lake, site, moment),
         *_dead_merges(lake, site),
     ]
     return list(_weighed(lake, found))
@@ -140,12 +141,15 @@ def _overtaken_pages(lake: Lake, site: str, known: Ledger) -> Iterator[_Found]:
                     )
 
 
-def _old_archives(lake: Lake, site: str, kept: int, in_bronze: Sequence[str]) -> Iterator[_Found]:
-    """Archives older than all of bronze: a newer one was landed to be read, or bronze may have to be read again."""
+def _old_archives(lake: Lake, site: str, kept: int, in_bronze: Sequence[str], now: datetime) -> Iterator[_Found]:
+    """Archives older than all of bronze: a newer one was landed to be read, or bronze may have to be read again. So may
+    be one that was landed within a day: the run that asked for it reads it next."""
     landed = [folder.rpartition("quarter=")[2] for folder in lake.list(paths.RAW_DUMP)]
     landed = [quarter for quarter in landed if lake.exists(paths.raw_dump(quarter, site))]
     for quarter in landed[:-kept] if kept > 0 else []:
-        if in_bronze and quarter < min(in_bronze):
+        raw = RawManifest.load(lake, quarter, site)
+        just_landed = raw is not None and datetime.fromisoformat(raw.fetched_at) > now - DEAD_AFTER
+        if in_bronze and quarter < min(in_bronze) and not just_landed:
             yield f"raw {quarter}", f"older than the newest {kept}", [paths.raw_dump(quarter, site)]
 
 

@@ -19,8 +19,8 @@ DELETIONS = "deletions"  # the ledger's partition of rows that went along with p
 
 
 def kept_rows(of: Scope, dump: LedgerRow, counts: Tally) -> list[LedgerRow]:
-    """The ledger row of rows that older dumps tell where the newest is silent."""
-    kept = counts.of_dump(KEPT)
+    """The ledger row of rows that older evidence tells where the newest dump is silent."""
+    kept = counts.of_older()
     if not kept:
         return []
     row = of.row(KEPT, dump.partition, f"{dump.data_version}<{dump.rests_on}")
@@ -59,7 +59,7 @@ def posts_row(of: Scope, plan: TablePlan, posts: Posts) -> LedgerRow | None:
     """The ledger row of what goes along with posts; None where nothing can, or it was counted before."""
     row = of.row(POSTS, DELETIONS, posts.version())
     counted = any(applied.input == row.input for applied in of.applied)
-    return row if posts.voids_after(plan.cut) and not counted else None
+    return row if posts.voids_after(plan.speaks_since) and not counted else None
 
 
 def deletions(posts_row: LedgerRow | None, counts: Tally) -> list[LedgerRow]:

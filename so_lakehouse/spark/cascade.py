@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 
 from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.spark.absence import DENIED, Absence
+from so_lakehouse.spark.moments import moment
 from so_lakehouse.spark.overlay import ALIVE, GONE_AS_OF, GONE_POST, GONE_REASON
 
 DEPENDENTS = ("comments", "post_history")
@@ -33,7 +34,7 @@ class Posts:
     dump: str  # names these dumps: a re-issue of one cut may lack other posts
 
     def voids_after(self, cut: datetime | None) -> bool:
-        """Whether a row that speaks of `cut` can be voided at all: some absence is newer."""
+        """Whether a row that speaks of `cut` (None: of any moment) can be voided at all: some absence is newer."""
         absences = [self.absence.as_of, *(moment for _, moment in self.swept)]
         return any(moment is not None and (cut is None or moment > cut) for moment in absences)
 
@@ -44,9 +45,28 @@ class Posts:
 
 
 def undeleted(posts: Posts, tombstones: Sequence[Tombstone]) -> tuple[Tombstone, ...]:
-    """The tombstones of rows whose post is back, so that they must be fetched from bronze again."""
-    back = alive_of(posts, {tombstone.post_id for tombstone in tombstones if tombstone.post_id is not None})
-    return tuple(tombstone for tombstone in tombstones if tombstone.post_id in back)
+    """The tombstones of rows that must be fetched from bronze again: their post is back, or the dump that denied it was
+    re-issued and does so no more."""
+    ids = {tombstone.post_id for tombstone in tombstones if tombstone.post_id is not None}
+    back = alive_of(posts, ids)
+    gone = _gone_as_of(posts, ids - back) if posts.absence.unread is not None else {}
+
+    def is_back(tombstone: Tombstone) -> bool:
+        if tombstone.post_id not in gone:
+            return tombstone.post_id in back
+        as_of = gone[tombstone.post_id]
+        return as_of is None or as_of < tombstone.as_of
+
+    return tuple(filter(is_back, tombstones))
+
+
+def _gone_as_of(posts: Posts, ids: Iterable[int]) -> dict[int, datetime | None]:
+    """As of when each of these posts is known to be gone; None: it is not known to be."""
+    rows = posts.alive.sparkSession.createDataFrame([(key,) for key in sorted(ids)], "Id BIGINT")
+    denied = posts.absence.moments(rows, "Id").select("Id", F.unix_micros(DENIED)).collect()
+    swept = dict(posts.swept)
+    moments = {key: [m for m in (micros and moment(micros), swept.get(key)) if m] for key, micros in denied}
+    return {key: max(found, default=None) for key, found in moments.items()}
 
 
 def alive_of(posts: Posts, ids: Iterable[int]) -> set[int]:

@@ -144,7 +144,8 @@ def _planned(
     with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
         independent = {name: pool.submit(plan, name) for name in names if name not in DEPENDENTS}
         plans = {"posts": independent["posts"].result()} if "posts" in independent else {}
-        posts = posts_after(of("posts"), plans.get("posts"), held)
+        concerned = any(name in DEPENDENTS for name in names)
+        posts = posts_after(of("posts"), plans.get("posts"), held) if concerned else None
         dependent = {name: pool.submit(plan, name, posts) for name in names if name in DEPENDENTS}
         futures = independent | dependent
         return {name: futures[name].result() for name in names}

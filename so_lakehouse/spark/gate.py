@@ -18,6 +18,7 @@ from so_lakehouse.lake import gates, ledger
 from so_lakehouse.lake.gates import TableGate
 from so_lakehouse.lake.ledger import Ledger
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.lake.strangers import strange_commits
 from so_lakehouse.quality.silver import outcomes
 from so_lakehouse.quality.silver_case import Case
 from so_lakehouse.spark.measure import measured
@@ -39,7 +40,7 @@ def checked(
             return None
         version = data_version(after, name)
         same = name in last and last[name].data_version == version
-        if same and not ledger.strange_commits(delta, last[name].version):
+        if same and not strange_commits(lake, name, delta, site, last[name].version):
             # Other sites, maintenance, a migration, a dump that changed nothing: the same rows.
             return replace(last[name], version=delta.version(), complete_to=_complete_to(after, name))
         table = schema.table(name)

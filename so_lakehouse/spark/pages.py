@@ -14,6 +14,7 @@ from uuid import uuid4
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
+from so_lakehouse import failpoints
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.api_pages import PagesManifest
 from so_lakehouse.lake.quarantine import CleaningManifest
@@ -68,6 +69,7 @@ def quarantine_pages(
             files = tuple(path for path in lake.list(attempt) if path.endswith(".parquet"))
         elif CleaningManifest.load(lake, table.name, manifest.site, source(manifest), manifest.day) is None:
             continue  # nothing is refused, and nothing was
+        failpoints.reach("silver.before_page_quarantine")
         CleaningManifest(
             site=manifest.site,
             table=table.name,

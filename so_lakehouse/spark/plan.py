@@ -84,6 +84,7 @@ def plan_table(of: Scope, posts: Posts | None) -> TablePlan:
     manifests = dump.chain if dump else chain.applied_dumps(of.lake, of.table.name, of.site, of.newest_dump)
     dumps = [examine_once(manifest) for manifest in manifests]
     plan.absence = absence(of.spark, of.lake, of.table, dumps, plan.cut)
+    plan.speaks_since = plan.cut if dumps and not dumps[-1].is_open else None
     after = chain.pages_after(dumps, plan.cut)
     found, ignored = waiting.waiting_pages(of.lake, of.table.name, of.site, after, of.applied, of.rules)
     plan.ignored += ignored
@@ -129,8 +130,8 @@ def _plan_dump(
     base = state.folded(of.spark, of.lake, of.table, dumps, before, of.settings.keep_personal)
     every = list({pages.input_name(manifest): manifest for manifest in (*new, *known)}.values())
     evidence = _evidence(of, plan, base, every, new, held=False) if every else None
-    concerned = posts is not None and (newest.is_open or posts.voids_after(plan.cut))
-    counts = settle(of, plan, base, of.target, evidence, posts if concerned else None, dumps)
+    taking = posts if posts is not None and posts.voids_after(plan.speaks_since) else None
+    counts = settle(of, plan, base, of.target, evidence, taking, dumps)
     deleted = counts.deleted_by_absence + counts.deleted_by(None, with_posts=posts_row is None)
     plan.ledger_rows = [
         books.counted(row, counts.of_dump(), rows_deleted=deleted),
@@ -152,7 +153,7 @@ def _plan_pages(
     evidence = _evidence(of, plan, target, new, new, held=True) if new else None
     spoken = target.select("Id").limit(0) if evidence is None else evidence.statements.select("Id").distinct()
     if posts is not None and posts_row:
-        spoken = spoken.union(cascade.candidates(target, posts, plan.cut).select("Id")).distinct()
+        spoken = spoken.union(cascade.candidates(target, posts, plan.speaks_since).select("Id")).distinct()
     chosen = keys.few(spoken)
     concerned = keys.near(target, chosen).join(spoken, "Id", "left_semi")
     if chosen is not None:
@@ -162,7 +163,7 @@ def _plan_pages(
         concerned, base = target, target.limit(0)  # there is no other evidence than these pages, by today's rules
     elif evidence is not None and of.newest_dump is not None:
         base = _with_returned(of, base, evidence, dumps)
-    taking = posts if posts is not None and posts.voids_after(plan.cut) else None
+    taking = posts if posts is not None and posts.voids_after(plan.speaks_since) else None
     try:
         counts = settle(of, plan, base, concerned, evidence, taking, [])
     finally:
@@ -220,6 +221,10 @@ def _evidence(
     if swept:
         remembered = of.spark.createDataFrame(swept, "Id BIGINT, _as_of TIMESTAMP").withColumn("_present", F.lit(False))
         said = said.unionByName(remembered, allowMissingColumns=True)
+    if (
+        plan.absence.unread is not None
+    ):  # rows differ in what they speak of: only those are looked at of which is spoken
+        base = keys.near(base, keys.few(said)).join(said.select("Id").distinct(), "Id", "left_semi")
     heard = heard_after(said, base, plan.absence, plan.cut)
     ranked = pages.ranked(heard, of.table, of.settings.keep_personal)
     return Evidence(write.stage(ranked, of.lake, f"{plan.staging}/statements"), refused)

@@ -34,7 +34,8 @@ def posts_after(of: Scope, plan: TablePlan | None, held: Sequence[Tombstone]) ->
     if alive is None:
         return None
     dump = (plan.dump if plan else None) or of.newest_dump
-    posts = Posts(alive, (), plan.absence if plan else _applied_absence(of), _name(dump))
+    denied = plan.absence if plan else _applied_absence(of)
+    posts = Posts(alive, (), denied, _name(dump) if denied.as_of else "")
     if plan is not None and plan.tombstones is not None:
         rows = plan.tombstones.where(F.col("reason") == NOT_RETURNED)
         told = rows.select("id", F.unix_micros("as_of")).collect()
@@ -61,11 +62,12 @@ def _alive(of: Scope, plan: TablePlan | None) -> DataFrame | None:
 
 
 def _applied_absence(of: Scope) -> Absence:
+    """What is denied: nothing where bronze no longer holds the dumps, as which keys they told is unknown then."""
     manifests = chain.applied_dumps(of.lake, of.table.name, of.site, of.newest_dump)
     dumps = [
         Dump(manifest, examine.examine_dump(of.spark, of.lake, of.table, manifest, of.rules)) for manifest in manifests
     ]
-    return absence(of.spark, of.lake, of.table, dumps, of.newest_dump.cut_at if of.newest_dump else None)
+    return absence(of.spark, of.lake, of.table, dumps, None)
 
 
 def _name(dump: LedgerRow | None) -> str:

@@ -41,7 +41,17 @@ def require_dumps(of: Scope) -> None:
 def require_pages(of: Scope, after: datetime | None) -> None:
     """Raises `BadInput` where bronze lacks pages that silver has taken in and that were fetched after this moment: what
     is put together anew would lose what they told."""
-    _require(of, [*_lost_pages(of, after)])
+    bounds = [bound for bound in (after, _overtaken_until(of)) if bound is not None]
+    _require(of, [*_lost_pages(of, max(bounds, default=None))])
+
+
+def _overtaken_until(of: Scope) -> datetime | None:
+    """Silver does not rest on pages fetched until then, and they may have been removed; None: it is not known."""
+    applied = of.newest_dump
+    if applied is None or not applied.rests_on:
+        return applied.cut_at if applied else None
+    oldest = applied.rests_on.split(",")[0]
+    return next((row.cut_at for row in of.applied if row.source == DUMP and row.data_version == oldest), None)
 
 
 def _require(of: Scope, lost: list[str]) -> None:

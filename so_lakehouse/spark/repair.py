@@ -1,5 +1,5 @@
 """Puts a site's books in order before anything is planned: commits that a crash left unrecorded, and rows that somebody
-else lost or doubled.
+else has lost, doubled or changed.
 
 Belongs here: keys and ledger. Not here: what the rows should say, which the rebuild then finds out from bronze.
 """
@@ -17,6 +17,7 @@ from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import gates, ledger, silver_tables
 from so_lakehouse.lake.ledger import FOUND, Ledger, LedgerRow
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.lake.strangers import strange_commits
 from so_lakehouse.progress import Progress
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark import clean, read, write
@@ -54,18 +55,19 @@ def as_to_rebuild(
 ) -> Ledger:
     """The ledger as the plan shall see it: tables to rebuild look as if other rules had made them.
 
-    Those are all where a rebuild is asked for, and else those in which somebody else lost or doubled rows, also where
-    the rebuild that found it was interrupted.
+    Those are all where a rebuild is asked for, and else those of which somebody else has changed rows of the site: for
+    as long as the gate stands before that commit, so also where an earlier rebuild was interrupted.
     """
     gated = gates.load(lake, site)
     tables = {n: delta for n in names if (delta := ledger.open_delta(lake, n)) is not None}
     suspect = [
-        n for n, delta in tables.items() if rebuild or (n in gated and ledger.strange_commits(delta, gated[n].version))
+        n
+        for n, delta in tables.items()
+        if rebuild or (n in gated and strange_commits(lake, n, delta, site, gated[n].version))
     ]
     repaired = [n for n in suspect if _repair(spark, lake, site, n, known, settings.keep_personal)]
     seen = ledger.load(lake, site, {*names, "posts"}) if repaired else known
-    interrupted = [n for n in names if seen.of(n) and seen.of(n)[-1].source == FOUND]
-    return seen.by_other_rules(names if rebuild else interrupted)
+    return seen.by_other_rules(suspect)
 
 
 def _repair(spark: SparkSession, lake: Lake, site: str, name: str, known: Ledger, keep_personal: bool) -> bool:

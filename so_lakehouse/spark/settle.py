@@ -25,7 +25,7 @@ from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.lake.waiting import Ignored
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark import cascade, clean, compare, overlay, pages, read, tally, write
-from so_lakehouse.spark.absence import NOTHING_DENIED, Absence
+from so_lakehouse.spark.absence import DENIED, NOTHING_DENIED, Absence
 from so_lakehouse.spark.cascade import Posts
 from so_lakehouse.spark.compare import ACTION, DELETE
 from so_lakehouse.spark.tally import Tally
@@ -86,6 +86,7 @@ class TablePlan:
     tombstones: DataFrame | None = None  # all of the table's from now on; None: those it has stay
     returning: tuple[Tombstone, ...] = ()  # of rows whose post is back; they stand until those rows are written
     cut: datetime | None = None  # of the newest dump, once this plan is carried out
+    speaks_since: datetime | None = None  # no row rests on older evidence; None: some may
     absence: Absence = NOTHING_DENIED  # what the dumps say then of keys that they do not tell
 
     @property
@@ -144,7 +145,8 @@ def _settle_tombstones(of: Scope, plan: TablePlan, acted: DataFrame, counts: Tal
         if not decides:
             rows = _beside_held(rows, held, acted, plan)
         else:
-            held = held.where((F.col("as_of") == F.lit(plan.cut)) & (F.col("reason") == tally.ABSENT_FROM_DUMP))
+            held = plan.absence.moments(held.where(F.col("reason") == tally.ABSENT_FROM_DUMP), "id")
+            held = held.where(F.col("as_of") == F.col(DENIED)).drop(DENIED)
             spoken = _keys(acted.where(F.col(ACTION) != compare.ABSENT))
             rows = rows.unionByName(held.join(spoken, "id", "left_anti"))
     plan.tombstones = write.stage(rows, of.lake, f"{plan.staging}/tombstones")
@@ -170,8 +172,8 @@ def _keys(acted: DataFrame) -> DataFrame:
 
 def _new_tombstones(plan: TablePlan, acted: DataFrame, counts: Tally) -> DataFrame:
     if counts.gone or plan.changes is None:
-        return tally.tombstones(acted, plan.cut)
-    return tally.absences(plan.changes.where(F.col(ACTION) == DELETE), plan.cut)
+        return tally.tombstones(acted, plan.absence)
+    return tally.absences(plan.changes.where(F.col(ACTION) == DELETE), plan.absence)
 
 
 def _guard_shrink(of: Scope, counts: Tally, dump: Dump) -> None:

@@ -77,10 +77,8 @@ def kept_as(is_unread: Column) -> Column:
 
 
 def kept_before(target: DataFrame, applied: LedgerRow | None, first_cut: datetime) -> DataFrame | None:
-    """Rows of silver whose dump is older than the oldest that bronze still holds: what `folded` takes as `before`."""
+    """Rows of silver that speak of a time before the oldest dump that bronze holds: what `folded` takes as `before`."""
     if applied is None or applied.cut_at is None:
         return None
-    pure = F.col("_as_of").isNull() & F.lit(applied.cut_at < first_cut)
-    kept = F.col("_kept").isNotNull() & (F.col("_as_of") < F.lit(first_cut))
-    rows = target.where(pure | kept)
-    return rows.withColumn("_as_of", F.coalesce("_as_of", F.lit(applied.cut_at))).drop("site")
+    evidence = F.coalesce("_as_of", F.lit(applied.cut_at))
+    return target.where(evidence < F.lit(first_cut)).withColumn("_as_of", evidence).drop("site")

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from so_lakehouse.lake.ledger import DUMP
+from so_lakehouse.lake.ledger import DUMP, KEPT
 from so_lakehouse.lake.tombstones import Tombstone
+from so_lakehouse.spark.absence import DENIED, Absence
 from so_lakehouse.spark.cascade import POST_DELETED
 from so_lakehouse.spark.compare import ACTION, ADVANCE, DELETE, INSERT, SAME, UPDATE
 from so_lakehouse.spark.overlay import (
@@ -80,12 +80,21 @@ class Tally:
         reasons = (NOT_RETURNED, POST_DELETED) if with_posts else (NOT_RETURNED,)
         return self.count(lambda g: g[ACTION] == DELETE and g[GONE_REASON] in reasons and g[INPUT] == input_name)
 
-    def of_dump(self, source: str = DUMP) -> Counter[str]:
-        """What became of the rows that the newest dump tells; `KEPT`: of those that older ones tell in its place."""
+    def of_dump(self) -> Counter[str]:
+        """What became of the rows that the newest dump tells."""
+        return self._outcome(lambda g: g[BASE] == DUMP)
+
+    def of_older(self) -> Counter[str]:
+        """What became of the rows that older dumps tell in its place, and of those that only pages tell that were
+        counted before, where these are news to silver again."""
+        return self._outcome(lambda g: g[BASE] == KEPT) + self._outcome(
+            lambda g: g[BASE] is None and g[INPUT] is None and g[ALIVE] and g[ACTION] in (INSERT, UPDATE)
+        )
+
+    def _outcome(self, wanted: Callable[[Row], bool]) -> Counter[str]:
         outcome: Counter[str] = Counter()
-        for group in self.groups:
-            if group[BASE] == source:
-                outcome[_dump_outcome(group)] += group["n"]
+        for group in filter(wanted, self.groups):
+            outcome[_dump_outcome(group)] += group["n"]
         return outcome
 
     def of_pages(self, input_name: str) -> Counter[str]:
@@ -111,7 +120,7 @@ def _page_outcome(group: Row) -> str:
     return COUNTED_AS[group[ACTION]] if group[ALIVE] else SUPPRESSED
 
 
-def tombstones(acted: DataFrame, cut: datetime | None) -> DataFrame:
+def tombstones(acted: DataFrame, absence: Absence) -> DataFrame:
     """Tombstones of every key that this plan finds dead: id, as_of, reason, post_id."""
     told = acted.where(F.col(GONE_REASON).isNotNull())
     silent = acted.where((F.col(ACTION) == DELETE) & F.col(GONE_REASON).isNull())
@@ -120,7 +129,7 @@ def tombstones(acted: DataFrame, cut: datetime | None) -> DataFrame:
         F.col(GONE_AS_OF).alias("as_of"),
         F.col(GONE_REASON).alias("reason"),
         F.col(GONE_POST).alias("post_id"),
-    ).unionByName(absences(silent, cut))
+    ).unionByName(absences(silent, absence))
 
 
 def tombstone_rows(spark: SparkSession, tombstones: Sequence[Tombstone]) -> DataFrame:
@@ -129,11 +138,15 @@ def tombstone_rows(spark: SparkSession, tombstones: Sequence[Tombstone]) -> Data
     return spark.createDataFrame(rows, "id BIGINT, as_of TIMESTAMP, reason STRING, post_id BIGINT")
 
 
-def absences(deleted: DataFrame, cut: datetime | None) -> DataFrame:
-    """Tombstones of keys that the dump of this cut no longer holds; none where there is no dump to deny them."""
-    return deleted.where(F.lit(cut is not None)).select(
-        F.col("Id").alias("id"),
-        F.lit(cut).cast("timestamp").alias("as_of"),
-        F.lit(ABSENT_FROM_DUMP).alias("reason"),
-        F.lit(None).cast("bigint").alias("post_id"),
+def absences(deleted: DataFrame, absence: Absence) -> DataFrame:
+    """Tombstones of keys that dumps deny; none where there is no dump."""
+    return (
+        absence.moments(deleted, "Id")
+        .where(F.col(DENIED).isNotNull())
+        .select(
+            F.col("Id").alias("id"),
+            F.col(DENIED).alias("as_of"),
+            F.lit(ABSENT_FROM_DUMP).alias("reason"),
+            F.lit(None).cast("bigint").alias("post_id"),
+        )
     )

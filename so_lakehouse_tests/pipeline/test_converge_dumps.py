@@ -228,11 +228,11 @@ def test_a_disk_without_room_stops_a_converge_with_news_and_no_other(lake, silve
     assert set(silver.rows()) == {1}
 
 
-def test_a_hundred_deletions_of_a_small_table_are_not_too_much(lake, silver):
-    write_dump(lake, SEPTEMBER, {"posts": [{"Id": key} for key in range(1, 151)]})
-    silver.converge()
-    write_dump(lake, DECEMBER, {"posts": [{"Id": key} for key in range(1, 51)]})
-    assert silver.converge()["posts"].rows == 50
+def test_a_hundred_deletions_of_a_small_table_and_a_tenth_of_a_large_one_are_not_too_much(lake, silver):
+    for cut, posts, users in ((SEPTEMBER, 150, 2000), (DECEMBER, 50, 1800)):
+        write_dump(lake, cut, {"posts": [{"Id": k} for k in range(posts)], "users": [{"Id": k} for k in range(users)]})
+        converged = silver.converge(["posts", "users"])
+    assert [table.rows for table in converged.values()] == [50, 1800]
 
 
 def test_the_gate_names_the_version_that_was_checked(lake, silver):

@@ -208,7 +208,7 @@ def test_silver_equals_the_model_in_any_order_of_arrival(spark, lake, settings, 
         site = f"seed{seed}-order{order}"
         waiting, arrived = shuffled(chance, inputs), []
         while waiting:
-            arriving = chance.randint(4, 7)
+            arriving = chance.randint(6, 9)
             for given in waiting[:arriving]:
                 publish(lake, site, given)
             arrived += waiting[:arriving]

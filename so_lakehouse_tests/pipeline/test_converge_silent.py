@@ -6,7 +6,7 @@ import pytest
 
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import paths, silver_tables
-from so_lakehouse.lake.prune import removable
+from so_lakehouse.lake.prune import prune, removable
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.tombstones import load as tombstones
 from so_lakehouse.spark.converge import converge
@@ -49,14 +49,15 @@ def december(unread):
 
 
 @pytest.mark.parametrize(
-    ("unread", "kept"), [([1, 2, 3, 4], "quarantined"), ([None], "deletions suspended")], ids=["keys", "no key"]
+    ("unread", "kept", "arrivals"),
+    [
+        ([1, 2, 3, 4], "quarantined", ("september", "october", "december")),
+        ([1, 2, 3, 4], "quarantined", ("december", "september october")),
+        ([None], "deletions suspended", ("september october december",)),
+        ([None], "deletions suspended", ("october", "december", "september")),
+    ],
 )
-@pytest.mark.parametrize(
-    "arrivals",
-    [("september october december",), ("september", "october", "december"), ("december", "september october")],
-    ids=["at once", "one by one", "newest first"],
-)
-def test_pages_before_the_cut_tell_what_the_newest_dump_does_not(lake, silver, arrivals, unread, kept):
+def test_pages_before_the_cut_tell_what_the_newest_dump_does_not(lake, silver, unread, kept, arrivals):
     publish = {"september": september, "october": october, "december": december(unread)}
     for arrived in arrivals:
         for name in arrived.split():
@@ -154,3 +155,58 @@ def test_pages_alone_are_compared_with_all_rows_of_silver(spark, lake, silver):
     spark.sql(f"INSERT INTO {table} BY NAME SELECT * EXCEPT (Id), 99 AS Id FROM {table} WHERE Id = 1").collect()
     silver.converge()
     assert silver.posts() == before
+
+
+def comments(lake):
+    return query_lake(lake, "select Id from silver.comments order by Id").column("Id").to_pylist()
+
+
+def test_a_comment_between_two_dumps_goes_with_its_post_whichever_comes_first(lake, silver):
+    """The newest dump of comments cannot tell comment 10, that of posts denies its post."""
+    tables = {"posts": [{"Id": 9}], "comments": [{"Id": 11, "PostId": 9}]}
+    for site, page_first in (("beer", True), ("ai", False)):
+        if page_first:
+            write_pages(lake, "comments", "2016-10-01", [("2016-10-02", {"Id": 10, "PostId": 77})], site=site)
+        write_dump(lake, DECEMBER, tables, unread={"comments": [10]}, site=site)
+        silver.converge("posts", "comments", site=site)
+        write_pages(lake, "comments", "2016-10-01", [("2016-10-02", {"Id": 10, "PostId": 77})], site=site)
+        silver.converge("posts", "comments", site=site)
+    assert comments(lake) == [11, 11]
+
+
+def test_comments_that_an_open_dump_keeps_go_when_posts_that_are_converged_later_deny_their_post(lake, silver):
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 9}, {"Id": 77}], "comments": [{"Id": 10, "PostId": 77}]})
+    silver.converge("posts", "comments")
+    write_dump(lake, DECEMBER, {"posts": [{"Id": 9}], "comments": []}, unread={"comments": [10]})
+    silver.converge("comments")
+    assert comments(lake) == [10]
+    silver.converge("posts")
+    silver.converge("comments")
+    assert comments(lake) == []
+
+
+def test_a_reissue_that_is_silent_lets_pages_speak_again_and_brings_comments_back(lake, silver):
+    september(lake)
+    october(lake)
+    write_pages(lake, "comments", "2016-10-01", [("2016-10-02", {"Id": 10, "PostId": 4})])
+    silver.converge("posts", "comments")
+    december([])(lake)
+    silver.converge("posts", "comments")
+    assert ([row[0] for row in silver.posts()], comments(lake)) == ([9], [])
+    write_dump(lake, DECEMBER, {"posts": [{"Id": 9, "Score": 1}]}, unread={"posts": [4]}, revision=1)
+    silver.converge("posts", "comments")
+    assert silver.posts() == [(4, 5, None, "2016-10-02", "quarantined"), (9, 1, None, None, None)]
+    assert comments(lake) == [10]
+    assert {gone.id for gone in tombstones(lake, "beer")} == {1, 3}
+
+
+def test_pages_that_were_overtaken_and_removed_are_not_asked_for_again(lake, settings, silver):
+    september(lake)
+    october(lake)
+    silver.converge()
+    december([])(lake)
+    silver.converge()
+    assert "bronze api/questions 2016-10-01" in [removal.what for removal in prune(lake, "beer", settings)]
+    write_dump(lake, DECEMBER, {"posts": [{"Id": 9, "Score": 1}]}, unread={"posts": [1]}, revision=1)
+    silver.converge()
+    assert silver.posts()[0] == (1, 1, 2, SEPTEMBER, "quarantined")

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from so_lakehouse import failpoints
-from so_lakehouse.lake import silver_tables
+from so_lakehouse.lake import gates, silver_tables
+from so_lakehouse.lake.ledger import open_delta
 from so_lakehouse.lake.query import query_lake, tables
 from so_lakehouse.spark.converge import converge
 from so_lakehouse_tests.pipeline.evidence import write_dump
@@ -66,3 +67,16 @@ def test_a_crash_is_in_the_ledger_before_a_migration_commits(lake, posts, monkey
         patch.setattr(failpoints, "reach", lambda name: reach(name) if name == "silver.before_migration" else None)
         posts(keep_personal=True)
     assert [row["partition"] for row in recorded["silver.before_migration"]] == ["2016-07-01", "2016-10-01"]
+
+
+def test_a_strange_commit_holds_up_only_the_sites_whose_rows_it_touches(spark, lake, settings):
+    for site in ("beer", "ai"):
+        write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1}]}, site=site)
+        converge(spark, lake, site, ["posts"], settings)
+    table = silver_tables.quoted_path(silver_tables.uri(lake, "posts"))
+    before = gates.load(lake, "ai")["posts"].version
+    spark.sql(f"UPDATE {table} SET Score = 7 WHERE site = 'ai'")
+    gates.follow(lake)
+    newest = open_delta(lake, "posts").version()
+    assert gates.load(lake, "beer")["posts"].version == newest
+    assert gates.load(lake, "ai")["posts"].version == before < newest

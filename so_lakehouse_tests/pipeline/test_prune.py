@@ -189,9 +189,11 @@ def test_archives_go_by_setting_and_never_before_their_bronze(lake, settings, du
     for cut in FOUR:
         archive = Archive("beer.7z", f"{paths.raw_dump(quarter_of(cut), 'beer', cut[:7])}/beer.7z", 1, "ab", "")
         lake.write_bytes(archive.path, b"7")
-        RawManifest("beer", quarter_of(cut), cut[:7], 0, cut, (archive,), "", "", "").save(lake)
+        RawManifest("beer", quarter_of(cut), cut[:7], 0, cut, (archive,), "", "", f"{cut}T12:00:00+00:00").save(lake)
     for table in ("posts", "users"):
         applied(lake, table, MARCH)
+    removed_so_soon = prune(lake, "beer", replace(settings, raw_quarters=kept), datetime(2016, 6, 13, 9, tzinfo=UTC))
+    assert "raw 2016-04-01" not in [removal.what for removal in removed_so_soon], "a run may be about to read it"
     prune(lake, "beer", replace(settings, raw_quarters=kept))
     assert tuple(cut for cut in FOUR if lake.exists(paths.raw_dump(quarter_of(cut), "beer"))) == stay
 

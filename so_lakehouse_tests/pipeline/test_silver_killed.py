@@ -81,7 +81,13 @@ STEPS = (
                 "comments": [{"Id": 11, "PostId": 2}, {"Id": 12, "PostId": 4}],
             },
         ),
-        write_pages(lake, "questions", "2016-12-20", [("2016-12-21", {"Id": 5})], absent=[("2016-12-21", 2)]),
+        write_pages(
+            lake,
+            "questions",
+            "2016-12-20",
+            [("2016-12-21", {"Id": 5}), ("2016-12-21", {"Id": 6, "PostTypeId": 99})],
+            absent=[("2016-12-21", 2)],
+        ),
     ),
     lambda spark, lake: doubled_by_somebody_else(spark, lake),
 )
