@@ -221,9 +221,7 @@ def _evidence(
     if swept:
         remembered = of.spark.createDataFrame(swept, "Id BIGINT, _as_of TIMESTAMP").withColumn("_present", F.lit(False))
         said = said.unionByName(remembered, allowMissingColumns=True)
-    if (
-        plan.absence.unread is not None
-    ):  # rows differ in what they speak of: only those are looked at of which is spoken
+    if plan.absence.unread is not None:  # rows differ in what they speak of; few are spoken of
         base = keys.near(base, keys.few(said)).join(said.select("Id").distinct(), "Id", "left_semi")
     heard = heard_after(said, base, plan.absence, plan.cut)
     ranked = pages.ranked(heard, of.table, of.settings.keep_personal)
