@@ -58,7 +58,6 @@ def run(options: Options) -> Iterator[str]:
         yield f"{name}: {ratio:.1f} times the seconds at {size:.0f} times the size (to reach at 16 times: {limit})."
     yield ""
     yield (
-        f"One run each. A day changes {CHANGED_ON_A_DAY:,} questions: all among the newest hundredth of the keys, or half of them "
-        "anywhere. "
-        "Bytes written are data files, change feed and deletion vectors."
+        f"One run each. A day changes {CHANGED_ON_A_DAY:,} questions: all among the newest hundredth of the keys, or "
+        "half of them anywhere. Bytes written are data files, change feed and deletion vectors."
     )

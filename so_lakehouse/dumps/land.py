@@ -6,7 +6,6 @@ the latest (cut, revision) that is landed and not withdrawn. Which release is me
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +14,9 @@ from so_lakehouse import failpoints
 from so_lakehouse.dumps import download, sevenzip_file
 from so_lakehouse.dumps.mirrors.contract import Mirror, RemoteArchive
 from so_lakehouse.dumps.resolve import Resolved, resolve
-from so_lakehouse.errors import BadInput, Unavailable
+from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import paths
+from so_lakehouse.lake.disk import require_space
 from so_lakehouse.lake.manifests import Archive, RawManifest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress, silent
@@ -178,13 +178,8 @@ def _guard_disk(lake: Lake, resolved: Resolved, settings: Settings) -> None:
     """Raises `Unavailable` before anything is fetched where the disk would not hold it and the reserve."""
     _, target = _place(lake, resolved, resolved.archives[0], settings)
     folder = next(parent for parent in target.parents if parent.exists())
-    free, needed = shutil.disk_usage(folder).free, _missing_bytes(lake, resolved, settings)
-    if free < needed + settings.disk_reserve_bytes:
-        raise Unavailable(
-            f"{resolved.site.key} {resolved.release}: {needed:,} bytes are to be fetched and "
-            f"{settings.disk_reserve_bytes:,} must stay free (LAKEHOUSE_DISK_RESERVE), but the disk of {folder} has "
-            f"{free:,}. Free space, or move LAKEHOUSE_HOME to another disk."
-        )
+    needed = _missing_bytes(lake, resolved, settings)
+    require_space(folder, needed, settings.disk_reserve_bytes, f"{resolved.site.key}: landing {resolved.release}")
 
 
 def _represent(lake: Lake, mirror: Mirror, manifest: RawManifest) -> RawManifest:

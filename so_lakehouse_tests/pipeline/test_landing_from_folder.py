@@ -186,7 +186,7 @@ def test_a_disk_that_would_not_hold_it_is_refused_before_anything_is_fetched(
     mirror_folder: Path, lake: Lake, settings: Settings
 ):
     free = shutil.disk_usage(settings.home).free
-    with pytest.raises(Unavailable, match=r"beer 2016-12: 400,038 bytes are to be fetched.*Free space"):
+    with pytest.raises(Unavailable, match=r"beer: landing 2016-12 needs about 400,038 bytes.*Free space"):
         land(lake, mirror_folder, replace(settings, disk_reserve_bytes=free))
     assert not Path(lake.root).exists()
 
