@@ -28,6 +28,7 @@ REAL_DUMPS = PROJECT_ROOT.parent / "shared" / "data" / "stackexchange"
 TOGETHER = {"test_maintenance_readers": "test_maintenance"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one file, and of files that share a fixture, go to one process (`--dist loadgroup`)."""
     for item in items:
