@@ -24,18 +24,6 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 REAL_DUMPS = PROJECT_ROOT.parent / "shared" / "data" / "stackexchange"
 
 
-# Files whose dearest fixture is the same; every other file is a group of its own.
-TOGETHER = {"test_maintenance_readers": "test_maintenance"}
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file, and of files that share a fixture, go to one process (`--dist loadgroup`)."""
-    for item in items:
-        name = item.path.stem
-        item.add_marker(pytest.mark.xdist_group(TOGETHER.get(name, name)))
-
-
 @pytest.fixture(scope="session")
 def real_dumps() -> Path:
     """Folder of real dumps, laid out as a mirror; it is not part of the project."""
