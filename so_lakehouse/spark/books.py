@@ -12,7 +12,7 @@ from so_lakehouse.lake.api_pages import PagesManifest
 from so_lakehouse.lake.ledger import KEPT, POSTS, LedgerRow
 from so_lakehouse.spark import pages
 from so_lakehouse.spark.cascade import Posts
-from so_lakehouse.spark.settle import Evidence, Scope, TablePlan
+from so_lakehouse.spark.settle import Evidence, Scope
 from so_lakehouse.spark.tally import Tally
 
 DELETIONS = "deletions"  # the ledger's partition of rows that went along with posts
@@ -55,11 +55,10 @@ def page_rows(
     return rows
 
 
-def posts_row(of: Scope, plan: TablePlan, posts: Posts) -> LedgerRow | None:
-    """The ledger row of what goes along with posts; None where nothing can, or it was counted before."""
+def posts_row(of: Scope, posts: Posts) -> LedgerRow | None:
+    """The ledger row of what goes along with posts; None where it was counted before."""
     row = of.row(POSTS, DELETIONS, posts.version())
-    counted = any(applied.input == row.input for applied in of.applied)
-    return row if posts.voids_after(plan.speaks_since) and not counted else None
+    return None if any(applied.input == row.input for applied in of.applied) else row
 
 
 def deletions(posts_row: LedgerRow | None, counts: Tally) -> list[LedgerRow]:

@@ -78,6 +78,11 @@ def examine_dump(
     return cleaning
 
 
+def examined(spark: SparkSession, lake: Lake, table: Table, manifest: BronzeManifest, rule_version: str) -> Dump:
+    """One dump with what cleaning finds in it."""
+    return Dump(manifest, examine_dump(spark, lake, table, manifest, rule_version))
+
+
 def untold_keys(spark: SparkSession, lake: Lake, dump: Dump) -> DataFrame:
     """Keys (`Id`) that a dump holds only in quarantine, so that it says neither their values nor that they are gone.
 

@@ -18,7 +18,7 @@ from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import chain, waiting
 from so_lakehouse.lake.api_pages import PagesManifest
 from so_lakehouse.lake.chain import Dump
-from so_lakehouse.lake.ledger import DUMP, Ledger
+from so_lakehouse.lake.ledger import DUMP, Ledger, LedgerRow
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.silver_tables import silver_table
 from so_lakehouse.lake.storage import Lake
@@ -68,8 +68,7 @@ def plan_table(of: Scope, posts: Posts | None) -> TablePlan:
 
     def examine_once(manifest: BronzeManifest) -> Dump:
         if manifest.quarter not in examined:
-            cleaning = examine.examine_dump(of.spark, of.lake, of.table, manifest, of.rules)
-            examined[manifest.quarter] = Dump(manifest, cleaning)
+            examined[manifest.quarter] = examine.examined(of.spark, of.lake, of.table, manifest, of.rules)
         return examined[manifest.quarter]
 
     eligible, plan.ignored = waiting.eligible_dumps(of.lake, of.table.name, of.site)
@@ -85,6 +84,9 @@ def plan_table(of: Scope, posts: Posts | None) -> TablePlan:
     dumps = [examine_once(manifest) for manifest in manifests]
     plan.absence = absence(of.spark, of.lake, of.table, dumps, plan.cut)
     plan.speaks_since = plan.cut if dumps and not dumps[-1].is_open else None
+    if posts is not None and not posts.voids_after(plan.speaks_since):
+        posts = None
+    posts_row = books.posts_row(of, posts) if posts is not None else None
     after = chain.pages_after(dumps, plan.cut)
     found, ignored = waiting.waiting_pages(of.lake, of.table.name, of.site, after, of.applied, of.rules)
     plan.ignored += ignored
@@ -92,9 +94,9 @@ def plan_table(of: Scope, posts: Posts | None) -> TablePlan:
         rebuild.require_pages(of, after)
     new = (*found.new, *found.known) if plan.returning else found.new
     if dump is not None:
-        _plan_dump(of, plan, dump, dumps, new, found.known, posts)
-    elif new or (posts is not None and books.posts_row(of, plan, posts)):
-        _plan_pages(of, plan, dumps, new, posts)
+        _plan_dump(of, plan, dump, dumps, new, found.known, posts, posts_row)
+    elif new or posts_row:
+        _plan_pages(of, plan, dumps, new, posts, posts_row)
     return plan
 
 
@@ -106,6 +108,7 @@ def _plan_dump(
     new: Sequence[PagesManifest],
     known: Sequence[PagesManifest],
     posts: Posts | None,
+    posts_row: LedgerRow | None,
 ) -> None:
     """The state that bronze supports, dumps and pages together, against what silver holds."""
     newest = dumps[-1]
@@ -118,7 +121,6 @@ def _plan_dump(
         revision=newest.manifest.revision,
         rests_on=waiting_dump.rests_on,
     )
-    posts_row = books.posts_row(of, plan, posts) if posts else None
     if not of.applied and len(dumps) == 1 and not new and not posts_row:
         told = newest.cleaning.rows_in - newest.cleaning.quarantined - newest.cleaning.deduplicated
         plan.ledger_rows = [replace(row, rows_inserted=told)]
@@ -130,8 +132,7 @@ def _plan_dump(
     base = state.folded(of.spark, of.lake, of.table, dumps, before, of.settings.keep_personal)
     every = list({pages.input_name(manifest): manifest for manifest in (*new, *known)}.values())
     evidence = _evidence(of, plan, base, every, new, held=False) if every else None
-    taking = posts if posts is not None and posts.voids_after(plan.speaks_since) else None
-    counts = settle(of, plan, base, of.target, evidence, taking, dumps)
+    counts = settle(of, plan, base, of.target, evidence, posts, dumps)
     deleted = counts.deleted_by_absence + counts.deleted_by(None, with_posts=posts_row is None)
     plan.ledger_rows = [
         books.counted(row, counts.of_dump(), rows_deleted=deleted),
@@ -142,13 +143,17 @@ def _plan_dump(
 
 
 def _plan_pages(
-    of: Scope, plan: TablePlan, dumps: Sequence[Dump], new: Sequence[PagesManifest], posts: Posts | None
+    of: Scope,
+    plan: TablePlan,
+    dumps: Sequence[Dump],
+    new: Sequence[PagesManifest],
+    posts: Posts | None,
+    posts_row: LedgerRow | None,
 ) -> None:
     """Pages, and posts that have gone, against the rows of silver that they speak of.
 
     `dumps`: the applied one and what it rests on, as far as bronze holds them.
     """
-    posts_row = books.posts_row(of, plan, posts) if posts else None
     target = of.target
     evidence = _evidence(of, plan, target, new, new, held=True) if new else None
     spoken = target.select("Id").limit(0) if evidence is None else evidence.statements.select("Id").distinct()
@@ -163,9 +168,8 @@ def _plan_pages(
         concerned, base = target, target.limit(0)  # there is no other evidence than these pages, by today's rules
     elif evidence is not None and of.newest_dump is not None:
         base = _with_returned(of, base, evidence, dumps)
-    taking = posts if posts is not None and posts.voids_after(plan.speaks_since) else None
     try:
-        counts = settle(of, plan, base, concerned, evidence, taking, [])
+        counts = settle(of, plan, base, concerned, evidence, posts, [])
     finally:
         concerned.unpersist()
     plan.ledger_rows = [

@@ -13,7 +13,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from so_lakehouse.lake import chain
-from so_lakehouse.lake.chain import Dump
 from so_lakehouse.lake.ledger import LedgerRow
 from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.spark import examine
@@ -64,9 +63,7 @@ def _alive(of: Scope, plan: TablePlan | None) -> DataFrame | None:
 def _applied_absence(of: Scope) -> Absence:
     """What is denied: nothing where bronze no longer holds the dumps, as which keys they told is unknown then."""
     manifests = chain.applied_dumps(of.lake, of.table.name, of.site, of.newest_dump)
-    dumps = [
-        Dump(manifest, examine.examine_dump(of.spark, of.lake, of.table, manifest, of.rules)) for manifest in manifests
-    ]
+    dumps = [examine.examined(of.spark, of.lake, of.table, manifest, of.rules) for manifest in manifests]
     return absence(of.spark, of.lake, of.table, dumps, None)
 
 

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake.api_pages import PagesManifest
-from so_lakehouse.lake.chain import Dump, supporting_dumps
+from so_lakehouse.lake.chain import supporting_dumps
 from so_lakehouse.lake.ledger import DUMP, LedgerRow
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.waiting import eligible_dumps
@@ -79,7 +79,7 @@ def _lost_dumps(of: Scope) -> Iterator[str]:
 
 
 def _is_open(of: Scope, manifest: BronzeManifest) -> bool:
-    return Dump(manifest, examine.examine_dump(of.spark, of.lake, of.table, manifest, of.rules)).is_open
+    return examine.examined(of.spark, of.lake, of.table, manifest, of.rules).is_open
 
 
 def _is_before(cut: datetime | None, manifest: BronzeManifest) -> bool:
