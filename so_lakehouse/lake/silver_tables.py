@@ -15,6 +15,17 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import Table
 from so_lakehouse.schema_forms import SPARK, silver_columns
 
+# Delta's names for the types that silver's declarations use.
+DELTA_TYPES = {
+    "SMALLINT": "short",
+    "INT": "integer",
+    "BIGINT": "long",
+    "BOOLEAN": "boolean",
+    "STRING": "string",
+    "TIMESTAMP": "timestamp",
+    "ARRAY<STRING>": "array<string>",
+}
+
 
 @dataclass(frozen=True)
 class DeltaColumn:

@@ -15,13 +15,12 @@ from datetime import datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from so_lakehouse.lake.tombstones import Tombstone
+from so_lakehouse.lake.tombstones import POST_DELETED, Tombstone
+from so_lakehouse.spark import keys, read
 from so_lakehouse.spark.absence import DENIED, Absence
-from so_lakehouse.spark.moments import moment
 from so_lakehouse.spark.overlay import ALIVE, GONE_AS_OF, GONE_POST, GONE_REASON
 
 DEPENDENTS = ("comments", "post_history")
-POST_DELETED = "post deleted"
 
 
 @dataclass(frozen=True)
@@ -62,11 +61,11 @@ def undeleted(posts: Posts, tombstones: Sequence[Tombstone]) -> tuple[Tombstone,
 
 def _gone_as_of(posts: Posts, ids: Iterable[int]) -> dict[int, datetime | None]:
     """As of when each of these posts is known to be gone; None: it is not known to be."""
-    rows = posts.alive.sparkSession.createDataFrame([(key,) for key in sorted(ids)], "Id BIGINT")
-    denied = posts.absence.moments(rows, "Id").select("Id", F.unix_micros(DENIED)).collect()
+    rows = keys.rows(posts.alive.sparkSession, sorted(ids))
+    denied = posts.absence.moments(rows, "Id").select("Id", DENIED).toArrow().to_pylist()
     swept = dict(posts.swept)
-    moments = {key: [m for m in (micros and moment(micros), swept.get(key)) if m] for key, micros in denied}
-    return {key: max(found, default=None) for key, found in moments.items()}
+    told = {row["Id"]: [moment for moment in (row[DENIED], swept.get(row["Id"])) if moment] for row in denied}
+    return {key: max(moments, default=None) for key, moments in told.items()}
 
 
 def alive_of(posts: Posts, ids: Iterable[int]) -> set[int]:
@@ -101,4 +100,4 @@ def voided(rows: DataFrame, posts: Posts, cut: datetime | None) -> DataFrame:
 
 
 def _swept(posts: Posts) -> DataFrame:
-    return posts.alive.sparkSession.createDataFrame(list(posts.swept), "_post BIGINT, _post_gone TIMESTAMP")
+    return read.keyed(posts.alive.sparkSession, posts.swept, "_post", "_post_gone")

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from uuid import uuid4
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+import pyarrow as pa
+from pyspark.sql import SparkSession
 
 from so_lakehouse import failpoints, schema
 from so_lakehouse.errors import CheckFailed
@@ -28,7 +27,7 @@ from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.lake.waiting import Ignored
 from so_lakehouse.progress import Progress, in_steps, silent
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import gate, read, repair, write
+from so_lakehouse.spark import gate, repair, write
 from so_lakehouse.spark.cascade import DEPENDENTS, Posts
 from so_lakehouse.spark.migrate import bring_up
 from so_lakehouse.spark.plan import plan_table, scope
@@ -36,7 +35,6 @@ from so_lakehouse.spark.posts import posts_after
 from so_lakehouse.spark.rebuild import require_dumps
 from so_lakehouse.spark.session import TABLES_AT_ONCE, fit_to_rows, own_session, writers
 from so_lakehouse.spark.settle import Scope, TablePlan
-from so_lakehouse.spark.tally import tombstone_rows
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ def _converge(
         _write(spark, lake, site, plans, step)
     finally:
         lake.delete(paths.staging(site, attempt))
-    write.record(spark, lake, _to_record(ledger.load(lake, site, names), plans))
+    ledger.record(lake, _to_record(ledger.load(lake, site, names), plans))
     after = ledger.load(lake, site, names)
     checked = gate.checked(spark, lake, site, names, after, step)
     return {name: _result(lake, site, plan, known, after, checked) for name, plan in plans.items()}
@@ -145,7 +143,7 @@ def _planned(
         independent = {name: pool.submit(plan, name) for name in names if name not in DEPENDENTS}
         plans = {"posts": independent["posts"].result()} if "posts" in independent else {}
         concerned = any(name in DEPENDENTS for name in names)
-        posts = posts_after(of("posts"), plans.get("posts"), held) if concerned else None
+        posts = posts_after(of("posts"), plans.get("posts")) if concerned else None
         dependent = {name: pool.submit(plan, name, posts) for name in names if name in DEPENDENTS}
         futures = independent | dependent
         return {name: futures[name].result() for name in names}
@@ -155,36 +153,29 @@ def _write(
     spark: SparkSession, lake: Lake, site: str, plans: dict[str, TablePlan], step: Callable[[str], None]
 ) -> None:
     returning = {name: plan.returning for name, plan in plans.items() if plan.returning}
-    _write_tombstones(spark, lake, site, plans, returning)
+    _write_tombstones(lake, site, plans, returning)
     changed = [plan for plan in plans.values() if plan.changes is not None]
     with ThreadPoolExecutor(writers(spark)) as pool:
         for plan in pool.map(lambda plan: _write_table(spark, lake, site, plan), changed):
             step(f"{site}: wrote {plan.table.name}")
     if returning:
-        _write_tombstones(spark, lake, site, plans, {})
+        _write_tombstones(lake, site, plans, {})
 
 
 def _write_tombstones(
-    spark: SparkSession, lake: Lake, site: str, plans: dict[str, TablePlan], returning: dict[str, tuple[Tombstone, ...]]
+    lake: Lake, site: str, plans: dict[str, TablePlan], returning: dict[str, tuple[Tombstone, ...]]
 ) -> None:
     """All tables' tombstones in one commit, before the rows go: a crash leaves a key too many, never one too few.
 
     So do the tombstones of rows that come back with their post (`returning`), which nothing else would fetch again.
     """
     new = {name: plan.tombstones for name, plan in plans.items() if plan.tombstones is not None}
-    exists = ledger.open_delta(lake, silver_tables.TOMBSTONES.name) is not None
     if not new:
         return
-    frames = list(new.items())
-    frames += [(name, tombstone_rows(spark, held)) for name, held in returning.items() if name in new]
-    named = [frame.withColumn("table_name", F.lit(name)) for name, frame in frames]
-    rows = reduce(DataFrame.unionByName, named)
-    if exists:
-        held = read.silver_rows(spark, lake, silver_tables.TOMBSTONES.name, site).drop("site")
-        rows = rows.unionByName(held.where(~F.col("table_name").isin(list(new))))
-    write.create(spark, lake, silver_tables.TOMBSTONES)
+    for name in new.keys() & returning.keys():
+        new[name] = pa.concat_tables([new[name], tombstones.table(returning[name])])
     failpoints.reach("silver.before_tombstones")
-    write.replace_site(rows, lake, silver_tables.TOMBSTONES, site)
+    tombstones.save(lake, site, tombstones.load(lake, site) | new)
     failpoints.reach("silver.tombstones_written")
 
 

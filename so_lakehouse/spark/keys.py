@@ -8,16 +8,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from pyspark.sql import DataFrame
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pds
+from pyspark.sql import DataFrame, SparkSession
+
+from so_lakehouse.lake.storage import Lake
 
 MOST_KEYS = 100_000  # a day of the busiest site; more would be most files anyway
 MOST_RANGES = 64  # conditions are compared with every file's, row group's and page's statistics
+
+
+def staged(lake: Lake, folder: str) -> list[int] | None:
+    """As `few`, of rows staged in a folder; reads their keys without a job of Spark's. None also for as many rows."""
+    files = [lake.path(path) for path in lake.list(folder) if path.endswith(".parquet")]
+    rows = pds.dataset(files, filesystem=lake.fs, format="parquet")
+    if rows.count_rows() > MOST_KEYS:
+        return None
+    return sorted(pc.unique(rows.to_table(columns=["Id"])["Id"]).to_pylist())
 
 
 def few(rows: DataFrame) -> list[int] | None:
     """The different `Id` of the rows; None where they are more than `MOST_KEYS`."""
     found = rows.select("Id").distinct().limit(MOST_KEYS + 1).collect()
     return None if len(found) > MOST_KEYS else sorted(row[0] for row in found)
+
+
+def rows(spark: SparkSession, keys: Sequence[int]) -> DataFrame:
+    """These keys as rows with the column `Id`."""
+    return spark.createDataFrame(pa.table({"Id": pa.array(keys, pa.int64())}))
 
 
 def ranges(keys: Sequence[int], most: int = MOST_RANGES) -> list[tuple[int, int]]:

@@ -73,7 +73,7 @@ def maintain(
     with lock.writing(lake, parts, f"maintain {site}", progress):
         bring_up(spark, lake, LEDGER, progress)
         # Before any commit can expire: the ledger alone tells what they applied then.
-        write.record(spark, lake, ledger.load(lake, site, TABLES).unrecorded)
+        ledger.record(lake, ledger.load(lake, site, TABLES).unrecorded)
         done = [_removed(removal) for removal in pruning.prune(lake, site, settings)]
         names = [name for name in ALL_TABLES if ledger.open_delta(lake, name) is not None]
         before = {name: lake.size(paths.silver(name)) for name in names}

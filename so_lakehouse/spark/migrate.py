@@ -21,22 +21,19 @@ from pyspark.sql import functions as F
 from so_lakehouse import failpoints, release
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import ledger, silver_tables
-from so_lakehouse.lake.silver_tables import RELEASE, DeltaColumn, DeltaTable, column_sql, literal, quoted_path
+from so_lakehouse.lake.silver_tables import (
+    DELTA_TYPES,
+    RELEASE,
+    DeltaColumn,
+    DeltaTable,
+    column_sql,
+    literal,
+    quoted_path,
+)
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress, silent
 from so_lakehouse.spark import write
 from so_lakehouse.spark.session import SMALL_ROWS, fit_to_rows
-
-# Delta's names for the types that silver's declarations use.
-DELTA_TYPES = {
-    "SMALLINT": "short",
-    "INT": "integer",
-    "BIGINT": "long",
-    "BOOLEAN": "boolean",
-    "STRING": "string",
-    "TIMESTAMP": "timestamp",
-    "ARRAY<STRING>": "array<string>",
-}
 
 
 @dataclass(frozen=True)

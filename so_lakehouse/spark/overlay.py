@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 
 from so_lakehouse.lake.ledger import DUMP, KEPT
 from so_lakehouse.lake.silver_tables import accounts_gone
+from so_lakehouse.lake.tombstones import NOT_RETURNED
 from so_lakehouse.schema import Table, Type
 from so_lakehouse.schema_api import entities_of
 from so_lakehouse.schema_forms import silver_columns
@@ -27,7 +28,6 @@ from so_lakehouse.spark.fingerprint import fingerprint
 ALIVE, BASE, INPUT, PRESENT, HEARD = "_alive", "_base", "_input", "_present", "_heard"
 GONE_AS_OF, GONE_REASON, GONE_POST = "_gone_as_of", "_gone_reason", "_gone_post"
 DECISION = (ALIVE, BASE, INPUT, PRESENT, HEARD, GONE_AS_OF, GONE_REASON, GONE_POST)
-NOT_RETURNED = "not returned by API"
 SAID = "said_"  # prefix of a statement's columns where they stand beside a row's
 
 

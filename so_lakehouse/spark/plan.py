@@ -6,29 +6,29 @@ Belongs here: which evidence is put together, and in what order. Not here: the r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from so_lakehouse import schema
 from so_lakehouse.errors import BadInput
-from so_lakehouse.lake import chain, waiting
+from so_lakehouse.lake import chain, tombstones, waiting
 from so_lakehouse.lake.api_pages import PagesManifest
 from so_lakehouse.lake.chain import Dump
 from so_lakehouse.lake.ledger import DUMP, Ledger, LedgerRow
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.silver_tables import silver_table
 from so_lakehouse.lake.storage import Lake
-from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.lake.waiting import WaitingDump
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import books, cascade, examine, keys, pages, rebuild, state, write
+from so_lakehouse.spark import books, cascade, examine, keys, pages, read, rebuild, state, write
 from so_lakehouse.spark.absence import absence, heard_after
 from so_lakehouse.spark.cascade import Posts
-from so_lakehouse.spark.overlay import INPUT, NOT_RETURNED
+from so_lakehouse.spark.overlay import INPUT
 from so_lakehouse.spark.settle import Evidence, Scope, TablePlan, settle
 
 
@@ -38,12 +38,11 @@ def scope(
     site: str,
     table: schema.Table,
     ledger: Ledger,
-    held: Sequence[Tombstone],
+    held: Mapping[str, pa.Table],
     settings: Settings,
     staging: str,
 ) -> Scope:
-    """What the plan of one table looks at; `held` are the site's tombstones."""
-    own = tuple(tombstone for tombstone in held if tombstone.table_name == table.name)
+    """What the plan of one table looks at; `held` are the site's tombstones by table."""
     return Scope(
         spark=spark,
         lake=lake,
@@ -52,7 +51,7 @@ def scope(
         settings=settings,
         applied=tuple(ledger.of(table.name)),
         newest_dump=ledger.newest_dump(table.name),
-        tombstones=own,
+        tombstones=held.get(table.name, tombstones.NOTHING),
         staging=f"{staging}/{table.name}",
         started_at=datetime.now(UTC),
     )
@@ -72,7 +71,7 @@ def plan_table(of: Scope, posts: Posts | None) -> TablePlan:
         return examined[manifest.quarter]
 
     eligible, plan.ignored = waiting.eligible_dumps(of.lake, of.table.name, of.site)
-    plan.returning = cascade.undeleted(posts, of.tombstones) if posts is not None else ()
+    plan.returning = cascade.undeleted(posts, tombstones.with_posts(of.tombstones)) if posts is not None else ()
 
     def is_open(manifest: BronzeManifest) -> bool:
         return examine_once(manifest).is_open
@@ -156,10 +155,15 @@ def _plan_pages(
     """
     target = of.target
     evidence = _evidence(of, plan, target, new, new, held=True) if new else None
-    spoken = target.select("Id").limit(0) if evidence is None else evidence.statements.select("Id").distinct()
+    spoken = target.select("Id").limit(0)
+    chosen: list[int] | None = []
+    if evidence is not None:
+        spoken, chosen = evidence.statements.select("Id").distinct(), evidence.keys
     if posts is not None and posts_row:
         spoken = spoken.union(cascade.candidates(target, posts, plan.speaks_since).select("Id")).distinct()
-    chosen = keys.few(spoken)
+        chosen = keys.few(spoken)
+    if chosen is not None:
+        spoken = keys.rows(of.spark, chosen)
     concerned = keys.near(target, chosen).join(spoken, "Id", "left_semi")
     if chosen is not None:
         concerned = concerned.persist()  # few rows: found once, then compared with themselves as they will be
@@ -198,7 +202,7 @@ def _with_returned(of: Scope, held: DataFrame, evidence: Evidence, dumps: Sequen
 
 def _require_dumps_of_swept(of: Scope, lacking: DataFrame) -> None:
     """Raises `BadInput` where rows come back of which bronze no longer has what their dump told."""
-    swept = [tombstone.id for tombstone in of.tombstones if tombstone.reason == NOT_RETURNED]
+    swept = [key for key, _ in tombstones.swept(of.tombstones)]
     back = [row[0] for row in lacking.where(F.col("Id").isin(swept)).collect()] if swept else []
     if back and of.newest_dump is not None:
         raise BadInput(
@@ -221,12 +225,13 @@ def _evidence(
     refused = pages.quarantine_pages(of.spark, of.lake, of.table, new, of.rules)
     said = pages.statements(of.spark, of.lake, of.table, read_from, of.settings.keep_personal)
     said = said.withColumn(INPUT, F.when(F.col(INPUT).isin([pages.input_name(page) for page in new]), F.col(INPUT)))
-    swept = [(t.id, t.as_of) for t in of.tombstones if held and t.reason == NOT_RETURNED]
+    swept = tombstones.swept(of.tombstones) if held else []
     if swept:
-        remembered = of.spark.createDataFrame(swept, "Id BIGINT, _as_of TIMESTAMP").withColumn("_present", F.lit(False))
+        remembered = read.keyed(of.spark, swept, "Id", "_as_of").withColumn("_present", F.lit(False))
         said = said.unionByName(remembered, allowMissingColumns=True)
     if plan.absence.unread is not None:  # rows differ in what they speak of; few are spoken of
         base = keys.near(base, keys.few(said)).join(said.select("Id").distinct(), "Id", "left_semi")
     heard = heard_after(said, base, plan.absence, plan.cut)
     ranked = pages.ranked(heard, of.table, of.settings.keep_personal)
-    return Evidence(write.stage(ranked, of.lake, f"{plan.staging}/statements"), refused)
+    folder = f"{plan.staging}/statements"
+    return Evidence(write.stage(ranked, of.lake, folder), refused, keys.staged(of.lake, folder))

@@ -6,26 +6,22 @@ history (`cascade.py`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from so_lakehouse.lake import chain
+from so_lakehouse.lake import chain, tombstones
 from so_lakehouse.lake.ledger import LedgerRow
-from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.spark import examine
 from so_lakehouse.spark.absence import Absence, absence
 from so_lakehouse.spark.cascade import Posts, alive_of
 from so_lakehouse.spark.compare import ACTION, DELETE, INSERT
-from so_lakehouse.spark.moments import moment
-from so_lakehouse.spark.overlay import NOT_RETURNED
 from so_lakehouse.spark.settle import Scope, TablePlan
 
 
-def posts_after(of: Scope, plan: TablePlan | None, held: Sequence[Tombstone]) -> Posts | None:
-    """Posts once their `plan` is carried out (None: they are not part of this run); `held` are the site's tombstones.
+def posts_after(of: Scope, plan: TablePlan | None) -> Posts | None:
+    """Posts once their `plan` is carried out (None: they are not part of this run).
 
     None where silver has no posts of this site and gets none.
     """
@@ -36,10 +32,8 @@ def posts_after(of: Scope, plan: TablePlan | None, held: Sequence[Tombstone]) ->
     denied = plan.absence if plan else _applied_absence(of)
     posts = Posts(alive, (), denied, _name(dump) if denied.as_of else "")
     if plan is not None and plan.tombstones is not None:
-        rows = plan.tombstones.where(F.col("reason") == NOT_RETURNED)
-        told = rows.select("id", F.unix_micros("as_of")).collect()
-        return replace(posts, swept=tuple((key, moment(micros)) for key, micros in told))
-    swept = [(t.id, t.as_of) for t in held if t.table_name == of.table.name and t.reason == NOT_RETURNED]
+        return replace(posts, swept=tuple(tombstones.swept(plan.tombstones)))
+    swept = tombstones.swept(of.tombstones)
     # A run that was killed before it wrote posts has left tombstones of posts that are still there.
     there = alive_of(posts, [key for key, _ in swept])
     return replace(posts, swept=tuple((key, as_of) for key, as_of in swept if key not in there))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -30,7 +32,7 @@ def page_form(table: Table) -> str:
 def parquet(spark: SparkSession, lake: Lake, files: Sequence[str], form: str) -> DataFrame:
     """The rows of these files of the lake; without files, no rows."""
     if not files:
-        return spark.createDataFrame([], form)
+        return no_rows(spark, form)
     return spark.read.schema(form).parquet(*(lake.uri(file) for file in files))
 
 
@@ -39,12 +41,21 @@ def silver_rows(spark: SparkSession, lake: Lake, table: str, site: str) -> DataF
     return spark.read.format("delta").load(silver_tables.uri(lake, table)).where(F.col("site") == site)
 
 
-def no_rows(spark: SparkSession, table: DeltaTable) -> DataFrame:
-    """A table of this form without rows."""
-    return spark.createDataFrame([], ", ".join(f"`{column.name}` {column.type}" for column in table.columns))
+def no_rows(spark: SparkSession, form: str) -> DataFrame:
+    """A table of this form (DDL) without rows. Known to be empty when it is planned: it costs no job."""
+    return spark.range(0).select(F.from_json(F.lit("{}"), form).alias("row")).select("row.*")
 
 
-def tombstones(spark: SparkSession, lake: Lake, table: str, site: str) -> DataFrame:
-    """Tombstones of one table of one site: id, as_of, reason, post_id."""
-    rows = silver_rows(spark, lake, silver_tables.TOMBSTONES.name, site)
-    return rows.where(F.col("table_name") == table).select("id", "as_of", "reason", "post_id")
+def keyed(spark: SparkSession, told: Iterable[tuple[int, datetime]], key: str, moment: str) -> DataFrame:
+    """Pairs of a key and a moment in UTC, as rows with these column names."""
+    pairs = list(told)
+    columns = {
+        key: pa.array([pair[0] for pair in pairs], pa.int64()),
+        moment: pa.array([pair[1] for pair in pairs], pa.timestamp("us", tz="UTC")),
+    }
+    return spark.createDataFrame(pa.table(columns))  # of a list Spark would make a job with a Python process
+
+
+def silver_form(table: DeltaTable) -> str:
+    """Spark's DDL of a table of silver."""
+    return ", ".join(f"`{column.name}` {column.type}" for column in table.columns)

@@ -40,7 +40,7 @@ def ledger_in_order(spark: SparkSession, lake: Lake, site: str, names: Sequence[
                 f"was recorded: it was removed or set back. Restore it, or remove all of {lake.uri('silver')} and run "
                 "each site again: bronze has what silver needs."
             )
-    write.record(spark, lake, known.unrecorded)
+    ledger.record(lake, known.unrecorded)
     return known
 
 
@@ -98,11 +98,11 @@ def _repair(spark: SparkSession, lake: Lake, site: str, name: str, known: Ledger
     )
     failpoints.reach("silver.before_repair")
     if held == keyed:
-        write.record(spark, lake, [row])
+        ledger.record(lake, [row])
         return True
     table = silver_tables.silver_table(schema.table(name), keep_personal)
     single = rows.where(F.col("Id").isNotNull()).dropDuplicates(["Id"]).drop("site")
     write.replace_site(single, lake, table, site, ledger.commit_metadata([row]))
     failpoints.reach("silver.repaired")
-    write.record(spark, lake, ledger.load(lake, site, [name]).unrecorded)
+    ledger.record(lake, ledger.load(lake, site, [name]).unrecorded)
     return True

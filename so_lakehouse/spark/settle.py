@@ -11,17 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from so_lakehouse import schema
 from so_lakehouse.errors import CheckFailed
-from so_lakehouse.lake import ledger
+from so_lakehouse.lake import ledger, tombstones
 from so_lakehouse.lake.chain import Dump
 from so_lakehouse.lake.ledger import LedgerRow
 from so_lakehouse.lake.silver_tables import DeltaTable, silver_table
 from so_lakehouse.lake.storage import Lake
-from so_lakehouse.lake.tombstones import Tombstone
+from so_lakehouse.lake.tombstones import ABSENT_FROM_DUMP, POST_DELETED, Tombstone
 from so_lakehouse.lake.waiting import Ignored
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark import cascade, clean, compare, overlay, pages, read, tally, write
@@ -45,7 +46,7 @@ class Scope:
     settings: Settings
     applied: tuple[LedgerRow, ...]
     newest_dump: LedgerRow | None
-    tombstones: tuple[Tombstone, ...]
+    tombstones: pa.Table  # of this table, as `lake/tombstones.py` has them
     staging: str
     started_at: datetime
 
@@ -57,7 +58,7 @@ class Scope:
     def target(self) -> DataFrame:
         """What silver holds of the site; no rows where the table does not exist yet."""
         if ledger.open_delta(self.lake, self.table.name) is None:
-            return read.no_rows(self.spark, silver_table(self.table, self.settings.keep_personal))
+            return read.no_rows(self.spark, read.silver_form(silver_table(self.table, self.settings.keep_personal)))
         return read.silver_rows(self.spark, self.lake, self.table.name, self.site)
 
     def row(self, source: str, partition: str, data_version: str) -> LedgerRow:
@@ -67,10 +68,12 @@ class Scope:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What pages say: `pages.ranked` statements, and how many rows cleaning refused of each input."""
+    """What pages say: `pages.ranked` statements, how many rows cleaning refused of each input, and the keys (None: they
+    are many)."""
 
     statements: DataFrame
     refused: Counter[str]
+    keys: list[int] | None
 
 
 @dataclass
@@ -83,7 +86,7 @@ class TablePlan:
     ledger_rows: list[LedgerRow] = field(default_factory=list)
     first_load: bool = False  # silver has no row of this site: `changes` are rows to append
     changes: DataFrame | None = None  # compare.changed_rows, staged; None: no row changes
-    tombstones: DataFrame | None = None  # all of the table's from now on; None: those it has stay
+    tombstones: pa.Table | None = None  # all of the table's from now on; None: those it has stay
     returning: tuple[Tombstone, ...] = ()  # of rows whose post is back; they stand until those rows are written
     cut: datetime | None = None  # of the newest dump, once this plan is carried out
     speaks_since: datetime | None = None  # no row rests on older evidence; None: some may
@@ -137,19 +140,19 @@ def settle(
 
 def _settle_tombstones(of: Scope, plan: TablePlan, acted: DataFrame, counts: Tally, decides: bool) -> None:
     """Tombstones live until a dump with a later cut: those of this very cut and those not decided anew stay."""
-    if not (counts.gone or counts.deleted_by_absence or of.tombstones):
+    if not (counts.gone or counts.deleted_by_absence or len(of.tombstones)):
         return
     rows = _new_tombstones(plan, acted, counts)
-    if of.tombstones:
-        held = read.tombstones(of.spark, of.lake, of.table.name, of.site)
+    if len(of.tombstones):
+        held = of.spark.createDataFrame(of.tombstones)
         if not decides:
             rows = _beside_held(rows, held, acted, plan)
         else:
-            held = plan.absence.moments(held.where(F.col("reason") == tally.ABSENT_FROM_DUMP), "id")
+            held = plan.absence.moments(held.where(F.col("reason") == ABSENT_FROM_DUMP), "id")
             held = held.where(F.col("as_of") == F.col(DENIED)).drop(DENIED)
             spoken = _keys(acted.where(F.col(ACTION) != compare.ABSENT))
             rows = rows.unionByName(held.join(spoken, "id", "left_anti"))
-    plan.tombstones = write.stage(rows, of.lake, f"{plan.staging}/tombstones")
+    plan.tombstones = rows.select(*tombstones.ARROW.names).toArrow().cast(tombstones.ARROW)
 
 
 def _beside_held(new: DataFrame, held: DataFrame, acted: DataFrame, plan: TablePlan) -> DataFrame:
@@ -160,7 +163,7 @@ def _beside_held(new: DataFrame, held: DataFrame, acted: DataFrame, plan: TableP
     """
     back = sorted({t.post_id for t in plan.returning if t.post_id is not None})
     held = held.where(~F.coalesce(F.col("post_id").isin(back), F.lit(False)))
-    along = held.where(F.col("reason") == cascade.POST_DELETED).select("id", F.col("as_of").alias("_post_gone"))
+    along = held.where(F.col("reason") == POST_DELETED).select("id", F.col("as_of").alias("_post_gone"))
     overruled = new.join(along, "id").where(F.col("as_of") <= F.col("_post_gone")).select("id")
     spoken = _keys(acted).join(overruled, "id", "left_anti")
     return new.join(overruled, "id", "left_anti").unionByName(held.join(spoken, "id", "left_anti"))

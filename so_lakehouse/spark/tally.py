@@ -6,16 +6,15 @@ Belongs here: from decided keys to numbers and tombstones. Not here: the decisio
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from so_lakehouse.lake.ledger import DUMP, KEPT
-from so_lakehouse.lake.tombstones import Tombstone
+from so_lakehouse.lake.tombstones import ABSENT_FROM_DUMP, NOT_RETURNED, POST_DELETED
 from so_lakehouse.spark.absence import DENIED, Absence
-from so_lakehouse.spark.cascade import POST_DELETED
 from so_lakehouse.spark.compare import ACTION, ADVANCE, DELETE, INSERT, SAME, UPDATE
 from so_lakehouse.spark.overlay import (
     ALIVE,
@@ -25,11 +24,9 @@ from so_lakehouse.spark.overlay import (
     GONE_REASON,
     HEARD,
     INPUT,
-    NOT_RETURNED,
     PRESENT,
 )
 
-ABSENT_FROM_DUMP = "absent from dump"
 COUNTED_AS = {INSERT: "rows_inserted", UPDATE: "rows_updated", ADVANCE: "rows_unchanged", SAME: "rows_unchanged"}
 SUPERSEDED, SUPPRESSED = "rows_superseded", "rows_suppressed"
 _KINDS = (ACTION, ALIVE, BASE, INPUT, PRESENT, HEARD, GONE_REASON)
@@ -130,12 +127,6 @@ def tombstones(acted: DataFrame, absence: Absence) -> DataFrame:
         F.col(GONE_REASON).alias("reason"),
         F.col(GONE_POST).alias("post_id"),
     ).unionByName(absences(silent, absence))
-
-
-def tombstone_rows(spark: SparkSession, tombstones: Sequence[Tombstone]) -> DataFrame:
-    """These tombstones as rows, with the columns of `tombstones`."""
-    rows = [(t.id, t.as_of, t.reason, t.post_id) for t in tombstones]
-    return spark.createDataFrame(rows, "id BIGINT, as_of TIMESTAMP, reason STRING, post_id BIGINT")
 
 
 def absences(deleted: DataFrame, absence: Absence) -> DataFrame:

@@ -1,13 +1,14 @@
-"""Every write to a Delta table of silver: create, append, merge, replace. One call is one commit.
+"""Every write to a table of silver that holds the publisher's rows: create, append, merge, replace. One call is one
+commit.
 
-Belongs here: how rows reach a table. Not here: which rows (`plan.py`), and who may write at all (`lake/lock.py`): the
-caller holds the tables' locks.
+Belongs here: how rows reach a table. Not here: which rows (`plan.py`), the ledger and the tombstones (`lake/plain.py`),
+and who may write at all (`lake/lock.py`): the caller holds the tables' locks.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pyspark.sql import DataFrame, SparkSession
@@ -16,7 +17,6 @@ from pyspark.sql import functions as F
 from so_lakehouse import failpoints
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import ledger, silver_tables
-from so_lakehouse.lake.ledger import LedgerRow
 from so_lakehouse.lake.silver_tables import DeltaTable, literal, quoted_path
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.spark import keys
@@ -56,7 +56,7 @@ def merge(spark: SparkSession, staged: str, lake: Lake, table: DeltaTable, site:
     of few keys opens few files.
     """
     source = "parquet.`" + lake.uri(staged).replace("`", "``") + "`"
-    changed = keys.few(spark.table(source))
+    changed = keys.staged(lake, staged)
     where = f"t.site = {site_literal(site)}"
     if changed is not None:
         where += f" AND {keys.condition(changed, 't.Id')}"
@@ -85,17 +85,6 @@ def replace_site(rows: DataFrame, lake: Lake, table: DeltaTable, site: str, meta
     if metadata:
         writer = writer.option("userMetadata", metadata)
     writer.save(silver_tables.uri(lake, table.name))
-
-
-def record(spark: SparkSession, lake: Lake, rows: Sequence[LedgerRow]) -> None:
-    """Appends rows to `silver/ledger` in one commit; nothing where there are none."""
-    if not rows:
-        return
-    create(spark, lake, silver_tables.LEDGER)
-    table = spark.createDataFrame(ledger.to_arrow(rows)).select(*silver_tables.LEDGER.column_names)
-    failpoints.reach("silver.before_ledger")
-    table.write.format("delta").mode("append").save(silver_tables.uri(lake, silver_tables.LEDGER.name))
-    failpoints.reach("silver.ledger_written")
 
 
 def site_literal(site: str) -> str:

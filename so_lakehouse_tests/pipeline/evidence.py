@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +19,7 @@ from so_lakehouse.lake import paths
 from so_lakehouse.lake.api_pages import PagesManifest, page_schema
 from so_lakehouse.lake.manifests import BronzeManifest, CheckOutcome
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.lake.tombstones import load as load_tombstones
 from so_lakehouse.schema_api import ENTITIES
 from so_lakehouse.schema_forms import QUARANTINE_SCHEMA, bronze_schema
 
@@ -113,6 +114,22 @@ def write_pages(
     file = _write(lake, path, pa.Table.from_pylist([_complete(row, form) for row in every], schema=form))
     newest = max(row["_as_of"] for row in every)
     PagesManifest(site, day, entity, version, len(rows), len(gone), newest.isoformat(), (file,)).save(lake)
+
+
+class Gone(NamedTuple):
+    """A tombstone of silver."""
+
+    table_name: str
+    id: int
+    as_of: datetime
+    reason: str
+    post_id: int | None
+
+
+def tombstones(lake: Lake, site: str = "beer") -> list[Gone]:
+    """All tombstones that silver has of a site."""
+    held = load_tombstones(lake, site)
+    return [Gone(name, **row) for name, rows in held.items() for row in rows.to_pylist()]
 
 
 def _bronze(table: str, rows: Sequence[Row]) -> pa.Table:

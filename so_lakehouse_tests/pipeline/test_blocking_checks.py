@@ -39,7 +39,7 @@ def break_comments(archive, folder):
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    """Two sites and two quarters; one site's second dump is broken."""
+    """Two sites; one has two quarters, of which the second is broken."""
     folder = tmp_path_factory.mktemp("blocking")
     write_mirror(folder / "mirror", [SOUND, BROKEN], [FIRST, SECOND], people=60)
     broken = folder / "mirror" / "2025-12-31" / f"{BROKEN}.stackexchange.com.7z"
@@ -58,7 +58,7 @@ def runner(settings):
 def runs(settings, runner):
     return raw_to_marts(
         runner,
-        [Dump(site, quarter) for quarter in (FIRST, SECOND) for site in (SOUND, BROKEN)],
+        [Dump(BROKEN, FIRST), Dump(SOUND, SECOND), Dump(BROKEN, SECOND)],
         settings.mirror,
         accept_shrink=False,
         working=lambda title: nullcontext(),

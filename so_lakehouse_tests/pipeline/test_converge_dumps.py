@@ -9,11 +9,10 @@ import pytest
 from so_lakehouse.errors import CheckFailed, Unavailable
 from so_lakehouse.lake import gates
 from so_lakehouse.lake import ledger as ledgers
-from so_lakehouse.lake.tombstones import load as tombstones
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.read import silver_rows
 from so_lakehouse.status import status
-from so_lakehouse_tests.pipeline.evidence import at, write_dump
+from so_lakehouse_tests.pipeline.evidence import at, tombstones, write_dump
 
 SEPTEMBER, DECEMBER, MARCH = "2016-09-11", "2016-12-11", "2017-03-13"
 
@@ -48,7 +47,7 @@ def test_the_next_dump_inserts_updates_and_deletes(lake, silver):
         {"in": 3, "inserted": 1, "updated": 1, "unchanged": 1, "deleted": 1}
     ]
     assert {key: row["Score"] for key, row in silver.rows().items()} == {1: 1, 2: 20, 4: None}
-    assert [(t.table_name, t.id, t.reason) for t in tombstones(lake, "beer")] == [("posts", 3, "absent from dump")]
+    assert [(t.table_name, t.id, t.reason) for t in tombstones(lake)] == [("posts", 3, "absent from dump")]
     assert second.data_version != first.data_version
     assert second.rows == 3
 
@@ -199,7 +198,7 @@ def test_a_dump_that_would_delete_too_much_stops_before_anything_is_written(lake
     with pytest.raises(CheckFailed, match=r"150 of 300 rows of posts of beer.*--accept-shrink"):
         silver.converge(["posts", "users"])
     assert ledgers.load(lake, "beer", ["posts", "users"]).newest_dump("users").partition == "2016-07-01"
-    assert tombstones(lake, "beer") == []
+    assert tombstones(lake) == []
     accepted = silver.converge(["posts", "users"], accept_shrink=True)["posts"]
     assert accepted.rows == 150
     assert accepted.version == before["posts"].version + 1

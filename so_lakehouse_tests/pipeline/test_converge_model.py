@@ -11,13 +11,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from so_lakehouse import failpoints
-from so_lakehouse.lake.tombstones import load as tombstones
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.moments import moment
 from so_lakehouse.spark.overlay import NOT_RETURNED
 from so_lakehouse.spark.read import silver_rows
 from so_lakehouse_tests.pipeline.converge_model import Dump, Evidence, Said, site_state
-from so_lakehouse_tests.pipeline.evidence import at, write_dump, write_pages
+from so_lakehouse_tests.pipeline.evidence import at, tombstones, write_dump, write_pages
 
 SEEDS = range(1, 1 + int(os.environ.get("MODEL_SEEDS", "1")))
 ORDERS = 2

@@ -8,10 +8,9 @@ import pytest
 
 from so_lakehouse.lake.api_pages import PagesManifest
 from so_lakehouse.lake.query import query_lake
-from so_lakehouse.lake.tombstones import load as tombstones
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.read import silver_rows
-from so_lakehouse_tests.pipeline.evidence import CREATED, write_dump, write_pages
+from so_lakehouse_tests.pipeline.evidence import CREATED, tombstones, write_dump, write_pages
 
 SEPTEMBER, DECEMBER = "2016-09-11", "2016-12-11"
 SECONDS = CREATED.replace(microsecond=0)
@@ -114,7 +113,7 @@ def test_a_sweep_deletes_and_only_newer_evidence_brings_back(lake, silver):
     write_pages(lake, "questions", "2016-10-07", [("2016-10-08", {"Id": 1})])
     silver.converge()
     assert set(silver.rows()) == {1, 2}
-    assert tombstones(lake, "beer") == []
+    assert tombstones(lake) == []
 
 
 def test_a_sweep_outlives_a_dump_with_an_earlier_cut(lake, silver):
@@ -124,7 +123,7 @@ def test_a_sweep_outlives_a_dump_with_an_earlier_cut(lake, silver):
     write_dump(lake, DECEMBER, {"posts": [{"Id": 1}, {"Id": 2}]})
     result = silver.converge()["posts"]
     assert applied(result, "dump") == {"2016-10-01": {"in": 2, "inserted": 1, "suppressed": 1}}
-    assert [(t.id, t.reason) for t in tombstones(lake, "beer")] == [(1, "not returned by API")]
+    assert [(t.id, t.reason) for t in tombstones(lake)] == [(1, "not returned by API")]
 
 
 def test_pages_can_come_before_any_dump(lake, silver):

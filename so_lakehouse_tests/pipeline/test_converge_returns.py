@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from so_lakehouse import failpoints
-from so_lakehouse.lake.tombstones import load as tombstones
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.read import silver_rows
-from so_lakehouse_tests.pipeline.evidence import CREATED, write_dump, write_pages
+from so_lakehouse_tests.pipeline.evidence import CREATED, tombstones, write_dump, write_pages
 
 DECEMBER = "2016-12-11"
 SECONDS = CREATED.replace(microsecond=0)
@@ -50,7 +49,7 @@ def silver(spark, lake, settings, monkeypatch):
 
 
 def gone(lake, table):
-    return {(t.id, t.as_of.day, t.reason) for t in tombstones(lake, "beer") if t.table_name == table}
+    return {(t.id, t.as_of.day, t.reason) for t in tombstones(lake) if t.table_name == table}
 
 
 @pytest.mark.parametrize(

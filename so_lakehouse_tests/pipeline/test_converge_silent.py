@@ -8,9 +8,8 @@ from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import paths, silver_tables
 from so_lakehouse.lake.prune import prune, removable
 from so_lakehouse.lake.query import query_lake
-from so_lakehouse.lake.tombstones import load as tombstones
 from so_lakehouse.spark.converge import converge
-from so_lakehouse_tests.pipeline.evidence import quarter_of, write_dump, write_pages
+from so_lakehouse_tests.pipeline.evidence import quarter_of, tombstones, write_dump, write_pages
 
 SEPTEMBER, DECEMBER = "2016-09-11", "2016-12-11"
 HELD = "select Id, Score, FavoriteCount, cast(_as_of as date)::text as told, _kept from silver.posts order by Id"
@@ -69,7 +68,7 @@ def test_pages_before_the_cut_tell_what_the_newest_dump_does_not(lake, silver, u
         (4, 5, None, "2016-10-02", kept),
         (9, 1, None, None, None),
     ]
-    assert [(gone.id, f"{gone.as_of:%F}", gone.reason) for gone in tombstones(lake, "beer")] == [
+    assert [(gone.id, f"{gone.as_of:%F}", gone.reason) for gone in tombstones(lake)] == [
         (2, "2016-10-02", "not returned by API")
     ]
     assert silver.converge()["posts"].applied == ()
@@ -197,7 +196,7 @@ def test_a_reissue_that_is_silent_lets_pages_speak_again_and_brings_comments_bac
     silver.converge("posts", "comments")
     assert silver.posts() == [(4, 5, None, "2016-10-02", "quarantined"), (9, 1, None, None, None)]
     assert comments(lake) == [10]
-    assert {gone.id for gone in tombstones(lake, "beer")} == {1, 3}
+    assert {gone.id for gone in tombstones(lake)} == {1, 3}
 
 
 def test_pages_that_were_overtaken_and_removed_are_not_asked_for_again(lake, settings, silver):

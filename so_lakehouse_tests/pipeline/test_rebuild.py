@@ -11,13 +11,12 @@ from pyspark.sql import functions as F
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import gates, paths, silver_tables
 from so_lakehouse.lake.query import query_lake
-from so_lakehouse.lake.tombstones import load as tombstones
 from so_lakehouse.spark import clean
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.warehouse.load import load_site
 from so_lakehouse.warehouse.query import query_warehouse
 from so_lakehouse.warehouse.verify import compare_site
-from so_lakehouse_tests.pipeline.evidence import quarter_of, write_dump, write_pages
+from so_lakehouse_tests.pipeline.evidence import quarter_of, tombstones, write_dump, write_pages
 
 SEPTEMBER, DECEMBER = "2016-09-11", "2016-12-11"
 LEDGER = "select source, partition, rule_version, rows_in, rows_inserted, rows_updated, rows_unchanged, rows_deleted"
@@ -71,7 +70,7 @@ def test_a_changed_rule_rebuilds_dump_and_pages_at_the_next_converge(lake, silve
     result = silver.converge()["posts"]
     assert silver.titles() == {1: "ALE", 2: "YEAST", 4: "MASH"}
     assert query_lake(lake, "select FavoriteCount from silver.posts where Id = 1").to_pylist() == [{"FavoriteCount": 5}]
-    assert [(t.id, t.reason) for t in tombstones(lake, "beer")] == [(3, "not returned by API")]
+    assert [(t.id, t.reason) for t in tombstones(lake)] == [(3, "not returned by API")]
     assert {(row.source, row.rule_version) for row in result.applied} == {
         ("dump", clean.rule_version(clean.POSTS, False)),
         ("api/questions", clean.rule_version(clean.POSTS, False)),
