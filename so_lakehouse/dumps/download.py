@@ -206,6 +206,16 @@ def _sole_writer(part: Path) -> Iterator[BinaryIO]:
         yield sink
 
 
+def is_held(part: Path) -> bool:
+    """Whether a process is fetching into this part at this moment."""
+    with part.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def _same(note: Note, archive: RemoteArchive) -> bool:
     return (note.address, note.size) == (archive.where, archive.size)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from so_lakehouse.errors import LakehouseError, Unavailable
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no space, none left to this user, none for so large a file
-FULL_WORDS = ("No space left on device", "Disk quota exceeded")  # Java and Postgres give no number
+FULL_WORDS = ("No space left on device", "Disk quota exceeded", "File too large")  # Java, Postgres, Rust: no number
 
 
 def require_space(folder: Path, needed: int, reserve: int, purpose: str) -> None:

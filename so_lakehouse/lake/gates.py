@@ -41,7 +41,8 @@ class TableGate:
 
 def sites(lake: Lake) -> list[str]:
     """The sites that silver has gates of."""
-    return [file.rpartition("site=")[2].removesuffix(".json") for file in lake.list(paths.SILVER_GATES)]
+    files = [file for file in lake.list(paths.SILVER_GATES) if file.endswith(".json")]
+    return [file.rpartition("site=")[2].removesuffix(".json") for file in files]
 
 
 def load(lake: Lake, site: str) -> dict[str, TableGate]:

@@ -117,6 +117,12 @@ def record(lake: Lake, rows: Sequence[LedgerRow]) -> None:
     failpoints.reach("silver.ledger_written")
 
 
+def newest_dump(rows: Iterable[LedgerRow]) -> LedgerRow | None:
+    """The dump that stands applied, by one table's rows: the last in the order of (cut, revision, application)."""
+    dumps = [row for row in rows if row.source == DUMP]
+    return max(dumps, key=lambda row: (row.cut_at, row.revision, row.applied_at), default=None)
+
+
 def rows_held(rows: Iterable[LedgerRow]) -> int:
     """What is left of all that these inputs brought: current rows of silver."""
     return sum(row.rows_inserted - row.rows_deleted for row in rows)
@@ -150,9 +156,8 @@ class Ledger:
         return replace(self, recorded=tuple(map(forget, self.recorded)), unrecorded=tuple(map(forget, self.unrecorded)))
 
     def newest_dump(self, table: str) -> LedgerRow | None:
-        """The dump that stands applied: the last in the order of (cut, revision), then of application."""
-        dumps = [row for row in self.of(table) if row.source == DUMP]
-        return max(dumps, key=lambda row: (row.cut_at, row.revision, row.applied_at), default=None)
+        """As the function of that name."""
+        return newest_dump(self.of(table))
 
     def last_change(self, table: str) -> int | None:
         """Delta version of the last commit that changed rows of this site; None where there was none."""

@@ -1,4 +1,5 @@
-"""Writes of silver's own books, the plain tables `ledger` and `tombstones`. One call is one commit; no JVM.
+"""Writes of silver's own books, the plain tables `ledger` and `tombstones`. One call is one commit, after the one that
+makes the table; no JVM.
 
 Belongs here: how rows reach a plain table. Not here: which rows (`spark/`), and who may write at all (`lake/lock.py`):
 the caller holds the table's lock. Tables with deletion vectors are Spark's (`spark/write.py`).
@@ -10,6 +11,7 @@ import pyarrow as pa
 from deltalake import DeltaTable, Field, Schema, write_deltalake
 from deltalake.schema import PrimitiveType
 
+from so_lakehouse import failpoints
 from so_lakehouse.lake import silver_tables
 from so_lakehouse.lake.silver_tables import DELTA_TYPES, DeltaColumn, literal
 from so_lakehouse.lake.silver_tables import DeltaTable as Declared
@@ -29,15 +31,19 @@ def replace_site(lake: Lake, table: Declared, site: str, rows: pa.Table) -> None
 
 
 def _made(lake: Lake, table: Declared) -> DeltaTable:
-    return DeltaTable.create(
-        silver_tables.uri(lake, table.name),
+    address = silver_tables.uri(lake, table.name)
+    if DeltaTable.is_deltatable(address):
+        return DeltaTable(address)
+    made = DeltaTable.create(
+        address,
         Schema([_field(column) for column in table.columns]),
-        mode="ignore",
         partition_by=["site"],
         description=table.description,
         configuration=dict(silver_tables.properties(table)),
         raise_if_key_not_exists=False,  # the release is a property of ours
     )
+    failpoints.reach("silver.table_created")
+    return made
 
 
 def _field(column: DeltaColumn) -> Field:

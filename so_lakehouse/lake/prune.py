@@ -11,25 +11,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from so_lakehouse import failpoints
-from so_lakehouse.dumps import bronze
+from so_lakehouse.dumps import bronze, download
 from so_lakehouse.lake import ledger, paths
 from so_lakehouse.lake.api_pages import pages_of
 from so_lakehouse.lake.chain import overtaken_pages_before
 from so_lakehouse.lake.ledger import DUMP, Ledger
 from so_lakehouse.lake.manifests import BronzeManifest, RawManifest
 from so_lakehouse.lake.quarantine import CleaningManifest
-from so_lakehouse.lake.storage import Lake
+from so_lakehouse.lake.storage import Lake, StoredFile
 from so_lakehouse.schema import TABLES
 from so_lakehouse.schema_api import entities_of
 from so_lakehouse.settings import Settings
 
 # A read that is going on writes to some table's files all the time; one that nothing was written to for so long died.
 DEAD_AFTER = timedelta(hours=24)
+# A download goes on where it stopped, so its part is worth keeping while somebody may ask for it again.
+PART_KEPT = timedelta(days=7)
 
 
 @dataclass(frozen=True)
 class Removal:
-    """Folders of the lake that go together, what they are (a partition, for people), why, and their bytes."""
+    """Folders or files of the lake that go together, what they are (a partition, for people), why, and their bytes."""
 
     what: str
     reason: str
@@ -66,6 +68,7 @@ def removable(lake: Lake, site: str, settings: Settings, now: datetime | None = 
         *_old_archives(lake, site, settings.raw_quarters, staying, moment),
         *_dead_reads(lake, site, moment),
         *_dead_merges(lake, site),
+        *_dead_parts(lake, site, moment),
     ]
     return list(_weighed(lake, found))
 
@@ -151,6 +154,35 @@ def _old_archives(lake: Lake, site: str, kept: int, in_bronze: Sequence[str], no
         just_landed = raw is not None and datetime.fromisoformat(raw.fetched_at) > now - DEAD_AFTER
         if in_bronze and quarter < min(in_bronze) and not just_landed:
             yield f"raw {quarter}", f"older than the newest {kept}", [paths.raw_dump(quarter, site)]
+
+
+def _dead_parts(lake: Lake, site: str, now: datetime) -> Iterator[_Found]:
+    """Files that never got their name: downloads that nobody goes on with, and manifests of killed runs.
+
+    A download has two, its bytes and a note of whose they are, and lives while either is written to.
+    """
+    folders = [paths.RAW_DUMP, *(paths.bronze_dump(table) for table in TABLES)]
+    folders += [paths.bronze_api(entity.name) for table in TABLES.values() for entity in entities_of(table)]
+    for partition in (partition for folder in folders for partition in lake.list(folder)):
+        parts: defaultdict[str, list[StoredFile]] = defaultdict(list)
+        for file in lake.files(f"{partition}/site={site}"):
+            if file.path.endswith((".part", ".part.json")):
+                parts[file.path.removesuffix(".json")].append(file)
+        dead = [
+            file.path
+            for part, files in parts.items()
+            if max(file.modified_at for file in files) < now - PART_KEPT and not _is_being_written(lake, part)
+            for file in files
+        ]
+        if dead:
+            what = f"{partition.partition('/')[0]} {partition.rpartition('=')[2]}"
+            yield what, "left behind by a run that died while it wrote", dead
+
+
+def _is_being_written(lake: Lake, part: str) -> bool:
+    """Whether a download that has made no progress for long is still waiting for it."""
+    local = lake.local_path(part)
+    return local is not None and local.is_file() and download.is_held(local)
 
 
 def _dead_reads(lake: Lake, site: str, now: datetime) -> Iterator[_Found]:

@@ -106,12 +106,14 @@ RETENTION = {
     "delta.deletedFileRetentionDuration": f"interval {RETENTION_DAYS} days",
     "delta.logRetentionDuration": f"interval {RETENTION_DAYS} days",
 }
+# Commits between two checkpoints of the log. Engines differ in what they take for granted.
+CHECKPOINTS = {"delta.checkpointInterval": "10"}
 # Deletion vectors: an update does not rewrite its file. Change data feed: the warehouse follows without a scan.
-FACTS = {"delta.enableDeletionVectors": "true", "delta.enableChangeDataFeed": "true", **RETENTION}
+FACTS = {"delta.enableDeletionVectors": "true", "delta.enableChangeDataFeed": "true", **CHECKPOINTS, **RETENTION}
 # Files are pruned by keys and dates: statistics on texts would cost more than they save, Delta keeps none of the rest.
 WITHOUT_STATISTICS = {schema.Type.TEXT, schema.Type.TAGS, schema.Type.BOOLEAN}
 # Small and read by every engine as plain Parquet: no deletion vectors.
-PLAIN = {"delta.enableDeletionVectors": "false", **RETENTION}
+PLAIN = {"delta.enableDeletionVectors": "false", **CHECKPOINTS, **RETENTION}
 # The property that names the release which gave a table its form.
 RELEASE = "so_lakehouse.release"
 

@@ -22,6 +22,8 @@ import pyarrow.fs as pafs
 
 from so_lakehouse.errors import BadInput, Unavailable
 
+NOT_IN_ADDRESSES = {"#", "?", "%"}  # they end the path of an address, or begin an escape
+
 
 @dataclass(frozen=True)
 class StoredFile:
@@ -45,6 +47,11 @@ class Lake:
         except pa.ArrowInvalid as error:
             raise BadInput(f"LAKEHOUSE_LAKE is {uri}, which cannot be opened: {error}. Write a folder.") from error
         self.root: str = root.rstrip("/")
+        if self.is_local and (odd := sorted(set(self.root) & NOT_IN_ADDRESSES)):
+            raise BadInput(
+                f"The lake's folder {self.root} has {' and '.join(odd)} in its name, which Spark and Delta would not "
+                "take for part of it. Set LAKEHOUSE_HOME or LAKEHOUSE_LAKE to another folder."
+            )
 
     @property
     def is_local(self) -> bool:

@@ -81,9 +81,7 @@ def _of_columns(of: Table) -> Iterator[tuple[str, bool, str, Rule]]:
             sentence = f"{column.name} holds only codes that the schema knows."
             yield f"{name}_allowed", BLOCKS, sentence, rules.allowed(column.name)
         if column.references:
-            sentence = (
-                f"{column.name}: the share that is not in {column.references} has not jumped since the last gate."
-            )
+            sentence = f"{column.name}: the share that is not in {column.references} does not jump, at a dump or after."
             yield f"{name}_refers", WARNS, sentence, rules.refers(f"{name}_refers", column.name, column.references)
     if of.name in PULSE:
         sentence = f"The newest {PULSE[of.name]} is not long before the cut."

@@ -3,7 +3,7 @@
 Belongs here: limits and sentences. Not here: which rules a table has, and which of them block (`silver.py`).
 
 Dumps dangle by nature (votes on deleted posts, links to posts that have gone), so a reference is judged against the
-site's own last gate: what may not happen is that the share of dangling references jumps.
+site's own history: what may not happen is that the share of dangling references jumps.
 """
 
 from __future__ import annotations
@@ -142,17 +142,25 @@ def allowed(column: str) -> Callable[[Case], Judgement]:
 
 
 def refers(check: str, column: str, referred: str) -> Callable[[Case], Judgement]:
+    """The baseline is what the newest dump left, and of a dump what was there before it: a day is not compared with the
+    day before, or a share could creep."""
+
     def judge(case: Case) -> Judgement:
         used, dangling = case.measured.references.get(column, (0, 0))
         share = dangling / used if used else 0.0
-        metadata: dict[str, object] = {"references": used, "dangling": dangling, "share": round(share, 6)}
-        before = case.baseline(check)
+        dump, before = ledger.newest_dump(case.ledger), case.baseline(check)
+        applied = f"{dump.data_version} {dump.rule_version}" if dump else ""
+        since = bool(before) and before.get("dump") == applied
+        base = {name: before[f"dump_{name}" if since else name] for name in ("share", "dangling")} if before else {}
+        noted: dict[str, object] = {"references": used, "dangling": dangling, "share": round(share, 6), "dump": applied}
+        noted |= {f"dump_{name}": base[name] if since else noted[name] for name in ("share", "dangling")}
         told = f"{case.where}: {dangling:,} of {used:,} {column} ({share:.1%}) are not in {referred}"
-        if not before:
-            return Judgement(True, f"{told}; this is the baseline.", metadata)
-        share_before, dangling_before = float(str(before["share"])), int(str(before["dangling"]))
+        if not base:
+            return Judgement(True, f"{told}; this is the baseline.", noted)
+        share_before, dangling_before = float(str(base["share"])), int(str(base["dangling"]))
         jumped = share > share_before + DANGLING_JUMP and dangling > dangling_before + DANGLING_ROWS
-        return Judgement(not jumped, f"{told}; it was {share_before:.1%} at the last gate.", metadata)
+        when = "since the newest dump" if since else "before it"
+        return Judgement(not jumped, f"{told}; the baseline is {share_before:.1%}, {when}.", noted)
 
     return judge
 

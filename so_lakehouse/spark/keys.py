@@ -22,6 +22,8 @@ MOST_RANGES = 64  # conditions are compared with every file's, row group's and p
 def staged(lake: Lake, folder: str) -> list[int] | None:
     """As `few`, of rows staged in a folder; reads their keys without a job of Spark's. None also for as many rows."""
     files = [lake.path(path) for path in lake.list(folder) if path.endswith(".parquet")]
+    if not files:
+        return []
     rows = pds.dataset(files, filesystem=lake.fs, format="parquet")
     if rows.count_rows() > MOST_KEYS:
         return None

@@ -21,7 +21,16 @@ from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import gates, layout, ledger, lock, paths
 from so_lakehouse.lake import prune as pruning
 from so_lakehouse.lake.layout import DataFile
-from so_lakehouse.lake.silver_tables import LEDGER, RETENTION, RETENTION_DAYS, TOMBSTONES, literal, quoted_path, uri
+from so_lakehouse.lake.silver_tables import (
+    CHECKPOINTS,
+    LEDGER,
+    RETENTION,
+    RETENTION_DAYS,
+    TOMBSTONES,
+    literal,
+    quoted_path,
+    uri,
+)
 from so_lakehouse.lake.storage import Lake, StoredFile
 from so_lakehouse.progress import Progress, silent
 from so_lakehouse.schema import TABLES
@@ -38,9 +47,6 @@ CONFIGURATION = {
     # It refuses less than a week, because another writer might be at work; here the lock says that none is.
     "spark.databricks.delta.retentionDurationCheck.enabled": "false",
 }
-
-# Delta's own, which no table declares.
-CHECKPOINT_INTERVAL = {"delta.checkpointInterval": "10"}
 
 
 @dataclass(frozen=True)
@@ -198,16 +204,16 @@ def _expire_log(session: SparkSession, lake: Lake, name: str, hours: int) -> Non
     delta = ledger.open_delta(lake, name)
     if delta is None:
         return
-    held = CHECKPOINT_INTERVAL | delta.metadata().configuration
+    held = dict(delta.metadata().configuration)
     until = datetime.now(UTC) - timedelta(hours=hours, days=1)  # Delta cuts at the beginning of a day
     log = lake.files(f"{paths.silver(name)}/_delta_log")
     has_old_commits = any(file.path.endswith(".json") and file.modified_at < until for file in log)
     if has_old_commits and not any(".checkpoint." in file.path and file.modified_at >= until for file in log):
         failpoints.reach("maintenance.before_log")
-        for_now = {**dict.fromkeys(RETENTION, f"interval {hours} hours"), **dict.fromkeys(CHECKPOINT_INTERVAL, "1")}
+        for_now = {**dict.fromkeys(RETENTION, f"interval {hours} hours"), **dict.fromkeys(CHECKPOINTS, "1")}
         _set_properties(session, lake, name, for_now)
         held |= for_now
-    standing = RETENTION | CHECKPOINT_INTERVAL
+    standing = RETENTION | CHECKPOINTS
     if any(held.get(key) != value for key, value in standing.items()):
         failpoints.reach("maintenance.before_properties")
         _set_properties(session, lake, name, standing)

@@ -152,7 +152,9 @@ def _settle_tombstones(of: Scope, plan: TablePlan, acted: DataFrame, counts: Tal
             held = held.where(F.col("as_of") == F.col(DENIED)).drop(DENIED)
             spoken = _keys(acted.where(F.col(ACTION) != compare.ABSENT))
             rows = rows.unionByName(held.join(spoken, "id", "left_anti"))
-    plan.tombstones = rows.select(*tombstones.ARROW.names).toArrow().cast(tombstones.ARROW)
+    found = rows.select(*tombstones.ARROW.names).toArrow().cast(tombstones.ARROW)
+    if found.sort_by("id") != of.tombstones.sort_by("id"):
+        plan.tombstones = found
 
 
 def _beside_held(new: DataFrame, held: DataFrame, acted: DataFrame, plan: TablePlan) -> DataFrame:

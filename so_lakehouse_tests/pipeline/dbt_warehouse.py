@@ -87,6 +87,7 @@ class DbtWarehouse:
     """An embedded Postgres with schema `lake`, and dbt. `target` keeps dbt's parsed project between runs."""
 
     def __init__(self, settings: Settings, target: Path) -> None:
+        self.settings = settings
         self.connection = server.connect(settings)
         self.target = target
         self.loaded: dict[str, Community] = {}

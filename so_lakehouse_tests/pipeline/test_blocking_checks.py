@@ -17,20 +17,27 @@ from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.runner import Runner
 from so_lakehouse.settings import Settings
-from so_lakehouse.simulate.dumps import write_checksums, write_mirror
+from so_lakehouse.simulate.dumps import cut_of, write_checksums, write_mirror
 from so_lakehouse.warehouse.query import query_warehouse
 
 SOUND, BROKEN = "simulated-brewing", "simulated-databases"
-FIRST, SECOND = "2025-07-01", "2025-10-01"
+FIRST, SECOND, THIRD = "2025-07-01", "2025-10-01", "2026-01-01"
 
 
-def break_comments(archive, folder):
+def spoil_comments(lines):
     """One comment in ten gets an Id that is no number: the file can be read, but not believed."""
+    return [re.sub(r' Id="', ' Id="x', line) if number % 10 == 0 else line for number, line in enumerate(lines)]
+
+
+def lose_comments(lines):
+    """Every other comment is missing: each row can be believed, but not the file."""
+    return [line for number, line in enumerate(lines) if number % 2 or "<row" not in line]
+
+
+def rewrite_comments(archive, folder, rewritten):
     subprocess.run([program(), "x", str(archive), f"-o{folder}"], check=True, capture_output=True)
     comments = folder / "Comments.xml"
-    numbered = iter(range(10**6))
-    spoiled = re.sub(r' Id="', lambda found: ' Id="x' if next(numbered) % 10 == 0 else found[0], comments.read_text())
-    comments.write_text(spoiled)
+    comments.write_text("\n".join(rewritten(comments.read_text().split("\n"))))
     archive.unlink()
     files = sorted(str(file) for file in folder.glob("*.xml"))
     subprocess.run([program(), "a", str(archive), *files], check=True, capture_output=True)
@@ -39,11 +46,12 @@ def break_comments(archive, folder):
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    """Two sites; one has two quarters, of which the second is broken."""
+    """Two sites: of one the second quarter cannot be believed, of the other the third."""
     folder = tmp_path_factory.mktemp("blocking")
-    write_mirror(folder / "mirror", [SOUND, BROKEN], [FIRST, SECOND], people=60)
-    broken = folder / "mirror" / "2025-12-31" / f"{BROKEN}.stackexchange.com.7z"
-    break_comments(broken, folder / "unpacked")
+    write_mirror(folder / "mirror", [SOUND, BROKEN], [FIRST, SECOND, THIRD], people=60)
+    for site, quarter, rewritten in ((BROKEN, SECOND, spoil_comments), (SOUND, THIRD, lose_comments)):
+        archive = folder / "mirror" / cut_of(quarter).isoformat() / f"{site}.stackexchange.com.7z"
+        rewrite_comments(archive, folder / f"unpacked {site}", rewritten)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAKEHOUSE_HOME", str(folder / "home"))
         yield Settings(home=folder / "home", mirror=str(folder / "mirror"))
@@ -54,16 +62,15 @@ def runner(settings):
     return Runner(defs, open_instance(settings), sys.stdout)
 
 
+def take_in(settings, runner, dumps, accept_shrink=False):
+    return raw_to_marts(
+        runner, dumps, settings.mirror, accept_shrink, working=lambda title: nullcontext(), finished=lambda run: None
+    )
+
+
 @pytest.fixture(scope="module")
 def runs(settings, runner):
-    return raw_to_marts(
-        runner,
-        [Dump(BROKEN, FIRST), Dump(SOUND, SECOND), Dump(BROKEN, SECOND)],
-        settings.mirror,
-        accept_shrink=False,
-        working=lambda title: nullcontext(),
-        finished=lambda run: None,
-    )
+    return take_in(settings, runner, [Dump(BROKEN, FIRST), Dump(SOUND, SECOND), Dump(BROKEN, SECOND)])
 
 
 def test_the_failure_names_the_check_the_table_the_site_and_what_to_do(runs):
@@ -97,3 +104,20 @@ def test_what_passed_earlier_can_still_be_loaded(settings, runner, runs):
     assert loaded.succeeded, loaded
     (row,) = query_warehouse(settings, f"select count(*) as n from lake.posts where site = '{BROKEN}'").to_pylist()
     assert row["n"] > 0
+
+
+def test_a_dump_that_would_delete_too_much_stops_its_site_until_it_is_accepted(settings, runner, runs):
+    comments = f"select count(*) as n from lake.comments where site = '{SOUND}'"
+    (before,) = query_warehouse(settings, comments).to_pylist()
+    stopped = take_in(settings, runner, [Dump(SOUND, THIRD)])
+    (failed,) = [run for run in stopped if not run.succeeded]
+    assert (failed.layer, failed.partition) == ("silver", SOUND)
+    for word in ("deletions_plausible", "2026-03-31", "rows of comments", "--accept-shrink"):
+        assert word in str(failed), failed
+    assert "warehouse" not in {run.layer for run in stopped}
+    assert query_warehouse(settings, comments).to_pylist() == [before]
+
+    accepted = take_in(settings, runner, [Dump(SOUND, THIRD)], accept_shrink=True)
+    assert [run.layer for run in accepted if not run.succeeded] == []
+    (after,) = query_warehouse(settings, comments).to_pylist()
+    assert 0 < after["n"] < 0.7 * before["n"]

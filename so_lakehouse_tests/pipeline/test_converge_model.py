@@ -11,9 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from so_lakehouse import failpoints
+from so_lakehouse.lake.tombstones import NOT_RETURNED
 from so_lakehouse.spark.converge import converge
-from so_lakehouse.spark.moments import moment
-from so_lakehouse.spark.overlay import NOT_RETURNED
 from so_lakehouse.spark.read import silver_rows
 from so_lakehouse_tests.pipeline.converge_model import Dump, Evidence, Said, site_state
 from so_lakehouse_tests.pipeline.evidence import at, tombstones, write_dump, write_pages
@@ -162,18 +161,8 @@ def evidence_of(inputs: list, table: str, entity: str) -> Evidence:
 
 def held(spark, lake, table: str, site: str, columns: tuple[str, ...]) -> dict:
     """Rows of silver by key, dates as moments."""
-    rows = silver_rows(spark, lake, table, site)
-    dates = [name for name in (*columns, "_as_of") if name.endswith("Date") or name == "_as_of"]
-    for name in dates:
-        rows = rows.withColumn(name, rows[name].cast("timestamp")).selectExpr(
-            "*", f"unix_micros({name}) AS micros_{name}"
-        )
-    found = {}
-    for row in rows.collect():
-        value = {name: row[name] for name in (*columns, "_kept") if name not in dates}
-        value |= {name: None if row[f"micros_{name}"] is None else moment(row[f"micros_{name}"]) for name in dates}
-        found[row["Id"]] = value
-    return found
+    rows = silver_rows(spark, lake, table, site).select("Id", *columns, "_as_of", "_kept").toArrow().to_pylist()
+    return {row.pop("Id"): row for row in rows}
 
 
 def assert_equals_model(spark, lake, site: str, arrived: list, result: dict) -> None:

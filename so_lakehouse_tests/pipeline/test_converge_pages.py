@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from so_lakehouse import failpoints
 from so_lakehouse.lake.api_pages import PagesManifest
+from so_lakehouse.lake.ledger import open_delta
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.read import silver_rows
@@ -223,3 +226,30 @@ def test_one_row_in_two_files_at_one_place_is_one_row(lake, silver):
     assert set(silver.rows()) == set(range(1, 21))
     row = result.applied[0]
     assert (row.rows_inserted, row.rows_deduplicated + row.rows_superseded) == (20, 20)
+
+
+def test_a_days_changes_open_only_the_files_that_may_hold_their_keys(lake, silver, monkeypatch):
+    write_dump(lake, SEPTEMBER, {"posts": [{"Id": key} for key in range(1, 6)]})
+    silver.converge()
+    old = data_files(lake)
+    write_dump(lake, DECEMBER, {"posts": [{"Id": key} for key in (*range(1, 6), *range(1001, 1006))]})
+    silver.converge()
+    new = data_files(lake) - old
+    assert len(new) == 1, "the rows of another file"
+    away = {file: file.with_name("away") for file in new}
+
+    def put_back(name):
+        if name == "silver.posts_written":
+            for file, hidden in away.items():
+                hidden.rename(file)
+
+    for file, hidden in away.items():
+        file.rename(hidden)
+    monkeypatch.setattr(failpoints, "reach", put_back)
+    write_pages(lake, "questions", "2016-12-19", [("2016-12-20", {"Id": 3, "Score": 7})])
+    assert silver.converge()["posts"].applied[0].rows_updated == 1
+    assert silver.rows()[3]["Score"] == 7
+
+
+def data_files(lake):
+    return {Path(file.removeprefix("file://")) for file in open_delta(lake, "posts").file_uris()}

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.warehouse.load import load_site
 from so_lakehouse_tests.pipeline.dbt_warehouse import PROJECT, Community, DbtWarehouse, Post, brewery, running_warehouse
+from so_lakehouse_tests.pipeline.silver_site import day, small_site
 
 FINE = {"success", "pass"}
 
@@ -65,6 +68,28 @@ def test_edits_deletions_and_a_reload_end_in_the_rows_of_a_full_refresh(warehous
         "select first_answer_id, accepted_answer_id from core.fct_question"
         " where site = 'beer' and question_id in (1, 6) order by question_id"
     ) == [(3, None), (9, None)]
+    assert_equals_full_refresh(warehouse)
+
+
+def test_what_the_loader_takes_from_edits_and_deletions_in_silver_ends_in_the_rows_of_a_full_refresh(
+    warehouse: DbtWarehouse, lake: Lake
+) -> None:
+    silver = small_site(lake, "wine")  # of which `DbtWarehouse.load` has made no partitions
+    silver.pass_checks(cut_at=day("2016-06-30"))
+    load_site(lake, warehouse.settings, "wine")
+    assert set(warehouse.build().values()) <= FINE | {"warn"}
+    before = warehouse.snapshot()
+
+    silver.put("posts", {"Id": 1, "PostTypeId": 1, "CreationDate": day("2016-01-10"), "Tags": ["gruit"], "Score": 9})
+    silver.put("posts", {"Id": 5, "PostTypeId": 2, "CreationDate": day("2016-05-02"), "ParentId": 1, "OwnerUserId": 8})
+    silver.delete("posts", 3, 4)  # the only thread of February
+    silver.delete("votes", 1)
+    silver.pass_checks(cut_at=day("2016-06-30"))
+    loaded = load_site(lake, warehouse.settings, "wine")
+    assert (loaded["posts"].how, loaded["votes"].how) == ("changes", "changes")
+    assert set(warehouse.build().values()) <= FINE | {"warn"}
+    changed = {table for table, rows in warehouse.snapshot().items() if rows != before[table]}
+    assert changed >= {"core.fct_question", "core.fct_answer", "marts_build.activity_month", "marts_build.tag_month"}
     assert_equals_full_refresh(warehouse)
 
 

@@ -77,17 +77,26 @@ def test_after_the_retention_a_deleted_person_is_in_no_byte_of_the_lake(after):
         site.table("users", version=2)
 
 
+def test_what_the_default_retention_still_keeps_stays(spark, after):
+    site = after(PURGED)
+    assert site.settings.retention_hours < 40 * 24, "or the lakehouse that had aged (EXPIRED) proves nothing"
+    site.let_age(days=site.settings.retention_hours // 24 - 1)
+    before = site.traces()
+    maintain(spark, site.lake, "beer", site.settings)
+    assert site.traces() == before != []
+
+
 def test_the_log_of_a_table_that_nobody_writes_to_expires_too_and_its_properties_stay(after):
     site = after(EXPIRED)
     log = [Path(path).name for path in site.lake.list(f"{paths.silver('tombstones')}/_delta_log")]
     assert len([name for name in log if name.endswith(".checkpoint.parquet")]) == 1
     before = after(MARCH).table("tombstones").metadata().configuration
-    assert site.table("tombstones").metadata().configuration == before | maintenance.CHECKPOINT_INTERVAL
+    assert site.table("tombstones").metadata().configuration == before
 
 
 def test_killed_at_each_of_its_writes_and_run_again_it_ends_in_the_same_rows(spark, after, monkeypatch):
     site = after(MARCH)
-    site.let_log_age(days=40)
+    site.let_age(days=40)
     before = site.rows()
     died_at: list[str] = []
 
@@ -131,7 +140,7 @@ def test_ordered_files_share_no_key_and_nothing_is_rewritten_twice(spark, after,
     assert {name: site.table(name).version() for name in TABLES} == versions
 
 
-def test_the_command_plans_refuses_survives_a_kill_and_records_its_run(after):
+def test_the_command_plans_survives_a_kill_and_records_its_run(after):
     site = after(MARCH)
     before = site.rows()
     plan = call(site.home, "prune", "--site", "beer", "--plan")
@@ -141,8 +150,6 @@ def test_the_command_plans_refuses_survives_a_kill_and_records_its_run(after):
     assert site.lake.exists(paths.bronze_dump("posts", "2016-07-01", "beer"))
     assert not site.settings.dagster_home.exists()
 
-    unknown = call(site.home, "prune", "--site", "beer", "wine")
-    assert (unknown.returncode, "The lake holds nothing of wine. It has: ai, beer." in unknown.stderr) == (1, True)
     at_once = ("prune", "--site", "beer", "--retention-hours", "0")
     killed = call(site.home, *at_once, LAKEHOUSE_FAIL_AT="prune.manifest_deleted")
     assert killed.returncode == -signal.SIGKILL
@@ -174,7 +181,7 @@ def test_what_a_crash_left_out_of_the_ledger_is_recorded_before_its_commit_expir
     crash_before_the_ledger(spark, site, ["users"])
     applied = inputs(site)["users"]
     assert applied == ["2016-07-01", "2016-10-01"]
-    site.let_log_age(days=40)
+    site.let_age(days=40)
     maintain(spark, site.lake, "beer", site.settings)
     assert inputs(site)["users"] == applied
 
@@ -185,7 +192,7 @@ def test_a_converge_records_what_a_crash_left_out_before_its_own_commit_lets_the
     crash_before_the_ledger(spark, site, ["users"])
     users = f"delta.`{site.lake.uri(paths.silver('users'))}`"
     spark.sql(f"ALTER TABLE {users} SET TBLPROPERTIES ('delta.checkpointInterval' = '1')")
-    site.let_log_age(days=40)
+    site.let_age(days=40)
     dump(site.lake, MARCH)
     result = converge(spark, site.lake, "beer", ["users"], site.settings)["users"]
     assert inputs(site)["users"] == ["2016-07-01", "2016-10-01", "2017-01-01"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from deltalake import write_deltalake
@@ -162,6 +164,24 @@ def test_a_read_that_died_goes_after_a_day_and_one_that_is_at_work_in_any_table_
     assert sorted(set(there) - {"attempt=alive", "attempt=begun", "manifest.json"}) == [
         manifest.files[0].split("/")[-2] for manifest in [BronzeManifest.load(lake, "posts", quarter_of(MARCH), "beer")]
     ]
+
+
+def test_a_download_that_nobody_goes_on_with_goes_after_a_week(lake, settings):
+    """Its note is written once, its bytes for as long as they come."""
+    ages = {MARCH: (6, 8), DECEMBER: (8, 9), SEPTEMBER: (8, 9)}  # days since the bytes, and the note, were written
+    folders = {cut: paths.raw_dump(quarter_of(cut), "beer", cut[:7]) for cut in ages}
+    for cut, (part, note) in ages.items():
+        touched(lake, f"{folders[cut]}/beer.7z.part", hours=24 * part)
+        touched(lake, f"{folders[cut]}/beer.7z.part.json", hours=24 * note)
+    touched(lake, f"{paths.bronze_api('questions', '2016-12-20', 'beer')}/manifest.json.0123.part", hours=24 * 8)
+    with Path(lake.path(f"{folders[SEPTEMBER]}/beer.7z.part")).open("rb") as waiting:
+        fcntl.flock(waiting, fcntl.LOCK_EX)
+        done = prune(lake, "beer", settings)
+    assert [(removal.what, len(removal.folders)) for removal in done] == [
+        ("raw 2016-10-01", 2),
+        ("bronze 2016-12-20", 1),
+    ]
+    assert [len(lake.files(folder)) for folder in folders.values()] == [2, 0, 2]
 
 
 def test_an_attempt_that_holds_only_refused_rows_is_alive(lake, settings):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from so_lakehouse import failpoints, spark
+from so_lakehouse import failpoints, lake, spark
 from so_lakehouse.lake import silver_tables
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
@@ -27,7 +27,8 @@ REACH = re.compile(r'failpoints\.reach\(f?"(silver\.[^"]+)"\)')
 
 def places() -> list[str]:
     """Every fail point that the source of a converge names; a table's name in it stands as {…}."""
-    files = [file for file in sorted(Path(spark.__file__).parent.glob("*.py")) if file.name not in OTHERS]
+    folders = (Path(spark.__file__).parent, Path(lake.__file__).parent)
+    files = [file for folder in folders for file in sorted(folder.glob("*.py")) if file.name not in OTHERS]
     return sorted({re.sub(r"\{.*?\}", "{table}", name) for file in files for name in REACH.findall(file.read_text())})
 
 

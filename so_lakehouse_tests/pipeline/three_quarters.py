@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ TABLES = ("posts", "users", "comments")
 # The person who is deleted after September: the highest key, so that Delta's statistics tell it too.
 PERSON = 987_654_321
 NAME, ABOUT, TITLE, TEXT = "Wilhelmine Übelhör", "Brews in Quedlinburg", "Gruit without gale", "My grandmother's gruit"
+TIMES = re.compile(r'("(?:timestamp|modificationTime|deletionTimestamp)":)(\d+)')  # in a commit of Delta's
 NEEDLES: list[str | int] = [PERSON, NAME, ABOUT, TITLE, TEXT]
 
 
@@ -58,10 +60,17 @@ class Site:
     def table(self, name: str, version: int | None = None) -> DeltaTable:
         return DeltaTable(self.lake.uri(paths.silver(name)), version=version)
 
-    def let_log_age(self, days: int) -> None:
-        """As if everything in Delta's logs had been written that much earlier."""
-        moment = time.time() - days * 86_400
-        for file in Path(self.lake.path("silver")).glob("*/_delta_log/*"):
+    def let_age(self, days: int) -> None:
+        """As if everything in silver had been written that much earlier. Not on a lakehouse whose log has expired:
+        checkpoints are removed, they would say when it was."""
+        seconds = days * 86_400
+        moment = time.time() - seconds
+        silver = Path(self.lake.path("silver"))
+        for file in [*silver.glob("*/_delta_log/*checkpoint*"), *silver.glob("*/_delta_log/.*.crc")]:
+            file.unlink(missing_ok=True)
+        for commit in silver.glob("*/_delta_log/*.json"):
+            commit.write_text(TIMES.sub(lambda told: f"{told[1]}{int(told[2]) - 1000 * seconds}", commit.read_text()))
+        for file in silver.rglob("*"):
             os.utime(file, (moment, moment))
 
     def traces(self) -> list[str]:
@@ -82,8 +91,8 @@ def dump(lake: Lake, cut: str) -> None:
 
 
 def history(spark: SparkSession, folder: Path) -> dict[str, Path]:
-    """Homes of the lakehouse after each quarter, after maintenance (purged), and after maintenance when the retention
-    is over (expired). Another site came along with the first quarter, and nothing happened to it since."""
+    """Homes of the lakehouse after each quarter, after maintenance (purged), and after maintenance 40 days later, when
+    the retention is over (expired). Another site came along with the first quarter; nothing happened to it since."""
     site = Site(folder / "now")
     after: dict[str, Path] = {}
 
@@ -98,10 +107,10 @@ def history(spark: SparkSession, folder: Path) -> dict[str, Path]:
         keep(cut)
     maintain(spark, site.lake, "beer", site.settings)
     keep(PURGED)
-    site.let_log_age(days=40)
-    maintain(spark, site.lake, "beer", site.settings, retention_hours=0)
-    keep(EXPIRED)
-    return after
+    aged = Site(Path(shutil.copytree(site.home, folder / EXPIRED)))  # Spark knows the times of the other's commits
+    aged.let_age(days=40)
+    maintain(spark, aged.lake, "beer", aged.settings)
+    return after | {EXPIRED: aged.home}
 
 
 def rows_of(delta: DeltaTable, sql: str) -> list[dict]:

@@ -15,6 +15,7 @@ FULL = [
     OSError(errno.EDQUOT, "Disk quota exceeded"),
     OSError(errno.EFBIG, "File too large"),
     RuntimeError("An error occurred while calling o81.sql: java.io.IOException: No space left on device"),
+    RuntimeError("Generic LocalFileSystem error: Unable to copy data to file: File too large (os error 27)"),
 ]
 
 

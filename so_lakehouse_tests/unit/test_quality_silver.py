@@ -102,6 +102,26 @@ def test_references_that_dangled_before_are_the_baseline():
     assert judged(replace(RIGHT, references={"OwnerUserId": (900, 400)}), LEDGER, gate=None)["owner_user_id_refers"][0]
 
 
+def test_references_that_dangle_a_little_more_each_day_are_found_before_the_next_dump():
+    gate, found = GATE, []
+    for dangling in (18, 26, 34):
+        crept = replace(RIGHT, references={"OwnerUserId": (900, dangling)})
+        gate = replace(gate, checks=outcomes(Case(table("posts"), "beer", crept, LEDGER, gate)))
+        found += [check.passed for check in gate.checks if check.name == "owner_user_id_refers"]
+    assert found == [True, True, False]
+
+
+def test_a_re_issue_that_mends_references_is_the_baseline_of_the_days_after_it():
+    first = replace(LEDGER[0], revision=0)
+    both = (first, replace(first, data_version="re-issued", revision=1))
+    gate, found = None, []
+    for dangling, ledger in ((400, (first,)), (10, both), (390, both)):
+        case = Case(table("posts"), "beer", replace(RIGHT, references={"OwnerUserId": (900, dangling)}), ledger, gate)
+        gate = replace(GATE, checks=outcomes(case))
+        found += [check.passed for check in gate.checks if check.name == "owner_user_id_refers"]
+    assert found == [True, True, False]
+
+
 def test_the_sites_own_oldest_date_counts_only_from_its_second_gate():
     older = replace(RIGHT, oldest={"CreationDate": day("2009-05-01")})
     assert judged(older, LEDGER, gate=None)["dates_after_launch"][0]

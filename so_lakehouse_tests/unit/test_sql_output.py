@@ -58,3 +58,9 @@ def test_lists_in_csv_are_json(capsys):
 def test_an_address_of_no_kind_is_refused_by_name():
     with pytest.raises(BadInput, match="LAKEHOUSE_LAKE is foo://x"):
         Lake("foo://x")
+
+
+@pytest.mark.parametrize("name", ["c#", "what?", "100%"])
+def test_a_folder_that_no_address_can_name_is_refused(tmp_path, name):
+    with pytest.raises(BadInput, match="which Spark and Delta would not"):
+        Lake(str(tmp_path / name))
