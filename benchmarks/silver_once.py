@@ -49,9 +49,11 @@ def peak_memory() -> Iterator[list[int]]:
     own = psutil.Process()
 
     def watch() -> None:
-        while not ended.wait(0.1):
+        while True:
             everyone = [own, *own.children(recursive=True)]
             peak[0] = max(peak[0], sum(process.memory_info().rss for process in everyone if process.is_running()))
+            if ended.wait(0.1):
+                return
 
     watcher = threading.Thread(target=watch)
     watcher.start()
