@@ -208,12 +208,11 @@ def _sole_writer(part: Path) -> Iterator[BinaryIO]:
 
 def is_held(part: Path) -> bool:
     """Whether a process is fetching into this part at this moment."""
-    with part.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    try:
+        with _sole_writer(part):
+            return False
+    except Unavailable:
+        return True
 
 
 def _same(note: Note, archive: RemoteArchive) -> bool:

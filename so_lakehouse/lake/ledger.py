@@ -2,7 +2,8 @@
 
 The truth is in the commits: each commit of a silver table carries its ledger rows as user metadata, so that they
 appear with the data or not at all. `silver/ledger` repeats them for readers and keeps them when a table's history
-expires; after a crash between the two, the next run finds the rows in the history. Read and written here without a JVM.
+expires; after a crash between the two, the next run finds the rows in the history. Read here without a JVM;
+written by `plain.py`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from typing import Any, Self
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from so_lakehouse import failpoints
-from so_lakehouse.lake import plain, silver_tables
+from so_lakehouse.lake import silver_tables
 from so_lakehouse.lake.storage import Lake
 
 DUMP = "dump"
@@ -106,15 +106,6 @@ ARROW = pa.schema(
 
 def to_arrow(rows: Iterable[LedgerRow]) -> pa.Table:
     return pa.Table.from_pylist([asdict(row) for row in rows], schema=ARROW)
-
-
-def record(lake: Lake, rows: Sequence[LedgerRow]) -> None:
-    """Appends rows to `silver/ledger` in one commit; nothing where there are none. The caller holds its lock."""
-    if not rows:
-        return
-    failpoints.reach("silver.before_ledger")
-    plain.append(lake, silver_tables.LEDGER, to_arrow(rows))
-    failpoints.reach("silver.ledger_written")
 
 
 def newest_dump(rows: Iterable[LedgerRow]) -> LedgerRow | None:

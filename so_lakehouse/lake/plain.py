@@ -7,20 +7,28 @@ the caller holds the table's lock. Tables with deletion vectors are Spark's (`sp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 from deltalake import DeltaTable, Field, Schema, write_deltalake
 from deltalake.schema import PrimitiveType
 
 from so_lakehouse import failpoints
-from so_lakehouse.lake import silver_tables
-from so_lakehouse.lake.silver_tables import DELTA_TYPES, DeltaColumn, literal
+from so_lakehouse.lake import ledger, silver_tables
+from so_lakehouse.lake.ledger import LedgerRow
+from so_lakehouse.lake.silver_tables import DELTA_TYPES, LEDGER, DeltaColumn, literal
 from so_lakehouse.lake.silver_tables import DeltaTable as Declared
 from so_lakehouse.lake.storage import Lake
 
 
-def append(lake: Lake, table: Declared, rows: pa.Table) -> None:
-    """Adds rows, columns by name; makes the table where there is none."""
-    write_deltalake(_made(lake, table), rows.select(table.column_names), mode="append")
+def record(lake: Lake, rows: Sequence[LedgerRow]) -> None:
+    """Appends rows to `silver/ledger` in one commit; nothing where there are none."""
+    if not rows:
+        return
+    failpoints.reach("silver.before_ledger")
+    content = ledger.to_arrow(rows).select(LEDGER.column_names)
+    write_deltalake(_made(lake, LEDGER), content, mode="append")
+    failpoints.reach("silver.ledger_written")
 
 
 def replace_site(lake: Lake, table: Declared, site: str, rows: pa.Table) -> None:
@@ -31,11 +39,11 @@ def replace_site(lake: Lake, table: Declared, site: str, rows: pa.Table) -> None
 
 
 def _made(lake: Lake, table: Declared) -> DeltaTable:
-    address = silver_tables.uri(lake, table.name)
-    if DeltaTable.is_deltatable(address):
-        return DeltaTable(address)
+    held = ledger.open_delta(lake, table.name)
+    if held is not None:
+        return held
     made = DeltaTable.create(
-        address,
+        silver_tables.uri(lake, table.name),
         Schema([_field(column) for column in table.columns]),
         partition_by=["site"],
         description=table.description,

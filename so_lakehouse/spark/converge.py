@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 
 from so_lakehouse import failpoints, schema
 from so_lakehouse.errors import CheckFailed
-from so_lakehouse.lake import gates, ledger, lock, paths, silver_tables, tombstones, waiting
+from so_lakehouse.lake import gates, ledger, lock, paths, plain, silver_tables, tombstones, waiting
 from so_lakehouse.lake.disk import require_space, told_when_full
 from so_lakehouse.lake.gates import TableGate
 from so_lakehouse.lake.ledger import Ledger, LedgerRow
@@ -109,7 +109,7 @@ def _converge(
         _write(spark, lake, site, plans, step)
     finally:
         lake.delete(paths.staging(site, attempt))
-    ledger.record(lake, _to_record(ledger.load(lake, site, names), plans))
+    plain.record(lake, _to_record(ledger.load(lake, site, names), plans))
     after = ledger.load(lake, site, names)
     checked = gate.checked(spark, lake, site, names, after, step)
     return {name: _result(lake, site, plan, known, after, checked) for name, plan in plans.items()}

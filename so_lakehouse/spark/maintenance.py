@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 
 from so_lakehouse import failpoints
 from so_lakehouse.errors import BadInput
-from so_lakehouse.lake import gates, layout, ledger, lock, paths
+from so_lakehouse.lake import gates, layout, ledger, lock, paths, plain
 from so_lakehouse.lake import prune as pruning
 from so_lakehouse.lake.layout import DataFile
 from so_lakehouse.lake.silver_tables import (
@@ -79,7 +79,7 @@ def maintain(
     with lock.writing(lake, parts, f"maintain {site}", progress):
         bring_up(spark, lake, LEDGER, progress)
         # Before any commit can expire: the ledger alone tells what they applied then.
-        ledger.record(lake, ledger.load(lake, site, TABLES).unrecorded)
+        plain.record(lake, ledger.load(lake, site, TABLES).unrecorded)
         done = [_removed(removal) for removal in pruning.prune(lake, site, settings)]
         names = [name for name in ALL_TABLES if ledger.open_delta(lake, name) is not None]
         before = {name: lake.size(paths.silver(name)) for name in names}

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from so_lakehouse import failpoints, schema
 from so_lakehouse.errors import BadInput
-from so_lakehouse.lake import gates, ledger, silver_tables
+from so_lakehouse.lake import gates, ledger, plain, silver_tables
 from so_lakehouse.lake.ledger import FOUND, Ledger, LedgerRow
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.strangers import strange_commits
@@ -40,7 +40,7 @@ def ledger_in_order(spark: SparkSession, lake: Lake, site: str, names: Sequence[
                 f"was recorded: it was removed or set back. Restore it, or remove all of {lake.uri('silver')} and run "
                 "each site again: bronze has what silver needs."
             )
-    ledger.record(lake, known.unrecorded)
+    plain.record(lake, known.unrecorded)
     return known
 
 
@@ -98,11 +98,11 @@ def _repair(spark: SparkSession, lake: Lake, site: str, name: str, known: Ledger
     )
     failpoints.reach("silver.before_repair")
     if held == keyed:
-        ledger.record(lake, [row])
+        plain.record(lake, [row])
         return True
     table = silver_tables.silver_table(schema.table(name), keep_personal)
     single = rows.where(F.col("Id").isNotNull()).dropDuplicates(["Id"]).drop("site")
     write.replace_site(single, lake, table, site, ledger.commit_metadata([row]))
     failpoints.reach("silver.repaired")
-    ledger.record(lake, ledger.load(lake, site, [name]).unrecorded)
+    plain.record(lake, ledger.load(lake, site, [name]).unrecorded)
     return True
