@@ -91,6 +91,11 @@ class Settings:
         return self.home / "dagster"
 
     @property
+    def dbt_folder(self) -> Path:
+        """What dbt leaves of its builds: its manifest, results and log."""
+        return self.home / "dbt"
+
+    @property
     def run_log(self) -> Path:
         """What dbt and others print while the command line runs them."""
         return self.home / "logs" / "runs.log"

@@ -1,12 +1,14 @@
 """Marts: dbt builds dimensions, facts and aggregates; one transaction then publishes the aggregates."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtCliResource, dbt_assets
+from dagster_dbt.core.dbt_event_iterator import DbtDagsterEventType, DbtEventIterator
+from dagster_dbt.errors import DagsterDbtError
 
 from so_lakehouse.defs.dbt_project import DBT_PROJECT
 from so_lakehouse.defs.metadata import OWNERS
@@ -59,13 +61,30 @@ def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, lakehouse
         build.begin()
         command = ["build", "--exclude-resource-type", "unit_test"]  # unit tests prove the code, once per change of it
         with environment(dbt_environment(lakehouse.settings)):
-            dbt_build = dbt.cli(command, context=context)
+            # One folder for all builds (there is one at a time): what dbt parsed there need not be parsed again.
+            dbt_build = dbt.cli(command, context=context, target_path=lakehouse.settings.dbt_folder)
             step = in_steps(current(), len(context.selected_asset_keys) + len(context.selected_asset_check_keys))
-            for event in dbt_build.stream().fetch_row_counts().fetch_column_metadata():
-                step("dbt builds and tests")
-                yield event
+            yield from _events(dbt_build, lambda: step("dbt builds and tests"))
         if not context.is_subset:  # some models alone prove nothing about the others
             build.finish(marts(dbt_build.get_artifact("manifest.json")))
+
+
+def _events(dbt_build: DbtCliInvocation, step: Callable[[], None]) -> Iterator[DbtDagsterEventType]:
+    """What dbt did, with row counts and columns; then its failure, where it failed.
+
+    They are asked for when dbt has ended: until then each `fetch_…` would spin for its next event and take a core away.
+    """
+    told: list[DbtDagsterEventType] = []
+    failure: DagsterDbtError | None = None
+    try:
+        for event in dbt_build.stream():
+            step()
+            told.append(event)
+    except DagsterDbtError as error:
+        failure = error
+    yield from DbtEventIterator(iter(told), dbt_build).fetch_row_counts().fetch_column_metadata()
+    if failure is not None:
+        raise failure
 
 
 def _unchanged(context: dg.AssetExecutionContext, note: str) -> Iterator[dg.MaterializeResult]:

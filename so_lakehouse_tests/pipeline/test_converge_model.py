@@ -19,10 +19,10 @@ from so_lakehouse_tests.pipeline.evidence import at, tombstones, write_dump, wri
 
 SEEDS = range(1, 1 + int(os.environ.get("MODEL_SEEDS", "1")))
 ORDERS = 2
-POSTS, COMMENTS = range(1, 41), range(1, 61)
+POSTS, COMMENTS = range(1, 401), range(1, 601)  # each key is a case of its own: the rules look at keys one by one
 CUTS = ("2016-03-31", "2016-06-30", "2016-09-30")
 PAGES = 6  # days of the API; the last half of them is later than any dump, so that their sweeps and returns stand
-SPOKEN = 12  # pages speak of this many keys of a table, so that they often contradict each other
+SPOKEN = 120  # pages speak of this many keys of a table, so that they often contradict each other
 ENTITIES = {"questions": ("posts", POSTS), "comments": ("comments", COMMENTS)}
 COLUMNS = {"posts": ("Score", "FavoriteCount", "LastActivityDate"), "comments": ("Score", "PostId")}
 CREATED = datetime(2016, 1, 1, 12, 0, 0, 123000, UTC)

@@ -159,18 +159,6 @@ def test_comments_and_history_go_along_with_a_swept_post(lake, silver):
     assert applied(result["comments"], "posts") == {"deletions": {"deleted": 1}}
 
 
-def test_comments_come_back_with_an_undeleted_post(lake, silver):
-    write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1}], "comments": [{"Id": 10, "PostId": 1}]})
-    silver.converge("posts", "comments")
-    write_pages(lake, "questions", "2016-10-05", absent=[("2016-10-06", 1)])
-    silver.converge("posts", "comments")
-    assert set(silver.rows("comments")) == set()
-    write_pages(lake, "questions", "2016-10-07", [("2016-10-08", {"Id": 1})])
-    result = silver.converge("posts", "comments")
-    assert set(silver.rows("comments")) == {10}
-    assert all(check.passed for check in result["comments"].checks if check.blocking)
-
-
 def test_a_posts_dump_newer_than_the_comments_takes_their_comments_along(lake, silver):
     write_dump(
         lake,
