@@ -19,7 +19,7 @@ help: ## this list
 prerequisites:
 	@PYTHON="$(PYTHON)" bash scripts/prerequisites.sh
 
-setup: prerequisites .venv/.installed .jars/.archived dbt_project/target/manifest.json ## install everything into .venv and .jars
+setup: prerequisites .venv/.installed .jars/.resolved dbt_project/target/manifest.json ## install everything into .venv and .jars
 
 .venv/.installed: requirements.lock pyproject.toml
 	@echo "Installing the locked packages into .venv (about 1.7 GB) …"
@@ -33,11 +33,6 @@ setup: prerequisites .venv/.installed .jars/.archived dbt_project/target/manifes
 .jars/.resolved: so_lakehouse/spark/jars.lock.txt .venv/.installed
 	@echo "Resolving Spark's jars …"
 	@.venv/bin/python -m so_lakehouse.spark.jars
-	@touch $@
-
-.jars/.archived: .jars/.resolved
-	@echo "Archiving the Java classes that Spark loads …"
-	@.venv/bin/python -m so_lakehouse.spark.class_archive
 	@touch $@
 
 dbt_project/target/manifest.json: .venv/.installed $(shell find dbt_project/models dbt_project/macros dbt_project/tests dbt_project/dbt_project.yml dbt_project/profiles.yml -type f 2>/dev/null)

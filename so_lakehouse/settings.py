@@ -92,7 +92,7 @@ class Settings:
 
     @property
     def dbt_folder(self) -> Path:
-        """What dbt leaves of its builds: its manifest, results and log."""
+        """A folder for each build by dbt: what it compiled and its log, until the build is done."""
         return self.home / "dbt"
 
     @property

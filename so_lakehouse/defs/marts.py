@@ -1,15 +1,15 @@
 """Marts: dbt builds dimensions, facts and aggregates; one transaction then publishes the aggregates."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtCliResource, dbt_assets
-from dagster_dbt.core.dbt_event_iterator import DbtDagsterEventType, DbtEventIterator
-from dagster_dbt.errors import DagsterDbtError
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
+from so_lakehouse.defs.dbt_events import events_of
 from so_lakehouse.defs.dbt_project import DBT_PROJECT
 from so_lakehouse.defs.metadata import OWNERS
 from so_lakehouse.defs.resources import Lakehouse
@@ -61,30 +61,15 @@ def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, lakehouse
         build.begin()
         command = ["build", "--exclude-resource-type", "unit_test"]  # unit tests prove the code, once per change of it
         with environment(dbt_environment(lakehouse.settings)):
-            # One folder for all builds (there is one at a time): what dbt parsed there need not be parsed again.
-            dbt_build = dbt.cli(command, context=context, target_path=lakehouse.settings.dbt_folder)
+            folder = lakehouse.settings.dbt_folder / context.run.run_id
+            dbt_build = dbt.cli(command, context=context, target_path=folder)
             step = in_steps(current(), len(context.selected_asset_keys) + len(context.selected_asset_check_keys))
-            yield from _events(dbt_build, lambda: step("dbt builds and tests"))
+            for event in events_of(dbt_build):
+                step("dbt builds and tests")
+                yield event
         if not context.is_subset:  # some models alone prove nothing about the others
             build.finish(marts(dbt_build.get_artifact("manifest.json")))
-
-
-def _events(dbt_build: DbtCliInvocation, step: Callable[[], None]) -> Iterator[DbtDagsterEventType]:
-    """What dbt did, with row counts and columns; then its failure, where it failed.
-
-    They are asked for when dbt has ended: until then each `fetch_…` would spin for its next event and take a core away.
-    """
-    told: list[DbtDagsterEventType] = []
-    failure: DagsterDbtError | None = None
-    try:
-        for event in dbt_build.stream():
-            step()
-            told.append(event)
-    except DagsterDbtError as error:
-        failure = error
-    yield from DbtEventIterator(iter(told), dbt_build).fetch_row_counts().fetch_column_metadata()
-    if failure is not None:
-        raise failure
+        shutil.rmtree(folder)  # what a failed build compiled stays, to be looked at
 
 
 def _unchanged(context: dg.AssetExecutionContext, note: str) -> Iterator[dg.MaterializeResult]:

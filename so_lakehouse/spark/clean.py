@@ -20,7 +20,7 @@ from so_lakehouse.schema_api import entities_of
 from so_lakehouse.schema_forms import silver_columns
 
 # Raise it when a rule of silver changes its outcome: every site is then rebuilt from bronze. Columns, types,
-# allow-lists and what pages tell are part of the version by themselves.
+# allow-lists, fabricated posts and what pages tell are part of the version by themselves.
 RULES = 1
 
 REASON, DETAIL = "_reason", "_detail"
@@ -34,6 +34,7 @@ def rule_version(table: Table, keep_personal: bool) -> str:
         "columns": [[column.name, column.type, column.nullable] for column in silver_columns(table, keep_personal)],
         "allowed": [[column.name, sorted(column.allowed)] for column in table.columns if column.allowed],
         "derived": [[gone.name, gone.user_id, gone.display_name] for gone in accounts_gone(table)],
+        "fabricated": sorted(FABRICATED_POST_IDS) if table.name == POSTS.name else [],
         "pages": [[entity.name, entity.post_type, sorted(entity.columns)] for entity in entities_of(table)],
     }
     return f"{RULES}.{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]}"

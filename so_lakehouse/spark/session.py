@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import class_archive
 from so_lakehouse.spark.jars import locked_jars, require_jars
 from so_lakehouse.spark.java import require_java
 
@@ -60,9 +59,8 @@ LOCAL_ADDRESS = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "
 
 
 def spark_config(settings: Settings) -> dict[str, str]:
-    """Spark's configuration as text, for any session builder. Starts nothing."""
+    """Spark's configuration as text, for any session builder. Reads no file and starts nothing."""
     jars = [str(settings.jars_folder / jar.file) for jar in locked_jars()]
-    java = [JAVA_OPTIONS, settings.spark_java, class_archive.reading_options(settings)]
     config = {
         "spark.app.name": "so_lakehouse",
         "spark.master": settings.spark_master,
@@ -71,7 +69,7 @@ def spark_config(settings: Settings) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": str(settings.home / "spark"),
         "spark.sql.parquet.compression.codec": "zstd",
-        "spark.driver.extraJavaOptions": " ".join(java),
+        "spark.driver.extraJavaOptions": f"{JAVA_OPTIONS} {settings.spark_java}",
         **DELTA,
         **QUIET,
     }

@@ -181,9 +181,14 @@ def _new_tombstones(plan: TablePlan, acted: DataFrame, counts: Tally) -> DataFra
     return tally.absences(plan.changes.where(F.col(ACTION) == DELETE), plan.absence)
 
 
+def is_too_much(deleted: int, held: int) -> bool:
+    """Whether a dump that deletes so many of the rows held must be accepted first."""
+    return deleted > SHRINK_ROWS and deleted > SHRINK_SHARE * held
+
+
 def _guard_shrink(of: Scope, counts: Tally, dump: Dump) -> None:
     deleted, held = counts.deleted_by_absence, counts.held
-    if of.settings.accept_shrink or deleted <= SHRINK_ROWS or deleted <= SHRINK_SHARE * held:
+    if of.settings.accept_shrink or not is_too_much(deleted, held):
         return
     raise CheckFailed(
         f"deletions_plausible: release {dump.manifest.release} would delete {deleted:,} of {held:,} rows of "

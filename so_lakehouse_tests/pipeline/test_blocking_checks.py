@@ -62,12 +62,12 @@ def runner(settings):
     return Runner(defs, open_instance(settings), sys.stdout)
 
 
-def take_in(settings, runner, dumps):
+def take_in(settings, runner, dumps, accept_shrink=False):
     return raw_to_marts(
         runner,
         dumps,
         settings.mirror,
-        accept_shrink=False,
+        accept_shrink=accept_shrink,
         working=lambda title: nullcontext(),
         finished=lambda run: None,
     )
@@ -122,7 +122,8 @@ def test_a_dump_that_would_delete_too_much_stops_its_site_until_it_is_accepted(s
     assert "warehouse" not in {run.layer for run in stopped}
     assert query_lake(Lake(settings.lake_uri), comments).to_pylist() == [before]
 
-    accepted = runner.run("silver", runner.keys_of("silver"), SOUND, {"silver": {"accept_shrink": True}})
-    assert accepted.succeeded, accepted
+    accepted = take_in(settings, runner, [Dump(SOUND, THIRD)], accept_shrink=True)
+    assert [run.layer for run in accepted if not run.succeeded] == []
+    assert accepted[-1].layer == "marts"
     (after,) = query_lake(Lake(settings.lake_uri), comments).to_pylist()
     assert 0 < after["n"] < 0.7 * before["n"]

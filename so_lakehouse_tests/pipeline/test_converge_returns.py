@@ -52,19 +52,23 @@ def gone(lake, table):
     return {(t.id, t.as_of.day, t.reason) for t in tombstones(lake) if t.table_name == table}
 
 
-def test_a_swept_row_that_a_page_brings_back_has_its_dumps_columns_again(lake, silver):
-    write_dump(lake, DECEMBER, {"posts": [{"Id": 7, "FavoriteCount": 2}, {"Id": 8}]})
-    silver.converge()
-    before = silver.row("posts", 7, "FavoriteCount", "CreationDate")
-    assert before == (2, "00.123")
+def test_swept_rows_that_pages_bring_back_have_their_dumps_columns_again(lake, silver):
+    dump = {"posts": [{"Id": 7, "FavoriteCount": 2}, {"Id": 8}], "comments": [{"Id": 70, "PostId": 8}]}
+    write_dump(lake, DECEMBER, dump)
+    silver.converge(*BOTH)
+    told = {"posts": (7, "FavoriteCount", "CreationDate"), "comments": (70, "PostId", "CreationDate")}
+    before = {table: silver.row(table, *columns) for table, columns in told.items()}
+    assert before == {"posts": (2, "00.123"), "comments": (8, "00.123")}
     write_pages(lake, "questions", "2016-12-19", absent=[("2016-12-20", 7)])
-    silver.converge()
-    assert silver.keys() == {8}
+    write_pages(lake, "comments", "2016-12-19", absent=[("2016-12-20", 70)])
+    silver.converge(*BOTH)
+    assert (silver.keys(), silver.keys("comments")) == ({8}, set())
     write_pages(lake, "questions", "2016-12-24", [("2016-12-25", {"Id": 7, "CreationDate": SECONDS})])
-    silver.killed("silver.tombstones_written")
-    silver.converge()
-    assert silver.row("posts", 7, "FavoriteCount", "CreationDate") == before
-    assert gone(lake, "posts") == set()
+    write_pages(lake, "comments", "2016-12-24", [("2016-12-25", {"Id": 70, "PostId": 8, "CreationDate": SECONDS})])
+    silver.killed("silver.tombstones_written", *BOTH)
+    silver.converge(*BOTH)
+    assert {table: silver.row(table, *columns) for table, columns in told.items()} == before
+    assert gone(lake, "posts") == gone(lake, "comments") == set()
 
 
 def test_rows_that_a_killed_sweep_was_to_delete_are_counted_by_the_next_run(lake, silver):

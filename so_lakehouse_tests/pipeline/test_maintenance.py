@@ -84,6 +84,8 @@ def test_what_the_default_retention_still_keeps_stays(spark, after):
     before = site.traces()
     maintain(spark, site.lake, "beer", site.settings)
     assert site.traces() == before != []
+    rows = rows_of(site.table("users", version=2), f'SELECT "DisplayName" FROM old WHERE "Id" = {PERSON}')
+    assert rows == [{"DisplayName": NAME}]
 
 
 def test_the_log_of_a_table_that_nobody_writes_to_expires_too_and_its_properties_stay(after):

@@ -179,7 +179,7 @@ def test_the_warehouse_follows_a_rebuild_and_hears_nothing_of_one_that_changes_n
     ] == []
 
 
-def test_a_rule_version_moves_with_columns_codes_and_what_pages_tell(monkeypatch):
+def test_a_rule_version_moves_with_columns_codes_fabricated_posts_and_what_pages_tell(monkeypatch):
     posts = clean.POSTS
     today = clean.rule_version(posts, False)
     fewer = replace(posts, columns=posts.columns[:-1])
@@ -190,6 +190,9 @@ def test_a_rule_version_moves_with_columns_codes_and_what_pages_tell(monkeypatch
     assert clean.rule_version(codes, False) != today
     described = replace(posts, columns=tuple(replace(c, description="Else.") for c in posts.columns))
     assert clean.rule_version(described, False) == today
+    with monkeypatch.context() as patch:
+        patch.setattr(clean, "FABRICATED_POST_IDS", frozenset({*clean.FABRICATED_POST_IDS, 2_000_000_001}))
+        assert clean.rule_version(posts, False) != today
     monkeypatch.setattr(clean, "entities_of", lambda table: ())
     assert clean.rule_version(posts, False) != today
 

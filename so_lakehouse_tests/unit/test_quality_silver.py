@@ -12,6 +12,7 @@ from so_lakehouse.lake.ledger import LedgerRow
 from so_lakehouse.quality.silver import checks, outcomes
 from so_lakehouse.quality.silver_case import Case, Measured
 from so_lakehouse.schema import TABLES, table
+from so_lakehouse.spark.settle import is_too_much
 
 
 def day(text: str) -> datetime:
@@ -142,3 +143,11 @@ def test_a_page_reaches_as_far_as_it_was_fetched_and_not_only_to_its_day():
     late = replace(RIGHT, newest=RIGHT.newest | {"CreationDate": day("2017-01-19")})
     assert judged(late, (*LEDGER, page))["dates_before_cut"][0]
     assert not judged(late, (*LEDGER, replace(page, cut_at=None)))["dates_before_cut"][0], "an earlier release's row"
+
+
+@pytest.mark.parametrize(
+    ("deleted", "held", "too_much"),
+    [(100, 900, False), (101, 1_010, False), (101, 1_009, True), (200, 2_000, False), (201, 2_000, True)],
+)
+def test_more_than_a_tenth_and_more_than_a_hundred_rows_are_too_much_to_delete(deleted, held, too_much):
+    assert is_too_much(deleted, held) is too_much
