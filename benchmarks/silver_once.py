@@ -118,7 +118,7 @@ def main() -> None:
     steps: dict[str, Any] = {}
 
     def step(name: str) -> None:
-        pa.default_memory_pool().release_unused()  # what making the evidence took is no cost of taking it in
+        pa.default_memory_pool().release_unused()  # Arrow's part of what making the evidence took
         before, began = newest_version(lake), time.perf_counter()
         with peak_memory() as peak:
             result = converge(session, lake, SITE, [TABLE], settings)[TABLE]

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 from dagster import AssetKey
+from dagster_dbt import DbtCliResource
+from dagster_dbt.core.dbt_event_iterator import DbtEventIterator
 
 from so_lakehouse.definitions import defs
 from so_lakehouse.partitions import SITES
@@ -102,3 +104,8 @@ def test_loading_needs_no_network_no_jvm_and_no_lakehouse(tmp_path):
     done = subprocess.run([sys.executable, "-c", guard], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "none").exists()
+
+
+def test_what_is_replaced_in_dagster_dbt_is_still_there():
+    assert "_cli_version" in vars(DbtCliResource)
+    assert "_attach_metadata" in vars(DbtEventIterator)
