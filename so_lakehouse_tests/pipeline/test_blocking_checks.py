@@ -112,18 +112,18 @@ def test_what_passed_earlier_can_still_be_loaded(settings, runner, runs):
 
 
 def test_a_dump_that_would_delete_too_much_stops_its_site_until_it_is_accepted(settings, runner, runs):
-    comments = f"select count(*) as n from silver.comments where site = '{SOUND}'"
-    (before,) = query_lake(Lake(settings.lake_uri), comments).to_pylist()
+    comments = f"select count(*) as n from lake.comments where site = '{SOUND}'"
+    (before,) = query_warehouse(settings, comments).to_pylist()
     stopped = take_in(settings, runner, [Dump(SOUND, THIRD)])
     (failed,) = [run for run in stopped if not run.succeeded]
     assert (failed.layer, failed.partition) == ("silver", SOUND)
     for word in ("deletions_plausible", cut_of(THIRD).isoformat(), "rows of comments", "--accept-shrink"):
         assert word in str(failed), failed
     assert "warehouse" not in {run.layer for run in stopped}
-    assert query_lake(Lake(settings.lake_uri), comments).to_pylist() == [before]
+    assert query_warehouse(settings, comments).to_pylist() == [before]
 
     accepted = take_in(settings, runner, [Dump(SOUND, THIRD)], accept_shrink=True)
     assert [run.layer for run in accepted if not run.succeeded] == []
     assert accepted[-1].layer == "marts"
-    (after,) = query_lake(Lake(settings.lake_uri), comments).to_pylist()
+    (after,) = query_warehouse(settings, comments).to_pylist()
     assert 0 < after["n"] < 0.7 * before["n"]

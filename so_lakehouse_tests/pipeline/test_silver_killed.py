@@ -107,26 +107,34 @@ def doubled_by_somebody_else(spark, lake: Lake) -> None:
     twice.write.format("delta").mode("append").save(address)
 
 
+QUERIES = {
+    "posts": "select * from silver.posts",
+    "comments": "select * from silver.comments",
+    "tombstones": "select * from silver.tombstones",
+    "ledger": """select site, table_name, source, partition, data_version, rule_version, rows_in, rows_inserted,
+                 rows_updated, rows_unchanged, rows_superseded, rows_suppressed, rows_quarantined, rows_deduplicated,
+                 rows_deleted from silver.ledger""",
+    "quarantine": "select table_name, source, partition, rule_version, reason, id from quarantine.rows",
+}
+
+
 def went_through(spark, home: Path, run) -> dict[str, list[str]]:
-    """What the lake holds after all steps; `run` carries out each converge."""
+    """What the lake holds after all steps, and its ledger before the repair; `run` carries out each converge."""
     settings = Settings(home=home)
     lake = Lake(settings.lake_uri)
+
+    def rows(name: str) -> list[str]:
+        return sorted(map(str, query_lake(lake, QUERIES[name]).to_pylist()))
+
+    ledgers = []
     for number, publish in enumerate(STEPS):
         publish(spark, lake)
         changed = replace(settings, keep_personal=number > 0)
         run(lambda changed=changed: converge(spark, lake, "beer", TABLES, changed))
-    ledger = """site, table_name, source, partition, data_version, rule_version, rows_in, rows_inserted, rows_updated,
-                rows_unchanged, rows_superseded, rows_suppressed, rows_quarantined, rows_deduplicated, rows_deleted"""
-    queries = {
-        "posts": "select * from silver.posts",
-        "comments": "select * from silver.comments",
-        "tombstones": "select * from silver.tombstones",
-        "ledger": f"select {ledger} from silver.ledger",
-        "quarantine": "select table_name, source, partition, rule_version, reason, id from quarantine.rows",
-    }
-    found = {name: sorted(map(str, query_lake(lake, sql).to_pylist())) for name, sql in queries.items()}
-    # A rebuild that dies before its gate is done again, finds nothing to change, and says so in the ledger again.
-    return found | {"ledger": sorted(set(found["ledger"]))}
+        ledgers.append(rows("ledger"))
+    # A repair that dies before its gate is done again, finds nothing to change, and says so in the ledger once more.
+    repaired = {"ledger": ledgers[-2], "ledger with the repair": sorted(set(ledgers[-1]))}
+    return {name: rows(name) for name in QUERIES if name != "ledger"} | repaired
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +164,7 @@ def test_in_every_step_runs_were_killed_around_each_write(killed):
     assert {"silver.before_repair", "silver.repaired"} | books <= repaired
 
 
-@pytest.mark.parametrize("what", ["posts", "comments", "tombstones", "ledger", "quarantine"])
+@pytest.mark.parametrize("what", [*QUERIES, "ledger with the repair"])
 def test_the_same_in_the_end(what, killed):
     _, disturbed, undisturbed = killed
     assert undisturbed[what], "nothing to compare"
