@@ -10,10 +10,9 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
 from so_lakehouse.warehouse.load import load_site
 from so_lakehouse.warehouse.migrations import MIGRATIONS
-from so_lakehouse.warehouse.projection import PROJECTIONS
 from so_lakehouse.warehouse.verify import compare_site
 from so_lakehouse_tests.pipeline.silver_site import small_site
-from so_lakehouse_tests.pipeline.warehouse_catalogue import form, prepare, run
+from so_lakehouse_tests.pipeline.warehouse_catalogue import form, prepare, rows, run
 
 # As a release before lake.release existed had left it: columns less, more, and of another type; a key of more columns;
 # dbt's views on all of it; and the fingerprint of its own projection.
@@ -45,13 +44,6 @@ def earlier(warehouse: Settings, lake: Lake) -> Settings:
     load_site(lake, warehouse, "beer")
     run(warehouse, EARLIER)
     return warehouse
-
-
-def rows(settings: Settings) -> dict[str, list]:
-    """Every row of every projected table, by column name."""
-    return {
-        name: sorted(run(settings, f"SELECT to_jsonb(t)::text FROM lake.{name} t"), key=str) for name in PROJECTIONS
-    }
 
 
 def test_it_gets_the_form_and_the_rows_of_a_new_one(warehouse: Settings, lake: Lake) -> None:

@@ -41,6 +41,13 @@ def form(settings: Settings) -> tuple[list, list]:
     return sorted(run(settings, COLUMNS), key=str), sorted(run(settings, INDEXES))
 
 
+def rows(settings: Settings) -> dict[str, list]:
+    """Every row of every projected table, by column name."""
+    return {
+        name: sorted(run(settings, f"SELECT to_jsonb(t)::text FROM lake.{name} t"), key=str) for name in PROJECTIONS
+    }
+
+
 def assert_equals_silver(lake: Lake, settings: Settings, site: str = "beer") -> None:
     compared = compare_site(lake, settings, site)
     assert set(compared) == set(PROJECTIONS)
