@@ -55,13 +55,13 @@ def write_dump(
     site: str = "beer",
     revision: int = 0,
     version: str = "",
-    unread: Mapping[str, Sequence[int | None]] | None = None,
+    unread: Mapping[str, Sequence[int | None] | Mapping[int | None, bytes]] | None = None,
     failed: Iterable[str] = (),
 ) -> None:
     """Publishes one dump of these tables in bronze; the release lacks all others.
 
-    `unread`: per table the keys of rows in bronze's quarantine (None: a row without a readable key). `failed`: tables
-    with a blocking check that failed.
+    `unread`: per table the keys of rows in bronze's quarantine (None: a row without a readable key), or their bytes by
+    key. `failed`: tables with a blocking check that failed.
     """
     unread = unread or {}
     content = repr({name: [repr(sorted(row.items())) for row in rows] for name, rows in tables.items()}) + repr(unread)
@@ -71,7 +71,9 @@ def write_dump(
         rows = [DEFAULTS[name] | row for row in tables.get(name, ())]
         folder = f"{paths.bronze_dump(name, quarter_of(cut), site)}/attempt={raw_version}"
         files = [_write(lake, f"{folder}/part-0.parquet", _bronze(name, rows))] if rows else []
-        keys = list(unread.get(name, ()))
+        refused = unread.get(name, ())
+        raw = refused if isinstance(refused, Mapping) else dict.fromkeys(refused, b"<row/>")
+        keys = list(refused)
         earlier = BronzeManifest.load(lake, name, quarter_of(cut), site)
         manifest = BronzeManifest(
             site=site,
@@ -88,7 +90,7 @@ def write_dump(
             quarantined=len(keys),
             quarantined_without_key=keys.count(None),
             files=tuple(files),
-            quarantine_file=_write(lake, f"{folder}/quarantine.parquet", _unread(keys)) if keys else "",
+            quarantine_file=_write(lake, f"{folder}/quarantine.parquet", _unread(keys, raw)) if keys else "",
             checks=(CheckOutcome("rows_conserved", name not in failed, True, "by hand"),),
         )
         manifest.inherits(earlier).save(lake)
@@ -145,9 +147,9 @@ def _complete(row: Row, form: pa.Schema) -> Row:
     return row | {"_extra": list(row.get("_extra", {}).items())}
 
 
-def _unread(keys: Sequence[int | None]) -> pa.Table:
+def _unread(keys: Sequence[int | None], raw: Mapping[int | None, bytes]) -> pa.Table:
     rows = [
-        {"byte_offset": 10 * position, "reason": "unreadable", "detail": None, "id": key, "raw": b"<row/>"}
+        {"byte_offset": 10 * position, "reason": "unreadable", "detail": None, "id": key, "raw": raw[key]}
         for position, key in enumerate(keys)
     ]
     return pa.Table.from_pylist(rows, schema=QUARANTINE_SCHEMA)

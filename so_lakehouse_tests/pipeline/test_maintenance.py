@@ -33,6 +33,7 @@ from so_lakehouse_tests.pipeline.three_quarters import (
     NEEDLES,
     PERSON,
     PURGED,
+    REFUSED,
     SEPTEMBER,
     TABLES,
     Site,
@@ -75,6 +76,16 @@ def test_after_the_retention_a_deleted_person_is_in_no_byte_of_the_lake(after):
     assert site.traces() == []
     with pytest.raises((DeltaError, TableNotFoundError)):
         site.table("users", version=2)
+
+
+def test_what_pages_told_and_what_was_refused_goes_from_bronze_with_its_dump(after):
+    """No retention keeps it: nothing of it is in a version of silver but what pages told."""
+    found = after(MARCH).traces(REFUSED)
+    assert {trace.partition(" in ")[0] for trace in found} == set(REFUSED)
+    assert all(trace.partition(" in ")[2].startswith("bronze/") or "quarantine" in trace for trace in found), found
+    site = after(PURGED)
+    assert site.traces(REFUSED) == []
+    assert [trace for trace in site.traces() if " in silver/" not in trace] == []
 
 
 def test_what_the_default_retention_still_keeps_stays(spark, after):

@@ -22,7 +22,7 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.maintenance import maintain
-from so_lakehouse_tests.pipeline.evidence import write_dump
+from so_lakehouse_tests.pipeline.evidence import write_dump, write_pages
 from so_lakehouse_tests.pipeline.lake_traces import traces
 
 SEPTEMBER, DECEMBER, MARCH = "2016-09-11", "2016-12-11", "2017-03-13"
@@ -33,7 +33,11 @@ TABLES = ("posts", "users", "comments")
 PERSON = 987_654_321
 NAME, ABOUT, TITLE, TEXT = "Wilhelmine Übelhör", "Brews in Quedlinburg", "Gruit without gale", "My grandmother's gruit"
 TIMES = re.compile(r'("(?:timestamp|modificationTime|deletionTimestamp)":)(\d+)')  # in a commit of Delta's
-NEEDLES: list[str | int] = [PERSON, NAME, ABOUT, TITLE, TEXT]
+# Who wrote a comment that only a page told, between September and December.
+GUEST = "Hrotsvit of Gandersheim"
+NEEDLES: list[str | int] = [PERSON, NAME, ABOUT, TITLE, TEXT, GUEST]
+# In rows that never came into silver: which bronze could not read, and which cleaning refused, of a dump and of a page.
+REFUSED: list[str | int] = ["Unreadable of Bingen", "Untyped of Bingen", "Undated of Bingen"]
 
 
 @dataclass(frozen=True)
@@ -73,21 +77,29 @@ class Site:
         for file in silver.rglob("*"):
             os.utime(file, (moment, moment))
 
-    def traces(self) -> list[str]:
-        return traces(Path(self.lake.root), NEEDLES)
+    def traces(self, needles: list[str | int] = NEEDLES) -> list[str]:
+        return traces(Path(self.lake.root), needles)
 
 
 def dump(lake: Lake, cut: str) -> None:
-    """200 posts; the person is in September's dump only, and so is what the person wrote."""
+    """200 posts; the person is in September's dump only, and so is what the person wrote. So are the refused rows."""
     month = int(cut[5:7])
     posts = [{"Id": key, "Score": month if key < 120 else 0, "OwnerUserId": 1} for key in range(1, 200)]
     users = [{"Id": key, "DisplayName": f"user {key}", "Views": month} for key in range(1, 40)]
     comments = [{"Id": key, "Text": f"comment {key}"} for key in range(1, 40)]
+    unread = {}
     if cut == SEPTEMBER:
+        unread["posts"] = {201: f'<row Title="{REFUSED[0]}"'.encode()}
+        posts.append({"Id": 202, "PostTypeId": 99, "Title": REFUSED[1]})
+        said = [
+            ("2016-09-21", {"Id": 41, "UserDisplayName": GUEST}),
+            ("2016-09-21", {"Id": 42, "CreationDate": None, "Text": REFUSED[2]}),
+        ]
+        write_pages(lake, "comments", "2016-09-20", said)
         posts.append({"Id": 200, "OwnerUserId": PERSON, "Title": TITLE})
         users.append({"Id": PERSON, "DisplayName": NAME, "AboutMe": ABOUT})
         comments.append({"Id": 40, "UserId": PERSON, "Text": TEXT})
-    write_dump(lake, cut, {"posts": posts, "users": users, "comments": comments})
+    write_dump(lake, cut, {"posts": posts, "users": users, "comments": comments}, unread=unread)
 
 
 def history(spark: SparkSession, folder: Path) -> dict[str, Path]:
