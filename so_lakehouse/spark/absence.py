@@ -71,12 +71,14 @@ def heard_after(statements: DataFrame, base: DataFrame, silent: Absence, cut: da
     """The statements with `_heard_after` (not later ones say nothing: null, all do) and `_kept` (how a row is marked
     that rests on one of them; null for those later than the cut).
 
-    `base`: rows that dumps tell; those without `_as_of` speak of `cut`, the newest dump's.
+    `base`: the rows that they are put over; those without `_as_of` speak of `cut`, the newest dump's. Pages of the same
+    instant as a row are heard: it may rest on one of them.
     """
     if silent.unread is None:
         unmarked = F.lit(None).cast("string")
         return statements.withColumns({HEARD_AFTER: F.lit(silent.as_of).cast("timestamp"), "_kept": unmarked})
-    told = base.select(F.col("Id").alias("_told"), F.coalesce("_as_of", F.lit(cut)).alias("_told_as_of"))
+    before = F.col("_as_of") - F.expr("INTERVAL 1 MICROSECOND")
+    told = base.select(F.col("Id").alias("_told"), F.coalesce(before, F.lit(cut)).alias("_told_as_of"))
     joined = silent.moments(statements.join(told, F.col("Id") == F.col("_told"), "left"), "Id")
     unread = silent.unread.select(F.col("Id").alias("_unread"))
     joined = joined.join(unread, F.col("Id") == F.col("_unread"), "left")

@@ -23,7 +23,6 @@ from so_lakehouse.lake.tombstones import NOT_RETURNED
 from so_lakehouse.schema import Table, Type
 from so_lakehouse.schema_api import entities_of
 from so_lakehouse.schema_forms import silver_columns
-from so_lakehouse.spark.fingerprint import fingerprint
 
 ALIVE, BASE, INPUT, PRESENT, HEARD = "_alive", "_base", "_input", "_present", "_heard"
 GONE_AS_OF, GONE_REASON, GONE_POST = "_gone_as_of", "_gone_reason", "_gone_post"
@@ -39,14 +38,27 @@ def value_columns(table: Table, keep_personal: bool) -> list[str]:
     ]
 
 
-def newest_first(values: list[str]) -> list[Column]:
-    """The order in which statements on one key count.
+def newest_first(table: Table, keep_personal: bool) -> list[Column]:
+    """The order in which statements on one key count: at one instant presence beats absence, and the greater content
+    the lesser.
 
-    At one instant presence beats absence, then the values of what is present decide; of statements that different runs
-    take in, the first. (What is absent has no values: a derived boolean is false on a page and unknown of a remembered
-    sweep, and that must not decide.)
+    (What is absent has no content: a derived boolean is false on a page and unknown of a remembered sweep, and that
+    must not decide.)
     """
-    return [F.desc("_as_of"), F.desc("_present"), F.desc(F.when(F.col("_present"), fingerprint(values)))]
+    return [F.desc("_as_of"), F.desc("_present"), F.desc(F.when(F.col("_present"), content(table, keep_personal)))]
+
+
+def content(table: Table, keep_personal: bool, prefix: str = "") -> Column:
+    """What a page tells of a row, as one value that has an order: dates first, so that the newer edit is the greater.
+
+    The same of the page and of the row that rests on it, whatever the dump adds: columns that pages do not tell are
+    left out, and dates are whole seconds. So the order in which pages of one instant arrive does not decide.
+    """
+    told, dates = _told(table, prefix), _dates(table, keep_personal)
+    names = [name for name in value_columns(table, keep_personal) if name in told and name != "Id"]
+    values = {name: F.date_trunc("second", prefix + name) if name in dates else F.col(prefix + name) for name in names}
+    ordered = sorted(names, key=lambda name: name not in dates)
+    return F.struct(*(F.when(told[name], values[name]).alias(name) for name in ordered))
 
 
 def undisputed(base: DataFrame) -> DataFrame:
@@ -73,6 +85,9 @@ def decided(base: DataFrame, newest: DataFrame, table: Table, keep_personal: boo
     joined = base.withColumn(BASE, _source()).join(said, F.col("Id") == F.col(SAID + "Id"), "full_outer")
     evidence = F.coalesce("_as_of", F.lit(cut).cast("timestamp"))
     newer = F.col(BASE).isNull() | evidence.isNull() | (F.col(SAID + "_as_of") > evidence)
+    # Of one instant with a row that rests on a page (no page is fetched in a cut's microsecond).
+    tied = F.coalesce(F.col(SAID + "_as_of") == F.col("_as_of"), F.lit(False)) & F.col(SAID + "_present")
+    newer = newer | (tied & (content(table, keep_personal, SAID) > content(table, keep_personal)))
     heard = F.col(SAID + "Id").isNotNull() & newer
     present = heard & F.col(SAID + "_present")
     absent = heard & ~F.col(SAID + "_present")
@@ -94,8 +109,7 @@ def decided(base: DataFrame, newest: DataFrame, table: Table, keep_personal: boo
 
 def _values(table: Table, keep_personal: bool, present: Column) -> dict[str, Column]:
     """What each column holds now, and `_dump_dates`: the dump's exact dates where a page's replace them."""
-    told = _told(table)
-    dates = {column.name for column in silver_columns(table, keep_personal) if column.type is Type.TIMESTAMP}
+    told, dates = _told(table, SAID), _dates(table, keep_personal)
     columns: dict[str, Column] = {}
     replaced: list[Column] = []
     for name in value_columns(table, keep_personal):
@@ -115,12 +129,16 @@ def _values(table: Table, keep_personal: bool, present: Column) -> dict[str, Col
     return columns
 
 
-def _told(table: Table) -> dict[str, Column]:
-    """For each column that pages tell: whether the page beside a row tells it (posts: by the kind of post)."""
+def _dates(table: Table, keep_personal: bool) -> set[str]:
+    return {column.name for column in silver_columns(table, keep_personal) if column.type is Type.TIMESTAMP}
+
+
+def _told(table: Table, prefix: str) -> dict[str, Column]:
+    """For each column that pages tell: whether the page with this prefix tells it (posts: by the kind of post)."""
     told: dict[str, Column] = {}
     derived = {gone.user_id: gone.name for gone in accounts_gone(table)}
     for entity in entities_of(table):
-        kind = F.lit(True) if entity.post_type is None else F.col(SAID + "PostTypeId") == entity.post_type
+        kind = F.lit(True) if entity.post_type is None else F.col(prefix + "PostTypeId") == entity.post_type
         for name in (*entity.columns, *(derived[column] for column in entity.columns if column in derived)):
             told[name] = told[name] | kind if name in told else kind
     return told

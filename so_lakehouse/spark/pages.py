@@ -103,7 +103,7 @@ def ranked(found: DataFrame, table: Table, keep_personal: bool) -> DataFrame:
     late = F.coalesce(F.col("_as_of") <= F.col(HEARD_AFTER), F.lit(False))
     same = Window.partitionBy(INPUT, "Id", "_as_of", "_present", fingerprint(values)).orderBy(F.desc("_offset"))
     by_key = Window.partitionBy("Id").orderBy(
-        F.asc(late), *newest_first(values), F.desc_nulls_last(INPUT), F.desc("_offset")
+        F.asc(late), *newest_first(table, keep_personal), F.desc_nulls_last(INPUT), F.desc("_offset")
     )
     rank = F.row_number().over(by_key)
     outcome: Column = (

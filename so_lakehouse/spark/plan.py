@@ -95,7 +95,7 @@ def plan_table(of: Scope, posts: Posts | None) -> TablePlan:
     if dump is not None:
         _plan_dump(of, plan, dump, dumps, new, found.known, posts, posts_row)
     elif new or posts_row:
-        _plan_pages(of, plan, dumps, new, posts, posts_row)
+        _plan_pages(of, plan, dumps, new, found.known, posts, posts_row)
     return plan
 
 
@@ -129,8 +129,7 @@ def _plan_dump(
         return
     before = state.kept_before(of.target, of.newest_dump, dumps[0].manifest.cut_at)
     base = state.folded(of.spark, of.lake, of.table, dumps, before, of.settings.keep_personal)
-    every = list({pages.input_name(manifest): manifest for manifest in (*new, *known)}.values())
-    evidence = _evidence(of, plan, base, every, new, held=False) if every else None
+    evidence = _evidence(of, plan, base, known, new, held=False) if new or known else None
     counts = settle(of, plan, base, of.target, evidence, posts, dumps)
     deleted = counts.deleted_by_absence + counts.deleted_by(None, with_posts=posts_row is None)
     plan.ledger_rows = [
@@ -146,6 +145,7 @@ def _plan_pages(
     plan: TablePlan,
     dumps: Sequence[Dump],
     new: Sequence[PagesManifest],
+    known: Sequence[PagesManifest],
     posts: Posts | None,
     posts_row: LedgerRow | None,
 ) -> None:
@@ -154,7 +154,7 @@ def _plan_pages(
     `dumps`: the applied one and what it rests on, as far as bronze holds them.
     """
     target = of.target
-    evidence = _evidence(of, plan, target, new, new, held=True) if new else None
+    evidence = _evidence(of, plan, target, known, new, held=True) if new else None
     spoken = target.select("Id").limit(0)
     chosen: list[int] | None = []
     if evidence is not None:
@@ -216,15 +216,21 @@ def _evidence(
     of: Scope,
     plan: TablePlan,
     base: DataFrame,
-    read_from: Sequence[PagesManifest],
+    known: Sequence[PagesManifest],
     new: Sequence[PagesManifest],
     held: bool,
 ) -> Evidence:
-    """Statements of these pages beside the rows of `base`; those of `new` are counted. `held`: with the sweeps that
-    silver remembers."""
+    """Statements of pages beside the rows of `base`; those of `new` are counted.
+
+    `held`: silver has what `known` pages said, in rows and in the sweeps that it remembers; else they are read again.
+    """
     refused = pages.quarantine_pages(of.spark, of.lake, of.table, new, of.rules)
-    said = pages.statements(of.spark, of.lake, of.table, read_from, of.settings.keep_personal)
-    said = said.withColumn(INPUT, F.when(F.col(INPUT).isin([pages.input_name(page) for page in new]), F.col(INPUT)))
+    said = _said(of, new)
+    earlier = [page for page in known if page not in new]
+    if not held:
+        said = said.unionByName(_uncounted(_said(of, earlier)))
+    elif earlier and (went := _went_along(of, said)):
+        said = said.unionByName(_uncounted(keys.near(_said(of, earlier), went).where(F.col("Id").isin(went))))
     swept = tombstones.swept(of.tombstones) if held else []
     if swept:
         remembered = read.keyed(of.spark, swept, "Id", "_as_of").withColumn("_present", F.lit(False))
@@ -235,3 +241,21 @@ def _evidence(
     ranked = pages.ranked(heard, of.table, of.settings.keep_personal)
     folder = f"{plan.staging}/statements"
     return Evidence(write.stage(ranked, of.lake, folder), refused, keys.staged(of.lake, folder))
+
+
+def _said(of: Scope, manifests: Sequence[PagesManifest]) -> DataFrame:
+    return pages.statements(of.spark, of.lake, of.table, manifests, of.settings.keep_personal)
+
+
+def _uncounted(statements: DataFrame) -> DataFrame:
+    return statements.withColumn(INPUT, F.lit(None).cast("string"))
+
+
+def _went_along(of: Scope, said: DataFrame) -> list[int]:
+    """The rows spoken of that went along with a post: of these silver has the key only, so it cannot tell whether what
+    put them under that post is newer."""
+    along = [tombstone.id for tombstone in tombstones.with_posts(of.tombstones)]
+    if not along:
+        return []
+    spoken = said.select("Id").join(keys.rows(of.spark, along), "Id", "left_semi").distinct()
+    return [row[0] for row in spoken.collect()]

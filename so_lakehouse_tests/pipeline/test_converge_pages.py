@@ -193,6 +193,50 @@ def test_the_same_row_twice_in_a_page_counts_once(lake, silver):
     assert silver.rows()[1]["Score"] == 2
 
 
+@pytest.mark.parametrize("unread", [(), (99,)], ids=["closed dump", "open dump"])
+def test_of_pages_of_one_instant_the_same_one_counts_in_any_order(spark, lake, settings, unread):
+    """By what they say: of key 1 the newer activity, of 2 the higher score, of 3 the longer title, of 4 presence."""
+    instant, active = "2016-10-02", SECONDS.replace(minute=30)
+    pages = {
+        "2016-10-01": (
+            [
+                {"Id": 1, "Score": 9, "LastActivityDate": SECONDS},
+                {"Id": 2, "Score": 3},
+                {"Id": 3, "Title": "ale"},
+            ],
+            [4],
+        ),
+        "2016-09-30": (
+            [
+                {"Id": 1, "Score": 1, "LastActivityDate": active},
+                {"Id": 2, "Score": 2, "FavoriteCount": 9},
+                {"Id": 3, "Title": "ales"},
+                {"Id": 4, "Score": 8},
+            ],
+            [1, 2],
+        ),
+    }
+    first, second = pages
+    told = {"LastActivityDate": active.replace(microsecond=456000), "FavoriteCount": 4}
+    found = {}
+    for site, arrivals in {"ai": [[first], [second]], "beer": [[second], [first]], "wine": [[first, second]]}.items():
+        write_dump(
+            lake, SEPTEMBER, {"posts": [{"Id": key} | told for key in (1, 2)]}, site=site, unread={"posts": unread}
+        )
+        for days in arrivals:
+            for day in days:
+                said, absent = pages[day]
+                moments = [(instant, {"CreationDate": SECONDS} | row) for row in said]
+                write_pages(lake, "questions", day, moments, [(instant, key) for key in absent], site=site)
+            converge(spark, lake, site, ["posts"], settings)
+        rows = silver_rows(spark, lake, "posts", site).drop("site").orderBy("Id").collect()
+        found[site] = [row.asDict() for row in rows]
+        assert tombstones(lake, site) == []
+    assert found["ai"] == found["beer"] == found["wine"]
+    values = {row["Id"]: (row["Score"], row["FavoriteCount"], row["Title"]) for row in found["ai"]}
+    assert values == {1: (1, 4, None), 2: (3, 4, None), 3: (None, None, "ales"), 4: (8, None, None)}
+
+
 def test_what_a_day_no_longer_holds_leaves_its_quarantine(lake, silver):
     write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1}]})
     write_pages(lake, "questions", "2016-10-01", [("2016-10-02", {"Id": 2, "CreationDate": None})])

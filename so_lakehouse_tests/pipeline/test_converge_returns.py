@@ -134,3 +134,14 @@ def test_a_late_sweep_does_not_make_a_comment_forget_its_post(lake, silver):
     write_pages(lake, "questions", "2016-10-07", [("2016-10-08", {"Id": 1})])
     silver.converge(*BOTH)
     assert silver.keys("comments") == {10, 11}
+
+
+def test_a_late_page_does_not_bring_back_a_comment_that_a_newer_one_put_under_a_deleted_post(lake, silver):
+    write_dump(lake, "2016-09-11", {"posts": [{"Id": 1}, {"Id": 2}], "comments": [{"Id": 11, "PostId": 2}]})
+    write_pages(lake, "comments", "2016-10-02", [("2016-10-03", {"Id": 10, "PostId": 1})])
+    write_pages(lake, "questions", "2016-10-05", absent=[("2016-10-06", 1)])
+    silver.converge(*BOTH)
+    write_pages(lake, "comments", "2016-10-01", [("2016-10-02", {"Id": 10, "PostId": 2})])
+    silver.converge(*BOTH)
+    assert silver.keys("comments") == {11}
+    assert gone(lake, "comments") == {(10, 6, "post deleted")}
