@@ -120,8 +120,11 @@ def page_is_ready(settings: Settings) -> bool:
 
 def daemon_is_alive(settings: Settings, secrets: Mapping[str, str]) -> bool:
     """Whether each part of the daemon has told of itself lately, as its database remembers."""
-    where = postgres.address(settings, secrets, ROLE)
-    with closing(psycopg2.connect(where)) as connection, connection.cursor() as cursor:
+    try:
+        connection = psycopg2.connect(postgres.address(settings, secrets, ROLE))
+    except psycopg2.OperationalError:
+        return False
+    with closing(connection), connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass('daemon_heartbeats') IS NOT NULL")
         if cursor.fetchall() != [(True,)]:
             return False

@@ -7,7 +7,6 @@ Belongs here: processes, their logs and how long a start may take. Does not belo
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -24,6 +23,8 @@ from so_lakehouse.stack.ports import Port, require_free
 LAST_LINES = 12  # of a log that an error quotes
 STOP_SECONDS = 30
 POLL_SECONDS = 0.2
+
+_children: dict[int, subprocess.Popen] = {}  # what this process started: a child that ended stays a zombie until asked
 
 
 def nothing() -> None:
@@ -82,6 +83,7 @@ class Supervised:
                 umask=0o077,
                 **service.as_account,
             )
+        _children[process.pid] = process
         note = {"pid": process.pid, "began": psutil.Process(process.pid).create_time(), "program": command[0]}
         self.pid_file.write_text(json.dumps(note))
         try:
@@ -127,15 +129,9 @@ def stop_tree(process: psutil.Process, stop_signal: signal.Signals) -> None:
     _, left = psutil.wait_procs(family, timeout=5)
     for stubborn in left:
         stubborn.kill()
-    _reap(process.pid)
     psutil.wait_procs(left, timeout=5)
-
-
-def _reap(process_id: int) -> None:
-    try:
-        os.waitpid(process_id, os.WNOHANG)
-    except ChildProcessError:  # another command's child
-        return
+    if child := _children.pop(process.pid, None):
+        child.wait()
 
 
 def _living(pid_file: Path) -> psutil.Process | None:
