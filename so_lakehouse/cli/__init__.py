@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     stack = commands.add_parser("stack", help="the services of a team's lakehouse: object store, Postgres, Spark, …")
     stack.add_argument(
         "action",
-        choices=("up", "down", "status", "secrets", "prepare", "serve"),
+        choices=("up", "down", "status", "secrets", "prepare", "serve", "health"),
         help="up, down, status: as processes of this machine; the others are for containers (docs/operations.md)",
     )
     stack.add_argument("service", nargs="*", metavar="SERVICE", help="only these; default: all")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -35,17 +36,18 @@ def _down(settings: Settings, names: Sequence[str]) -> int:
 
 
 def _status(settings: Settings, names: Sequence[str]) -> int:
-    found = [service for service in native.status(settings) if not names or service.name in names]
+    found = native.status(settings, names)
     _print(Console(), found)
     return 0 if all(service.healthy for service in found) else 1
 
 
 def _print(console: Console, found: Sequence[ServiceStatus]) -> None:
-    table = Table("service", "state", "process", "addresses", "log")
+    table = Table("service", "state", "process", "addresses")
     for service in found:
         state = "ready" if service.healthy else "not ready" if service.process_id else "stopped"
-        table.add_row(service.name, state, str(service.process_id or ""), ", ".join(service.addresses), service.log)
+        table.add_row(service.name, state, str(service.process_id or ""), " ".join(service.addresses))
     console.print(table)
+    console.print(f"Logs: {Path(found[0].log).parent}", soft_wrap=True, highlight=False)
 
 
 def _secrets(settings: Settings, names: Sequence[str]) -> int:
@@ -61,4 +63,5 @@ ACTIONS = {
     "secrets": _secrets,
     "prepare": containers.prepare,
     "serve": containers.serve,
+    "health": containers.health,
 }

@@ -22,7 +22,7 @@ from so_lakehouse.errors import Unavailable
 from so_lakehouse.settings import PROJECT_ROOT, Settings
 from so_lakehouse.stack import environment, postgres
 from so_lakehouse.stack.network import Network
-from so_lakehouse.stack.ports import Port, answers
+from so_lakehouse.stack.ports import LOCAL, Port, answers
 from so_lakehouse.stack.process import Service, nothing
 
 ROLE = "so_lakehouse_dagster"
@@ -34,11 +34,12 @@ def services(settings: Settings, secrets: Mapping[str, str]) -> list[Service]:
     """The three as native processes, in the order in which they start."""
     code = Port(settings.stack_code_port, "LAKEHOUSE_STACK_CODE_PORT")
     page = Port(settings.stack_dagster_port, "LAKEHOUSE_STACK_DAGSTER_PORT")
+    database = postgres.address(settings, secrets, ROLE)
     first = Service(
         name="dagster-code",
         command=lambda: code_command(settings),
         ports=[code],
-        healthy=lambda: answers(code.number),
+        healthy=lambda: code_is_ready(settings),
         environment=process_environment(settings, secrets),
         prepare=lambda: configure(settings),
         started=lambda: set_pools(settings, secrets),
@@ -60,7 +61,7 @@ def services(settings: Settings, secrets: Mapping[str, str]) -> list[Service]:
             name="dagster-daemon",
             command=lambda: daemon_command(settings),
             ports=[],
-            healthy=lambda: daemon_is_alive(settings, secrets),
+            healthy=lambda: daemon_is_alive(database),
             started=nothing,
         ),
     ]
@@ -110,18 +111,23 @@ def set_pools(settings: Settings, secrets: Mapping[str, str]) -> None:
         raise Unavailable(f"The limits of Dagster's pools cannot be set: {done.stderr.strip().splitlines()[-1]}")
 
 
+def code_is_ready(settings: Settings) -> bool:
+    """Whether the code location is served."""
+    return answers(settings.stack_code_port)
+
+
 def page_is_ready(settings: Settings) -> bool:
-    """Whether the web page answers."""
+    """Whether this machine's or this container's web page answers."""
     try:
-        return requests.get(f"http://127.0.0.1:{settings.stack_dagster_port}/server_info", timeout=2).ok
+        return requests.get(f"http://{LOCAL}:{settings.stack_dagster_port}/server_info", timeout=2).ok
     except requests.RequestException:
         return False
 
 
-def daemon_is_alive(settings: Settings, secrets: Mapping[str, str]) -> bool:
-    """Whether each part of the daemon has told of itself lately, as its database remembers."""
+def daemon_is_alive(database: str) -> bool:
+    """Whether each part of the daemon has told of itself lately, as Dagster's database at that address remembers."""
     try:
-        connection = psycopg2.connect(postgres.address(settings, secrets, ROLE))
+        connection = psycopg2.connect(database)
     except psycopg2.OperationalError:
         return False
     with closing(connection), connection.cursor() as cursor:

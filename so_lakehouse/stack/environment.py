@@ -20,15 +20,15 @@ from so_lakehouse.warehouse import roles
 def variables(settings: Settings, secrets: Mapping[str, str]) -> dict[str, str]:
     """Every variable with its value, for who runs all layers in one process: the command line and Dagster's runs."""
     network = Network(settings)
-    keys = {writer.secret: (writer.access_key, secrets[writer.secret]) for writer in WRITERS}
+    keys = {writer.secret: writer.access_key for writer in WRITERS}
     dagster = settings.stack_folder / "dagster"
     return {
         "LAKEHOUSE_HOME": str(settings.home),
         "LAKEHOUSE_LAKE": LAKE,
         "LAKEHOUSE_S3_ENDPOINT": network.s3,
         "LAKEHOUSE_S3_REGION": REGION,
-        "LAKEHOUSE_S3_ACCESS_KEY": keys["s3_lake"][0],
-        "LAKEHOUSE_S3_SECRET_KEY": keys["s3_lake"][1],
+        "LAKEHOUSE_S3_ACCESS_KEY": keys["s3_lake"],
+        "LAKEHOUSE_S3_SECRET_KEY": secrets["s3_lake"],
         "LAKEHOUSE_POSTGRES": postgres.address(settings, secrets, roles.LOADER),
         "LAKEHOUSE_POSTGRES_DBT": postgres.address(settings, secrets, roles.DBT),
         "LAKEHOUSE_POSTGRES_READER": postgres.address(settings, secrets, roles.READER),
@@ -40,8 +40,8 @@ def variables(settings: Settings, secrets: Mapping[str, str]) -> dict[str, str]:
         "LAKEHOUSE_DAGSTER_CODE_HOST": network.host("dagster-code"),
         "LAKEHOUSE_DAGSTER_CODE_PORT": str(settings.stack_code_port),
         # Dagster's store of logs takes its key from here alone; the lake's clients are given theirs by name.
-        "AWS_ACCESS_KEY_ID": keys["s3_dagster"][0],
-        "AWS_SECRET_ACCESS_KEY": keys["s3_dagster"][1],
+        "AWS_ACCESS_KEY_ID": keys["s3_dagster"],
+        "AWS_SECRET_ACCESS_KEY": secrets["s3_dagster"],
     }
 
 

@@ -18,11 +18,10 @@ import psycopg2
 
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark.jars import Jar, resolve_jars
 from so_lakehouse.spark.java import java_program, require_java
-from so_lakehouse.stack import postgres
+from so_lakehouse.stack import jars, postgres
 from so_lakehouse.stack.keys import WRITERS
-from so_lakehouse.stack.network import Network
+from so_lakehouse.stack.network import MACHINE, Network
 from so_lakehouse.stack.ports import Port, answers
 from so_lakehouse.stack.process import Service
 
@@ -32,12 +31,6 @@ MEMORY = "512m"  # of its Java; tens of thousands of tables would need more
 CONFIGURATION = Path(str(files("so_lakehouse.stack").joinpath("files")))  # the folder that holds hive-site.xml
 
 
-def locked_jars() -> tuple[Jar, ...]:
-    """The jars that only the metastore needs."""
-    lines = files("so_lakehouse.stack").joinpath("jars.lock.txt").read_text().splitlines()
-    return tuple(Jar(*line.split()) for line in lines if line and not line.startswith("#"))
-
-
 def service(settings: Settings, secrets: Mapping[str, str]) -> Service:
     """The metastore as a native process; it finds its schema made (`set_up`)."""
     port = Port(settings.stack_metastore_port, "LAKEHOUSE_STACK_METASTORE_PORT")
@@ -45,18 +38,33 @@ def service(settings: Settings, secrets: Mapping[str, str]) -> Service:
         name="metastore",
         command=lambda: command(settings),
         ports=[port],
-        healthy=lambda: answers(port.number),
+        healthy=lambda: is_ready(settings),
         environment=environment(settings, secrets),
         prepare=lambda: set_up(settings, secrets),
     )
+
+
+def is_ready(settings: Settings) -> bool:
+    """Whether it takes connections."""
+    return answers(settings.stack_metastore_port, Network(settings).host("metastore"))
 
 
 def command(settings: Settings) -> list[str]:
     """The program, natively and in a container."""
     require_java()
     options = [f"-Xmx{MEMORY}", f"-Djava.io.tmpdir={_folder(settings)}"]
+    if settings.stack_network == MACHINE:
+        options += ["-Djava.security.manager", f"-Djava.security.policy=={CONFIGURATION / 'local_only.policy'}"]
     main = "org.apache.hadoop.hive.metastore.HiveMetaStore"
-    return [java_program(os.environ), *options, "-cp", _class_path(settings), main, "-p", str(_port(settings))]
+    return [
+        java_program(os.environ),
+        *options,
+        "-cp",
+        _class_path(settings),
+        main,
+        "-p",
+        str(settings.stack_metastore_port),
+    ]
 
 
 def environment(settings: Settings, secrets: Mapping[str, str]) -> dict[str, str]:
@@ -81,8 +89,8 @@ def set_up(settings: Settings, secrets: Mapping[str, str]) -> None:
 
     Raises `Unavailable` where Java, Postgres or Maven Central is not there.
     """
-    resolve_jars(settings, locked_jars())
-    _folder(settings).mkdir(mode=0o700, parents=True, exist_ok=True)
+    jars.resolve(settings)
+    make_folder(settings)
     where = postgres.address(settings, secrets, ROLE)
     with closing(psycopg2.connect(where)) as connection, connection.cursor() as cursor:
         cursor.execute("""SELECT to_regclass('"VERSION"') IS NOT NULL""")
@@ -90,6 +98,11 @@ def set_up(settings: Settings, secrets: Mapping[str, str]) -> None:
             return
     with TemporaryDirectory(dir=_folder(settings)) as folder:
         _create_schema(settings, secrets, Path(folder))
+
+
+def make_folder(settings: Settings) -> None:
+    """The folder for what it keeps besides its database: temporary files."""
+    _folder(settings).mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _create_schema(settings: Settings, secrets: Mapping[str, str], folder: Path) -> None:
@@ -133,7 +146,3 @@ def _pyspark_jars() -> Path:
 
 def _folder(settings: Settings) -> Path:
     return settings.stack_folder / "metastore"
-
-
-def _port(settings: Settings) -> int:
-    return settings.stack_metastore_port

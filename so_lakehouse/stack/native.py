@@ -61,7 +61,7 @@ def up(settings: Settings, told: Told, names: Sequence[str] = ()) -> list[Servic
                 supervised.wait()
             service.started()
             told(service.name, "is ready")
-    return status(settings)
+    return status(settings, names)
 
 
 def down(settings: Settings, told: Told, names: Sequence[str] = ()) -> list[str]:
@@ -76,11 +76,11 @@ def down(settings: Settings, told: Told, names: Sequence[str] = ()) -> list[str]
     return stopped
 
 
-def status(settings: Settings) -> list[ServiceStatus]:
-    """Every service, whether it runs and does its work."""
+def status(settings: Settings, names: Sequence[str] = ()) -> list[ServiceStatus]:
+    """Each service, whether it runs and does its work."""
     _require_machine(settings)
     found = []
-    for service in services(settings, kept(settings.stack_folder)):
+    for service in _chosen(services(settings, kept(settings.stack_folder)), names):
         supervised = _supervised(settings, service)
         process = supervised.process()
         found.append(

@@ -19,7 +19,7 @@ from so_lakehouse.errors import BadInput, Unavailable
 from so_lakehouse.settings import Settings
 from so_lakehouse.stack.keys import BUCKETS, WRITERS
 from so_lakehouse.stack.network import REGION, Network
-from so_lakehouse.stack.ports import Port, answers
+from so_lakehouse.stack.ports import Port
 from so_lakehouse.stack.process import Service
 from so_lakehouse.stack.programs import require
 
@@ -46,7 +46,7 @@ def service(settings: Settings, secrets: Mapping[str, str], prepare_keys: Callab
         name="s3",
         command=lambda: [str(require(server, settings.stack_programs)), *arguments(settings)],
         ports=[port, page] if server == MINIO else [port],
-        healthy=lambda: answers(port.number) and is_ready(settings),
+        healthy=lambda: is_ready(settings),
         environment={"HOME": str(settings.stack_folder), "PATH": os.environ["PATH"]} | environment(secrets),
         prepare=lambda: make_folders(settings),
         started=prepare_keys,

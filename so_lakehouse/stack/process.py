@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from so_lakehouse.stack.ports import Port, require_free
 
 LAST_LINES = 12  # of a log that an error quotes
 STOP_SECONDS = 30
+ORPHAN_SECONDS = 5  # for children that outlive the process
 POLL_SECONDS = 0.2
 
 _children: dict[int, subprocess.Popen] = {}  # what this process started: a child that ended stays a zombie until asked
@@ -124,14 +126,20 @@ class Supervised:
 def stop_tree(process: psutil.Process, stop_signal: signal.Signals) -> None:
     """Asks the process to end, waits for it and its children, and kills what is left."""
     family = [process, *process.children(recursive=True)]
-    process.send_signal(stop_signal)
-    _, left = psutil.wait_procs([process], timeout=STOP_SECONDS)
-    _, left = psutil.wait_procs(family, timeout=5)
-    for stubborn in left:
-        stubborn.kill()
-    psutil.wait_procs(left, timeout=5)
+    _tell([process], stop_signal)
+    psutil.wait_procs([process], timeout=STOP_SECONDS)
+    _tell(family[1:], signal.SIGTERM)
+    _, left = psutil.wait_procs(family, timeout=ORPHAN_SECONDS)
+    _tell(left, signal.SIGKILL)
+    psutil.wait_procs(left, timeout=ORPHAN_SECONDS)
     if child := _children.pop(process.pid, None):
         child.wait()
+
+
+def _tell(processes: Sequence[psutil.Process], what: signal.Signals) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # ended by itself meanwhile
+            process.send_signal(what)
 
 
 def _living(pid_file: Path) -> psutil.Process | None:

@@ -33,7 +33,7 @@ def _master(settings: Settings, secrets: Mapping[str, str]) -> Service:
         name="spark-master",
         command=lambda: master_command(settings),
         ports=[port, page],
-        healthy=lambda: answers(port.number) and answers(page.number),
+        healthy=lambda: master_is_ready(settings),
         environment=environment(settings),
         prepare=lambda: configure(settings, secrets),
     )
@@ -45,10 +45,21 @@ def _worker(settings: Settings, secrets: Mapping[str, str], number: int) -> Serv
         name=f"spark-worker-{number + 1}",
         command=lambda: worker_command(settings, number),
         ports=[Port(settings.stack_worker_port + number, "LAKEHOUSE_STACK_WORKER_PORT"), page],
-        healthy=lambda: answers(page.number),
+        healthy=lambda: worker_is_ready(settings, number),
         environment=environment(settings),
         prepare=lambda: configure(settings, secrets),
     )
+
+
+def master_is_ready(settings: Settings) -> bool:
+    """Whether the master takes work and shows its page."""
+    ports = (settings.stack_spark_port, settings.stack_spark_page_port)
+    return all(answers(port, Network(settings).host("spark-master")) for port in ports)
+
+
+def worker_is_ready(settings: Settings, number: int = 0) -> bool:
+    """Whether this machine's or this container's worker shows its page."""
+    return answers(settings.stack_worker_page_port + number)
 
 
 def master_command(settings: Settings) -> list[str]:

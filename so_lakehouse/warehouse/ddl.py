@@ -48,7 +48,7 @@ def prepare(connection: PostgresConnection) -> list[str]:
     except errors.InsufficientPrivilege as error:
         raise BadInput(
             f"The warehouse must be brought to this release's form, and this role may not: {str(error).strip()}\n"
-            "Nothing was changed. Its administrator does it: so-lakehouse stack prepare (docs/operations.md, Upgrade)."
+            "Nothing was changed. Its administrator does it: so-lakehouse stack up (docs/operations.md, Upgrade)."
         ) from error
 
 

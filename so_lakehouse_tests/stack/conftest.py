@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import pytest
 
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.settings import PROJECT_ROOT, Settings
-from so_lakehouse.stack import metastore, native, object_store, postgres, programs
+from so_lakehouse.stack import native, object_store, postgres, programs
 from so_lakehouse.stack.process import Service, Supervised
 from so_lakehouse.stack.secrets import kept
 
@@ -97,16 +96,6 @@ def s3(request: pytest.FixtureRequest) -> Iterator[Stack]:
     with new_stack() as made:
         settings = replace(made.settings, stack_s3=request.param, stack_programs=program.parent)
         used = replace(made, settings=settings)
-        with running(
-            used, object_store.service(settings, made.secrets, lambda: object_store.set_up(settings, made.secrets))
-        ):
+        service = object_store.service(settings, made.secrets, lambda: object_store.set_up(settings, made.secrets))
+        with running(used, service):
             yield used
-
-
-@pytest.fixture(scope="session")
-def metastore_of_stack(stack: Stack) -> Iterator[Stack]:
-    """The stack with its metastore."""
-    if shutil.which("java") is None:
-        pytest.fail("Java is a prerequisite of the project")
-    with running(stack, metastore.service(stack.settings, stack.secrets)):
-        yield stack
