@@ -9,12 +9,13 @@ import fcntl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.settings import Settings
 from so_lakehouse.stack import dagster_services, environment, metastore, object_store, postgres, spark_cluster
 from so_lakehouse.stack.network import LOCAL, MACHINE, Network
-from so_lakehouse.stack.process import Service, Supervised
+from so_lakehouse.stack.process import Service, Supervised, running, stop_noted
 from so_lakehouse.stack.secrets import kept
 
 Told = Callable[[str, str], None]
@@ -65,14 +66,17 @@ def up(settings: Settings, told: Told, names: Sequence[str] = ()) -> list[Servic
 
 
 def down(settings: Settings, told: Told, names: Sequence[str] = ()) -> list[str]:
-    """Stops what `up` started, last first; returns the names of what ran. Processes of others are left alone."""
+    """Stops what `up` started, last first, whatever the settings say now; returns the names of what ran.
+
+    Processes of others are left alone. `names`: only these.
+    """
     _require_machine(settings)
-    secrets, stopped = kept(settings.stack_folder), []
+    folder = _run_folder(settings)
     with _alone(settings):
-        for service in reversed(_chosen(services(settings, secrets), names)):
-            if _supervised(settings, service).stop():
-                told(service.name, "stopped")
-                stopped.append(service.name)
+        stopped = [name for name in reversed(running(folder)) if not names or name in names]
+        for name in stopped:
+            stop_noted(folder / f"{name}.pid")
+            told(name, "stopped")
     return stopped
 
 
@@ -104,7 +108,11 @@ def _chosen(all_services: Sequence[Service], names: Sequence[str]) -> list[Servi
 
 
 def _supervised(settings: Settings, service: Service) -> Supervised:
-    return Supervised(service, settings.stack_folder / "run")
+    return Supervised(service, _run_folder(settings))
+
+
+def _run_folder(settings: Settings) -> Path:
+    return settings.stack_folder / "run"
 
 
 def _require_machine(settings: Settings) -> None:

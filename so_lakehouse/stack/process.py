@@ -86,7 +86,8 @@ class Supervised:
                 **service.as_account,
             )
         _children[process.pid] = process
-        note = {"pid": process.pid, "began": psutil.Process(process.pid).create_time(), "program": command[0]}
+        began = psutil.Process(process.pid).create_time()
+        note = {"pid": process.pid, "began": began, "program": command[0], "stop": service.stop_signal.name}
         self.pid_file.write_text(json.dumps(note))
         try:
             self.wait()
@@ -109,12 +110,8 @@ class Supervised:
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> bool:
-        """Stops the process and what it started; False where it does not run. Others' processes are left alone."""
-        process = self.process()
-        if process is not None:
-            stop_tree(process, self.service.stop_signal)
-        self.pid_file.unlink(missing_ok=True)
-        return process is not None
+        """As `stop_noted`."""
+        return stop_noted(self.pid_file)
 
     def _last_words(self) -> str:
         """Of this start, where it was ours: what an earlier one said explains nothing."""
@@ -123,7 +120,22 @@ class Supervised:
             return "\n".join(log.read().decode(errors="replace").splitlines()[-LAST_LINES:]) or "(it said nothing)"
 
 
-def stop_tree(process: psutil.Process, stop_signal: signal.Signals) -> None:
+def running(folder: Path) -> list[str]:
+    """The names of what was started with its files in `folder` and still runs, in the order of the starts."""
+    living = {file.stem: process for file in folder.glob("*.pid") if (process := _living(file))}
+    return sorted(living, key=lambda name: living[name].create_time())
+
+
+def stop_noted(pid_file: Path) -> bool:
+    """Stops the process of a pid file and what it started; False where it does not run. Others' are left alone."""
+    process = _living(pid_file)
+    if process is not None:
+        _stop_tree(process, signal.Signals[json.loads(pid_file.read_text())["stop"]])
+    pid_file.unlink(missing_ok=True)
+    return process is not None
+
+
+def _stop_tree(process: psutil.Process, stop_signal: signal.Signals) -> None:
     """Asks the process to end, waits for it and its children, and kills what is left."""
     family = [process, *process.children(recursive=True)]
     _tell([process], stop_signal)

@@ -64,8 +64,7 @@ def new_stack() -> Iterator[Stack]:
         settings = on_free_ports(Settings(home=Path(folder)))
         stack = Stack(settings, kept(settings.stack_folder))
         yield stack
-        for server in (object_store.MINIO, object_store.VERSITYGW):
-            native.down(replace(settings, stack_s3=server), lambda service, what: None)
+        native.down(settings, lambda service, what: None)
 
 
 @contextmanager

@@ -135,6 +135,19 @@ def test_a_second_up_changes_nothing_and_what_has_died_is_started_again(running_
     }
 
 
+def test_a_worker_more_joins_the_cluster_and_leaves_it(running_stack: Running) -> None:
+    more = {"LAKEHOUSE_STACK_WORKERS": "2"}
+    port = running_stack.stack.settings.stack_worker_port
+    ports = {"LAKEHOUSE_STACK_WORKER_PORT": str(port), "LAKEHOUSE_STACK_WORKER_PAGE_PORT": str(port + 10)}
+    added = so_lakehouse(running_stack.environment | more | ports, "stack", "up", "spark-worker-2")
+    assert added.returncode == 0, added.stdout + added.stderr
+    page = f"http://127.0.0.1:{running_stack.stack.settings.stack_spark_page_port}/json/"
+    assert requests.get(page, timeout=10).json()["aliveworkers"] == 2
+    left = running_stack.command("stack", "down", "spark-worker-2")  # which the settings do not name any more
+    assert left.stdout == "spark-worker-2 stopped\n"
+    assert running_stack.command("stack", "status").returncode == 0
+
+
 def test_nothing_of_it_serves_another_machine(running_stack: Running) -> None:
     """Every listener is on 127.0.0.1; the metastore, which cannot be told so, hangs up on everybody else."""
     settings = running_stack.stack.settings
