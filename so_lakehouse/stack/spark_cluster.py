@@ -10,6 +10,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import requests
+
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark.java import require_java
 from so_lakehouse.stack.network import LOCAL, MACHINE, Network
@@ -58,8 +60,12 @@ def master_is_ready(settings: Settings) -> bool:
 
 
 def worker_is_ready(settings: Settings, number: int = 0) -> bool:
-    """Whether this machine's or this container's worker shows its page."""
-    return answers(settings.stack_worker_page_port + number)
+    """Whether this machine's or this container's worker has joined its master."""
+    page = f"http://{LOCAL}:{settings.stack_worker_page_port + number}/json/"
+    try:
+        return bool(requests.get(page, timeout=2).json()["masterurl"])
+    except requests.RequestException:
+        return False
 
 
 def master_command(settings: Settings) -> list[str]:

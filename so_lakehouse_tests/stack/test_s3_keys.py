@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from so_lakehouse.stack import object_store
 from so_lakehouse.stack.keys import WRITERS, Writer
 from so_lakehouse.stack.network import BUCKET, LAKE, LOGS_BUCKET, Network
-from so_lakehouse_tests.stack.conftest import Stack
+from so_lakehouse_tests.stack.conftest import Stack, need_program, new_stack, running
 
 LAKE_PREFIX = LAKE.removeprefix(f"s3://{BUCKET}/")
 FOLDERS = ("raw", "bronze", "silver", "silver_gates", "quarantine", "staging")
@@ -145,3 +145,20 @@ def test_setting_up_again_keeps_everything_and_takes_over_a_new_secret(filled: S
     client(rotated, "s3_raw").get_object(Bucket=BUCKET, Key=f"{LAKE_PREFIX}/raw/there")
     assert not allowed(client(filled, "s3_raw").get_object, Bucket=BUCKET, Key=f"{LAKE_PREFIX}/raw/there")
     object_store.set_up(filled.settings, filled.secrets)
+
+
+@pytest.mark.parametrize("server", [object_store.MINIO, object_store.VERSITYGW])
+def test_with_a_new_administrators_secret_buckets_objects_and_keys_stay(server: str) -> None:
+    program = need_program(server)
+    with new_stack() as made:
+        settings = replace(made.settings, stack_s3=server, stack_programs=program.parent)
+        before = replace(made, settings=settings)
+        after = replace(before, secrets=dict(made.secrets) | {"s3_root": "another0secret1of2the3administrator"})
+        for stack in (before, after):
+            with running(stack, object_store.service(settings, stack.secrets, lambda: None)):
+                object_store.set_up(settings, stack.secrets)
+                if stack is before:
+                    client(before, "s3_raw").put_object(Bucket=BUCKET, Key=f"{LAKE_PREFIX}/raw/there", Body=b"1")
+                client(stack, "s3_raw").get_object(Bucket=BUCKET, Key=f"{LAKE_PREFIX}/raw/there")
+                if stack is after:
+                    assert not allowed(root(before).list_buckets)
