@@ -44,7 +44,7 @@ class Writer:
         """The statements of its policy, without a principal: an identity's policy needs none."""
         found = [_allow(LIST, [self.bucket])]
         if self.reads or self.writes:
-            above = [f"{BUCKET}/lake", f"{BUCKET}/lake/"] if self.bucket == BUCKET else []
+            above = [self.root, f"{self.root}/"] if "/" in self.root else []
             found.append(_allow(READ, above + self._resources([*self.reads, *self.writes])))
         if self.writes:
             found.append(_allow(WRITE, self._resources(self.writes)))
