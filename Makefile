@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 PYTHON ?= python3
 
-.PHONY: help prerequisites setup demo dev test check bench lock clean
+.PHONY: help prerequisites setup demo dev test test-stack stack stack-down check bench lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,7 +46,16 @@ dev: setup ## Dagster's UI on the same state, at http://127.0.0.1:3000
 	@so-lakehouse dev
 
 test: setup ## everything that needs no server
-	@.venv/bin/python -m pytest so_lakehouse_tests --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10
+	@.venv/bin/python -m pytest so_lakehouse_tests --ignore so_lakehouse_tests/stack --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10
+
+test-stack: setup ## on real servers: MinIO, versitygw, Postgres, Hive Metastore, Spark cluster, Dagster
+	@.venv/bin/python -m pytest so_lakehouse_tests/stack --durations 10
+
+stack: setup ## object store, Postgres, metastore, Spark cluster and Dagster as processes of this machine
+	@so-lakehouse stack up
+
+stack-down: ## stop exactly what make stack started
+	@so-lakehouse stack down
 
 check: setup ## style, types, dbt models, Dagster definitions
 	@ruff check . && ruff format --check .
@@ -57,9 +66,10 @@ check: setup ## style, types, dbt models, Dagster definitions
 bench: setup ## the benchmarks behind docs/benchmarks.md (slow; on an idle machine)
 	@.venv/bin/python -m benchmarks
 
-lock: ## write requirements.lock anew from pyproject.toml
+lock: ## write requirements.lock, and the image's part of it, anew from pyproject.toml
 	@uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url --extra dev pyproject.toml -o requirements.lock
+	@uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url --constraint requirements.lock pyproject.toml -o docker/requirements.lock
 
 clean: ## remove the lakehouse, the environment and everything made
-	@rm -rf .lakehouse .venv .jars build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis dbt_project/target dbt_project/logs
+	@rm -rf .lakehouse .venv .jars .stack build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis dbt_project/target dbt_project/logs
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

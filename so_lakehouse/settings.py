@@ -77,6 +77,47 @@ class Settings:
     fail_at: str = _setting(
         "LAKEHOUSE_FAIL_AT", "", "Name of the fail point at which the process kills itself (tests)."
     )
+    postgres_dbt: str = _setting(
+        "LAKEHOUSE_POSTGRES_DBT",
+        "",
+        "Postgres address with the role that builds and publishes the marts; default LAKEHOUSE_POSTGRES.",
+    )
+    postgres_reader: str = _setting(
+        "LAKEHOUSE_POSTGRES_READER",
+        "",
+        "Postgres address with the role that only asks (so-lakehouse sql and status); default LAKEHOUSE_POSTGRES.",
+    )
+    dagster: str = _setting("LAKEHOUSE_DAGSTER", "", "Folder of Dagster's dagster.yaml; default <home>/dagster.")
+    stack_network: str = _setting(
+        "LAKEHOUSE_STACK_NETWORK",
+        "machine",
+        "Where the stack's services are: machine (all on 127.0.0.1) or containers (each at a host of its name).",
+    )
+    stack_s3: str = _setting("LAKEHOUSE_STACK_S3", "minio", "The stack's object store: minio or versitygw.")
+    stack_programs: Path = _setting(
+        "LAKEHOUSE_STACK_PROGRAMS", PROJECT_ROOT / ".stack" / "bin", "Folder of the programs that the stack builds."
+    )
+    stack_s3_port: int = _setting("LAKEHOUSE_STACK_S3_PORT", 9000, "Port of the stack's object store.")
+    stack_s3_page_port: int = _setting("LAKEHOUSE_STACK_S3_PAGE_PORT", 9001, "Port of MinIO's web page.")
+    stack_postgres_port: int = _setting("LAKEHOUSE_STACK_POSTGRES_PORT", 5432, "Port of the stack's Postgres.")
+    stack_metastore_port: int = _setting("LAKEHOUSE_STACK_METASTORE_PORT", 9083, "Port of the Hive Metastore.")
+    stack_spark_port: int = _setting("LAKEHOUSE_STACK_SPARK_PORT", 7077, "Port of the Spark master.")
+    stack_spark_page_port: int = _setting("LAKEHOUSE_STACK_SPARK_PAGE_PORT", 8080, "Port of the Spark master's page.")
+    stack_worker_port: int = _setting(
+        "LAKEHOUSE_STACK_WORKER_PORT", 7078, "Port of the first Spark worker; further ones take the next."
+    )
+    stack_worker_page_port: int = _setting(
+        "LAKEHOUSE_STACK_WORKER_PAGE_PORT",
+        8081,
+        "Port of the first Spark worker's page; further ones take the next.",
+    )
+    stack_workers: int = _setting("LAKEHOUSE_STACK_WORKERS", 1, "Spark workers, each a process of its own.")
+    stack_worker_cores: int = _setting("LAKEHOUSE_STACK_WORKER_CORES", 2, "Cores that one Spark worker gives away.")
+    stack_worker_memory: str = _setting(
+        "LAKEHOUSE_STACK_WORKER_MEMORY", "2g", "Memory that one Spark worker gives away."
+    )
+    stack_code_port: int = _setting("LAKEHOUSE_STACK_CODE_PORT", 4000, "Port of Dagster's code location.")
+    stack_dagster_port: int = _setting("LAKEHOUSE_STACK_DAGSTER_PORT", 3000, "Port of Dagster's web page.")
 
     @property
     def lake_uri(self) -> str:
@@ -88,7 +129,7 @@ class Settings:
 
     @property
     def dagster_home(self) -> Path:
-        return self.home / "dagster"
+        return Path(self.dagster) if self.dagster else self.home / "dagster"
 
     @property
     def dbt_folder(self) -> Path:
@@ -105,6 +146,11 @@ class Settings:
         """Spark's jars, resolved once at set-up; they belong to the installation, not to a lake."""
         return PROJECT_ROOT / ".jars"
 
+    @property
+    def stack_folder(self) -> Path:
+        """What the stack's services keep: data, logs, process ids, secrets."""
+        return self.home / "stack"
+
     @classmethod
     def from_environment(cls, environment: dict[str, str] | None = None) -> Settings:
         """The settings of this process; a value that cannot be read raises `BadInput` naming its variable."""
@@ -117,9 +163,12 @@ class Settings:
         memory = str(values.get("spark_memory", cls.spark_memory))
         if not re.fullmatch(r"\d+[kmgtKMGT]b?", memory):
             raise BadInput(f"LAKEHOUSE_SPARK_MEMORY is {memory!r}; write it as 2g or 1500m.")
-        for name in ("lake", "mirror"):  # a folder is the same one wherever a later process starts
+        for name in ("lake", "mirror", "dagster"):  # a folder is the same one wherever a later process starts
             if "://" not in str(values.get(name, "://")):
                 values[name] = str(Path(str(values[name])).expanduser().resolve())
+        for own in ("postgres_dbt", "postgres_reader"):
+            if values.get(own) and not values.get("postgres"):
+                raise BadInput(f"LAKEHOUSE_{own.upper()} is a role of an external server; set LAKEHOUSE_POSTGRES too.")
         return cls(**values)  # type: ignore[arg-type]
 
 

@@ -66,6 +66,13 @@ def parser() -> argparse.ArgumentParser:
 
     commands.add_parser("status", help="what every layer holds of every site")
     commands.add_parser("doctor", help="whether this machine has what is needed")
+    stack = commands.add_parser("stack", help="the services of a team's lakehouse: object store, Postgres, Spark, …")
+    stack.add_argument(
+        "action",
+        choices=("up", "down", "status", "secrets", "prepare", "serve", "health"),
+        help="up, down, status: as processes of this machine; the others are for containers (docs/operations.md)",
+    )
+    stack.add_argument("service", nargs="*", metavar="SERVICE", help="only these; default: all")
     commands.add_parser("demo", help="two simulated sites, two quarters, from the .7z to tested marts")
     dev = commands.add_parser("dev", help="Dagster's web page on this lakehouse")
     dev.add_argument("--port", type=int, default=3000, help="default: 3000")

@@ -49,7 +49,8 @@ def carry_out(
     from so_lakehouse.spark.session import require_spark
 
     require_spark(settings)  # before hours of downloading, not after them; so with Postgres
-    server.connect(settings).close()
+    for part in server.Part:
+        server.connect(settings, part).close()
     chosen = [Dump(dump.site.key, dump.quarter, dump.release.release) for dump in dumps]
     os.environ["LAKEHOUSE_MIRROR"] = location  # a run's record tells the mirror too, unless a password is in it
     told = location if shown(location) == location else ""

@@ -73,7 +73,7 @@ class Build:
 @contextmanager
 def building(settings: Settings, build_id: str, project: str, progress: Progress = silent) -> Iterator[Build]:
     """Holds the place for the block, after whoever has it; `project` is the fingerprint of what dbt runs."""
-    connection = server.connect(settings)
+    connection = server.connect(settings, server.Part.DBT)
     try:
         ddl.prepare(connection)
         with connection, connection.cursor() as cursor:

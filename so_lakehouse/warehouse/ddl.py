@@ -41,8 +41,18 @@ def prepare(connection: PostgresConnection) -> list[str]:
 
     Safe to call from several processes at once and before every load: an up-to-date database is only looked at.
     Raises `BadInput` where a newer release made the database, or where something of somebody else's stands on a column
-    that goes; nothing is changed then.
+    that goes, or where this role may not alter what must be altered; nothing is changed then.
     """
+    try:
+        return _prepare(connection)
+    except errors.InsufficientPrivilege as error:
+        raise BadInput(
+            f"The warehouse must be brought to this release's form, and this role may not: {str(error).strip()}\n"
+            "Nothing was changed. Its administrator does it: so-lakehouse stack up (docs/operations.md, Upgrade)."
+        ) from error
+
+
+def _prepare(connection: PostgresConnection) -> list[str]:
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('so_lakehouse.ddl'))")
         applied = migrations.bring_up(cursor)

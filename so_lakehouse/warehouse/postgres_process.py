@@ -47,7 +47,8 @@ SERVER_OPTIONS = {
     "log_timezone": "UTC",
 }
 
-SOCKET_NAME = ".s.PGSQL.5432"
+SOCKET_PORT = 5432
+LONGEST_SOCKET_NAME = ".s.PGSQL.65535"
 LONGEST_SOCKET_PATH = 100  # bytes; the system's limit is 104 (macOS) to 107, and Postgres adds `.lock`
 START_SECONDS = 60
 VERSION = "18"
@@ -57,10 +58,12 @@ SERVER_ACCOUNTS = ("pgserver", "postgres", "nobody")  # who runs it where we are
 class PostgresProcess:
     """The server whose data lie in `folder`/data. Errors are `Unavailable`, with the programs' own last words."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.data = folder, folder / "data"
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        """`port`: listens on 127.0.0.1 too, where every account but the superuser needs its password."""
+        self.folder, self.data, self.port = folder, folder / "data", port
         self.log = self.data / "server.log"
         self.socket_folder = _socket_folder(folder)
+        self.socket = self.socket_folder / f".s.PGSQL.{port or SOCKET_PORT}"
 
     def prepare(self) -> None:
         """Makes folders and data where there are none, reachable and private for the account that runs the server."""
@@ -77,6 +80,7 @@ class PostgresProcess:
         if account:
             for reached in (self.data, self.socket_folder, _programs()):
                 _let_through(reached)
+        self._drop_stale_pid_file()
 
     def _make_data(self, account: str | None) -> None:
         """In a folder apart that is renamed when it is whole: a killed initdb leaves nothing that looks like data."""
@@ -88,14 +92,14 @@ class PostgresProcess:
                 _let_through(reached)
         # Sorted by bytes: fast, and the same on every machine.
         locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--encoding=UTF8")
-        _run("initdb", "-D", unfinished, "-U", SUPERUSER, "--auth=trust", "--no-instructions", *locale)
+        # The socket's folder lets nobody in but us; over TCP, where it listens at all, a password is asked for.
+        access = ("--auth-local=trust", "--auth-host=scram-sha-256")
+        _run("initdb", "-D", unfinished, "-U", SUPERUSER, *access, "--no-instructions", *locale)
         unfinished.rename(self.data)
 
     def start(self) -> None:
         """Starts the server, recovering what a kill left, and makes sure that the database exists."""
-        self._drop_stale_pid_file()
-        options = SERVER_OPTIONS | {"unix_socket_directories": str(self.socket_folder)}
-        settings = " ".join(f"-c {name}='{value}'" for name, value in options.items())
+        settings = " ".join(f"-c {name}='{value}'" for name, value in self._options().items())
         deadline = time.monotonic() + START_SECONDS
         while True:
             waiting = ("-w", "-t", str(START_SECONDS))
@@ -108,6 +112,17 @@ class PostgresProcess:
             time.sleep(0.5)
         self._create_database()
 
+    def command(self) -> list[str]:
+        """The server itself, for whoever runs and watches it as a process; `as_account` says as whom."""
+        options = [f"--{name}={value}" for name, value in self._options().items()]
+        return [str(_programs() / "postgres"), "-D", str(self.data), *options]
+
+    def _options(self) -> dict[str, str]:
+        options = SERVER_OPTIONS | {"unix_socket_directories": str(self.socket_folder)}
+        if self.port is None:
+            return options
+        return options | {"listen_addresses": "127.0.0.1", "port": str(self.port), "max_connections": "200"}
+
     def stop(self) -> None:
         _run("pg_ctl", "-D", self.data, "-m", "fast", "-w", "stop")
         if self.socket_folder.parent != self.folder:
@@ -115,7 +130,7 @@ class PostgresProcess:
 
     def answers(self) -> bool:
         """Whether the server takes connections; waits for one that is starting or recovering."""
-        if not (self.socket_folder / SOCKET_NAME).exists():
+        if not self.socket.exists():
             return False
         deadline = time.monotonic() + START_SECONDS
         while True:
@@ -156,7 +171,11 @@ class PostgresProcess:
 
     def _connect(self) -> psycopg2.extensions.connection:
         return psycopg2.connect(
-            host=str(self.socket_folder), user=SUPERUSER, dbname="postgres", application_name=APPLICATION_NAME
+            host=str(self.socket_folder),
+            port=self.port or SOCKET_PORT,
+            user=SUPERUSER,
+            dbname="postgres",
+            application_name=APPLICATION_NAME,
         )
 
     def _drop_stale_pid_file(self) -> None:
@@ -174,7 +193,8 @@ class PostgresProcess:
 def _socket_folder(folder: Path) -> Path:
     """Beside the data where that path is short and plain, else a private folder under /tmp named after it."""
     beside = folder / "run"
-    if len(os.fsencode(beside / SOCKET_NAME)) <= LONGEST_SOCKET_PATH and re.fullmatch(r"[\w./@+-]+", str(beside)):
+    longest = len(os.fsencode(beside / LONGEST_SOCKET_NAME))
+    if longest <= LONGEST_SOCKET_PATH and re.fullmatch(r"[\w./@+-]+", str(beside)):
         return beside
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
     return Path("/tmp") / f"so_lakehouse-{os.geteuid()}-{digest}"  # noqa: S108 - its owner is checked, mode 0700
@@ -213,8 +233,9 @@ def _account() -> str | None:
     )
 
 
-def _as_account() -> dict[str, Any]:
-    """With the account's own groups: as a member of ours it could have fewer rights on our folders than a stranger."""
+def as_account() -> dict[str, Any]:
+    """User and groups of the server's processes where we are root, as `subprocess` takes them. The groups are the
+    account's own: as a member of ours it could have fewer rights on our folders than a stranger."""
     account = _account()
     return {"user": account, "group": pwd.getpwnam(account).pw_gid, "extra_groups": []} if account else {}
 
@@ -233,7 +254,7 @@ def _run(program: str, *arguments: object, check: bool = True) -> str:
     with tempfile.TemporaryFile("w+") as output:
         done = subprocess.run(
             [_programs() / program, *map(str, arguments)],
-            **_as_account(),
+            **as_account(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -57,7 +57,7 @@ def publish(settings: Settings, progress: Progress = silent) -> Published:
     `BadInput` where there is no build or a view of somebody's stands in the way, `CheckFailed` where the newest build
     did not finish; readers then keep what they have.
     """
-    connection = server.connect(settings)
+    connection = server.connect(settings, server.Part.DBT)
     try:
         ddl.prepare(connection)
         with connection, connection.cursor() as cursor:

@@ -8,6 +8,7 @@ address alone.
 from __future__ import annotations
 
 from contextlib import closing, suppress
+from enum import Enum
 from urllib.parse import quote
 
 import psycopg2
@@ -48,21 +49,36 @@ LIBPQ_VARIABLES = {
 READER = "so_lakehouse_reader"
 
 NO_ADDRESS = (
-    "LAKEHOUSE_POSTGRES is no Postgres address. Write postgresql://user:password@host:5432/database (in the password @ "
+    "is no Postgres address. Write postgresql://user:password@host:5432/database (in the password @ "
     "as %40, / as %2F, ? as %3F and % as %25), or leave it empty for the embedded server."
 )
 
 
-def uri(settings: Settings) -> str:
+class Part(Enum):
+    """Who connects; each may have a role of its own, named by the variable."""
+
+    LOADER = "LAKEHOUSE_POSTGRES"
+    DBT = "LAKEHOUSE_POSTGRES_DBT"
+    READER = "LAKEHOUSE_POSTGRES_READER"
+
+
+def uri(settings: Settings, part: Part = Part.LOADER) -> str:
     """libpq address (`postgresql://…`) of the warehouse, with sessions in UTC: for psycopg2, ADBC and SQLAlchemy.
 
     Starts the embedded server where no external one is set; it then runs at least as long as this process.
-    Raises `Unavailable` where it cannot start, `BadInput` where `LAKEHOUSE_POSTGRES` is no Postgres address.
+    Raises `Unavailable` where it cannot start, `BadInput` where a setting is no Postgres address.
     """
     if settings.postgres:
-        return _in_utc(settings.postgres)
+        variable, address = _address(settings, part)
+        return _in_utc(address, variable)
     socket_folder = embedded.ensure_running(settings.postgres_folder)
     return _in_utc(f"postgresql://{SUPERUSER}@/{DATABASE}?host={quote(str(socket_folder), safe='')}")
+
+
+def _address(settings: Settings, part: Part) -> tuple[str, str]:
+    """The variable and address of the part's own role, or of the one that does everything."""
+    own = {Part.DBT: settings.postgres_dbt, Part.READER: settings.postgres_reader}.get(part)
+    return (part.value, own) if own else (Part.LOADER.value, settings.postgres)
 
 
 def reader_uri(settings: Settings) -> str:
@@ -71,9 +87,9 @@ def reader_uri(settings: Settings) -> str:
     On the embedded server, whose own account may run programs and read files, it names one that may only read tables;
     on an external server it is the account that the settings name. Raises `Unavailable` where nobody answers.
     """
-    with closing(connect(settings)) as connection, connection, connection.cursor() as cursor:
+    with closing(connect(settings, Part.READER)) as connection, connection, connection.cursor() as cursor:
         if settings.postgres:
-            return uri(settings)
+            return uri(settings, Part.READER)
         cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (READER,))
         if not cursor.fetchone():
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('so_lakehouse.reader'))")
@@ -83,9 +99,9 @@ def reader_uri(settings: Settings) -> str:
     return uri(settings).replace(f"//{SUPERUSER}@", f"//{READER}@", 1)
 
 
-def _in_utc(address: str) -> str:
+def _in_utc(address: str, variable: str = Part.LOADER.value) -> str:
     """The address with sessions in UTC that say whose they are; its other options and a name of its own stay."""
-    given = _parts(address)
+    given = _parts(address, variable)
     before, _, query = address.partition("?")
     parameters = [parameter for parameter in query.split("&") if parameter and not parameter.startswith("options=")]
     if "application_name" not in given:
@@ -95,7 +111,7 @@ def _in_utc(address: str) -> str:
     return f"{before}?{'&'.join(parameters)}"
 
 
-def _parts(address: str) -> dict[str, str]:
+def _parts(address: str, variable: str = Part.LOADER.value) -> dict[str, str]:
     """What an address says, by libpq's names. Raises `BadInput` without libpq's words: they quote the password."""
     parts: dict[str, str] = {}
     if address.startswith(("postgresql://", "postgres://")):
@@ -103,17 +119,17 @@ def _parts(address: str) -> dict[str, str]:
             parts = parse_dsn(address)
     # A bare @ or / in the password ends up in another part, which later messages would show.
     if not parts or "@" in parts.get("dbname", "") or not parts.get("port", "0").replace(",", "").isdigit():
-        raise BadInput(NO_ADDRESS)
+        raise BadInput(f"{variable} {NO_ADDRESS}")
     return parts
 
 
-def connect(settings: Settings, *, read_only: bool = False) -> PostgresConnection:
+def connect(settings: Settings, part: Part = Part.LOADER, *, read_only: bool = False) -> PostgresConnection:
     """A psycopg2 connection in UTC, not in autocommit; the caller closes it.
 
     `read_only` refuses writes and makes every transaction one repeatable-read snapshot, so that a page or a query that
     reads several tables sees them of one moment. Raises `Unavailable` where the server does not answer.
     """
-    address = uri(settings)
+    address = uri(settings, part)
     try:
         connection = psycopg2.connect(address)
     except psycopg2.OperationalError as error:
@@ -123,7 +139,7 @@ def connect(settings: Settings, *, read_only: bool = False) -> PostgresConnectio
         )
         said = " ".join(str(error).split())
         raise Unavailable(
-            f"Postgres does not answer at {where}: {said} Start it, or correct LAKEHOUSE_POSTGRES."
+            f"Postgres does not answer at {where}: {said} Start it, or correct {_address(settings, part)[0]}."
         ) from None
     if read_only:
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
@@ -141,7 +157,7 @@ def stop(settings: Settings) -> bool:
 def dbt_environment(settings: Settings) -> dict[str, str]:
     """The variables that `dbt_project/profiles.yml` reads: host (or socket folder), port, user, password, database;
     and those by which libpq takes over what else the address says of the connection's protection and session."""
-    parts = _parts(uri(settings))
+    parts = _parts(uri(settings, Part.DBT))
     named = {
         "SO_LAKEHOUSE_PG_HOST": parts.get("host", "localhost"),
         "SO_LAKEHOUSE_PG_PORT": parts.get("port", "5432"),

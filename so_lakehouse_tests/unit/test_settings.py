@@ -46,3 +46,9 @@ def test_a_folder_is_the_same_one_wherever_a_process_starts(tmp_path, monkeypatc
 def test_an_address_stays_as_it_is():
     settings = Settings.from_environment({"LAKEHOUSE_MIRROR": "https://example.org/dumps/"})
     assert settings.mirror == "https://example.org/dumps/"
+
+
+@pytest.mark.parametrize("variable", ["LAKEHOUSE_POSTGRES_DBT", "LAKEHOUSE_POSTGRES_READER"])
+def test_a_role_of_its_own_is_refused_where_the_server_is_the_embedded_one(variable: str) -> None:
+    with pytest.raises(BadInput, match=f"{variable}.* set LAKEHOUSE_POSTGRES too"):
+        Settings.from_environment({variable: "postgresql://dbt:secret@host/lakehouse"})

@@ -1,0 +1,100 @@
+"""Real servers, each started once for all tests of this folder, on free ports, stopped at the end."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from so_lakehouse.errors import Unavailable
+from so_lakehouse.settings import PROJECT_ROOT, Settings
+from so_lakehouse.stack import native, object_store, postgres, programs
+from so_lakehouse.stack.process import Service, Supervised
+from so_lakehouse.stack.secrets import kept
+
+IN_CI = os.environ.get("CI", "false").lower() not in {"", "0", "false"}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Settings and secrets of a stack of its own; what the tests share of it is running."""
+
+    settings: Settings
+    secrets: Mapping[str, str]
+
+    def address(self, role: str) -> str:
+        return postgres.address(self.settings, self.secrets, role)
+
+
+def need_program(name: str) -> Path:
+    """The program, built where Go is; a test without it is skipped, and in CI fails."""
+    try:
+        return programs.require(name, PROJECT_ROOT / ".stack" / "bin")
+    except Unavailable as error:
+        if IN_CI:
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+def on_free_ports(settings: Settings) -> Settings:
+    """The settings with every port of the stack moved to one that nobody listens on."""
+    names = [entry.name for entry in fields(Settings) if entry.name.endswith("_port")]
+    sockets = [socket.socket() for _ in names]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = {name: one.getsockname()[1] for name, one in zip(names, sockets, strict=True)}
+    for one in sockets:
+        one.close()
+    return replace(settings, **ports)
+
+
+@contextmanager
+def new_stack() -> Iterator[Stack]:
+    """A stack of which nothing runs yet; whatever runs of it at the end is stopped.
+
+    Not below pytest's folder: as root, Postgres runs as another account, which cannot enter it.
+    """
+    with TemporaryDirectory(prefix="so_lakehouse_stack_") as folder:
+        settings = on_free_ports(Settings(home=Path(folder)))
+        stack = Stack(settings, kept(settings.stack_folder))
+        yield stack
+        native.down(settings, lambda service, what: None)
+
+
+@contextmanager
+def running(stack: Stack, service: Service, folder: str = "run") -> Iterator[Supervised]:
+    """The service, started and made ready, until the block ends."""
+    supervised = Supervised(service, stack.settings.stack_folder / folder)
+    supervised.start()
+    try:
+        service.started()
+        yield supervised
+    finally:
+        supervised.stop()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """A stack whose Postgres runs, with its databases and roles."""
+    with new_stack() as made:
+        service = postgres.service(made.settings, lambda: postgres.set_up(made.settings, made.secrets))
+        with running(made, service):
+            yield made
+
+
+@pytest.fixture(scope="session", params=[object_store.MINIO, object_store.VERSITYGW])
+def s3(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """A stack whose object store runs, with its buckets and keys: each of the two servers in turn."""
+    program = need_program(request.param)
+    with new_stack() as made:
+        settings = replace(made.settings, stack_s3=request.param, stack_programs=program.parent)
+        used = replace(made, settings=settings)
+        service = object_store.service(settings, made.secrets, lambda: object_store.set_up(settings, made.secrets))
+        with running(used, service):
+            yield used
