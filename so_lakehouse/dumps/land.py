@@ -118,8 +118,7 @@ def _difference(lake: Lake, mirror: Mirror, remote: RemoteArchive, landed: Archi
     compared = [(name, theirs, ours) for name, theirs, ours in facts if theirs and ours]
     if len(compared) == 1:  # no checksum was published
         theirs = sevenzip_file.fingerprint(mirror.first_bytes(remote, sevenzip_file.START_HEADER.size))
-        with lake.fs.open_input_file(lake.path(landed.path)) as source:
-            ours = sevenzip_file.fingerprint(source.read(sevenzip_file.START_HEADER.size))
+        ours = sevenzip_file.fingerprint(lake.first_bytes(landed.path, sevenzip_file.START_HEADER.size))
         compared.append(("start header", theirs.hex(), ours.hex()))
     return "; ".join(f"{name} {theirs}, landed {ours}" for name, theirs, ours in compared if theirs != ours)
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from so_lakehouse import failpoints
 from so_lakehouse.dumps import bronze, download
-from so_lakehouse.lake import ledger, paths
+from so_lakehouse.lake import ledger, lock, paths
 from so_lakehouse.lake.api_pages import pages_of
 from so_lakehouse.lake.chain import overtaken_pages_before
 from so_lakehouse.lake.ledger import DUMP, Ledger
@@ -45,9 +45,11 @@ def prune(lake: Lake, site: str, settings: Settings, now: datetime | None = None
     for removal in found:
         for folder in removal.folders:
             failpoints.reach("prune.before_folder")
+            lock.require(lake, lock.bronze(site))
             lake.delete(f"{folder}/manifest.json")  # first: what no manifest names does not exist for a reader
             failpoints.reach("prune.manifest_deleted")
             lake.delete(folder)
+    lake.end_uploads((now or datetime.now(UTC)) - PART_KEPT)
     return found
 
 
