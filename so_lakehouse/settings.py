@@ -106,6 +106,11 @@ class Settings:
         return self.lake_uri.startswith(("s3://", "s3a://"))
 
     @property
+    def landing_folder(self) -> Path:
+        """Where archives are brought to on this machine before they go to a lake in an object store."""
+        return self.home / "landing"
+
+    @property
     def postgres_folder(self) -> Path:
         return self.home / "postgres"
 

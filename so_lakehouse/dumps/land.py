@@ -160,7 +160,7 @@ def _place(lake: Lake, resolved: Resolved, remote: RemoteArchive, settings: Sett
     release = resolved.release
     folder = paths.raw_dump(resolved.quarter, resolved.site.key, release.release, release.revision)
     relative = f"{folder}/{remote.name}"
-    return relative, lake.local_path(relative) or settings.home / "landing" / relative
+    return relative, lake.local_path(relative) or settings.landing_folder / relative
 
 
 def _missing_bytes(lake: Lake, resolved: Resolved, settings: Settings) -> int:

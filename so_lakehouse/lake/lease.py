@@ -196,7 +196,6 @@ class Lease:
                 time.sleep(POLL_SECONDS)
 
     def end(self) -> None:
-        """No renewal after this one."""
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join(RENEW_SECONDS)

@@ -49,8 +49,17 @@ def prune(lake: Lake, site: str, settings: Settings, now: datetime | None = None
             lake.delete(f"{folder}/manifest.json")  # first: what no manifest names does not exist for a reader
             failpoints.reach("prune.manifest_deleted")
             lake.delete(folder)
-    lake.end_uploads((now or datetime.now(UTC)) - PART_KEPT)
+    begun_before = (now or datetime.now(UTC)) - PART_KEPT
+    lake.end_uploads(begun_before)
+    _sweep_landing(settings, site, begun_before)
     return found
+
+
+def _sweep_landing(settings: Settings, site: str, begun_before: datetime) -> None:
+    """Downloads on their way to an object store that nobody goes on with: they lie on this machine, not in the lake."""
+    for part in settings.landing_folder.glob(f"**/site={site}/**/*.part"):
+        if part.stat().st_mtime < begun_before.timestamp() and not download.is_held(part):
+            download.forget(part.with_suffix(""))
 
 
 def removable(lake: Lake, site: str, settings: Settings, now: datetime | None = None) -> list[Removal]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 import psutil
@@ -77,6 +78,8 @@ _own_sessions: list[SparkSession] = []  # of `own_session`, while they are open
 
 # Small commits wait for the driver and the disk, not for cores; more tables at once than this gained nothing.
 TABLES_AT_ONCE = 4
+
+SECRETS = ("spark.hadoop.fs.s3a.access.key", "spark.hadoop.fs.s3a.secret.key")
 
 # One alone fails where the host's name resolves to a loopback address: the driver would bind one and announce another.
 LOCAL_ADDRESS = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
@@ -178,10 +181,33 @@ def open_session(settings: Settings) -> SparkSession:
 
     if settings.spark_remote:
         return _connected(settings)
+    config = spark_config(settings)
+    secrets = {name: config.pop(name) for name in SECRETS if name in config}
     builder = SparkSession.builder
-    for name, value in spark_config(settings).items():
+    for name, value in config.items():
         builder = builder.config(name, value)
-    return builder.getOrCreate()
+    with _handed_over(secrets):
+        return builder.getOrCreate()
+
+
+@contextmanager
+def _handed_over(secrets: dict[str, str]) -> Iterator[None]:
+    """Spark that starts in the block finds these settings in a file. pyspark would write them on Java's command line,
+    which every account of the machine can read."""
+    if not secrets:
+        yield
+        return
+    before = os.environ.get("PYSPARK_SUBMIT_ARGS")
+    with NamedTemporaryFile("w", suffix=".conf") as file:  # for its owner alone
+        file.writelines(f"{name} {value}\n" for name, value in secrets.items())
+        file.flush()
+        os.environ["PYSPARK_SUBMIT_ARGS"] = f"--properties-file {file.name} {before or 'pyspark-shell'}"
+        try:
+            yield
+        finally:
+            del os.environ["PYSPARK_SUBMIT_ARGS"]
+            if before is not None:
+                os.environ["PYSPARK_SUBMIT_ARGS"] = before
 
 
 def _connected(settings: Settings) -> SparkSession:

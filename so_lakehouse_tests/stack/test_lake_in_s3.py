@@ -174,6 +174,18 @@ def test_what_a_killed_read_left_is_seen_by_nobody_and_swept(lake, mirror_folder
     assert not lake.exists(left)
 
 
+def test_downloads_that_nobody_goes_on_with_are_swept_from_this_machine(lake, with_postgres):
+    folder = with_postgres.landing_folder / paths.raw_dump(QUARTER, SITE, "r", 1)
+    folder.mkdir(parents=True)
+    for name in ("a.7z.part", "a.7z.part.json"):
+        (folder / name).write_bytes(b"half")
+    with lock.writing(lake, [lock.bronze(SITE)], "maintain", with_postgres):
+        prune.prune(lake, SITE, with_postgres)
+        assert (folder / "a.7z.part").exists(), "it is young"
+        prune.prune(lake, SITE, with_postgres, datetime.now(UTC) + timedelta(days=8))
+    assert not list(folder.iterdir())
+
+
 def test_a_write_without_the_lock_is_a_defect(lake):
     with pytest.raises(KeyError, match=r"silver\.posts"):
         lock.require(lake, "silver.posts")
