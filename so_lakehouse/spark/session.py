@@ -69,6 +69,14 @@ S3A = {
     "spark.hadoop.fs.s3a.input.stream.type": "classic",
 }
 
+# Of a Spark Connect server: the work of a client that is gone is stopped before another may take over its locks
+# (`lake/lease.py`). A client that lives comes back whenever the server ends an answer; who does not is gone.
+CONNECT_SERVER = {
+    "spark.connect.execute.reattachable.senderMaxStreamDuration": "20s",
+    "spark.connect.execute.manager.detachedTimeout": "20s",
+    "spark.connect.execute.manager.maintenanceInterval": "10s",
+}
+
 QUIET = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -97,6 +105,7 @@ def spark_config(settings: Settings) -> dict[str, str]:
         "spark.driver.extraJavaOptions": f"{JAVA_OPTIONS} {settings.spark_java}",
         **DELTA,
         **SESSION,
+        **CONNECT_SERVER,
         **QUIET,
         **(LOCAL_ADDRESS if is_local else {}),
     }

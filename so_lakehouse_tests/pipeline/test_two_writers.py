@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
+from py4j.protocol import Py4JJavaError
 
+from so_lakehouse import schema
 from so_lakehouse.lake.query import query_lake
+from so_lakehouse.lake.silver_tables import silver_table
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.spark import write
 from so_lakehouse.spark.converge import converge
 from so_lakehouse_tests.pipeline.converging_process import TABLES
 from so_lakehouse_tests.pipeline.evidence import write_dump
@@ -74,3 +80,29 @@ def test_two_processes_end_where_one_after_the_other_would(spark, lake, settings
             land(alone, cut, site)
             converge(spark, alone, site, TABLES, settings)
     assert contents(lake) == contents(alone)
+
+
+def test_of_two_first_loads_at_once_the_rows_are_there_once(spark, lake):
+    """As a holder would write that has lost its lock and does not know it yet."""
+    posts = silver_table(schema.table("posts"), keep_personal=False)
+    write.create(spark, lake, posts)
+    told = {"Id": "1", "PostTypeId": "1", "CreationDate": "now()"}
+    told |= dict.fromkeys(("OwnerIsDeleted", "LastEditorIsDeleted"), "false")
+    values = [f"CAST({told.get(column.name, 'NULL')} AS {column.type}) AS `{column.name}`" for column in posts.columns]
+    loaded = spark.range(1).selectExpr(*values).drop("site")
+    both = Barrier(2)
+
+    def load(_: int) -> bool:
+        both.wait()
+        try:
+            write.replace_site(loaded, lake, posts, "beer")
+        except Py4JJavaError as error:
+            if "Concurrent" not in str(error):
+                raise
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(load, range(2)))
+    assert any(done)
+    assert query_lake(lake, "select count(*) as n from silver.posts").to_pylist() == [{"n": 1}]

@@ -70,6 +70,12 @@ class Server:
     def store(self) -> ObjectStore:
         return ObjectStore(self.endpoint, ACCESS_KEY, SECRET_KEY)
 
+    def new_bucket(self) -> str:
+        """The name of an empty bucket."""
+        name = f"test-{uuid4().hex}"
+        self.store().client().create_bucket(Bucket=name)
+        return name
+
     def settings(self, settings: Settings, bucket: str) -> Settings:
         """These settings with a lake in the bucket."""
         return replace(
@@ -110,9 +116,7 @@ def object_store(request, tmp_path_factory) -> Iterator[Server]:
 @pytest.fixture
 def bucket(object_store) -> str:
     """An empty bucket."""
-    name = f"test-{uuid4().hex}"
-    object_store.store().client().create_bucket(Bucket=name)
-    return name
+    return object_store.new_bucket()
 
 
 @pytest.fixture
