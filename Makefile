@@ -46,7 +46,7 @@ dev: setup ## Dagster's UI on the same state, at http://127.0.0.1:3000
 	@so-lakehouse dev
 
 test: setup ## everything that needs no server
-	@.venv/bin/python -m pytest so_lakehouse_tests --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10
+	@.venv/bin/python -m pytest so_lakehouse_tests --ignore so_lakehouse_tests/stack --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10
 
 check: setup ## style, types, dbt models, Dagster definitions
 	@ruff check . && ruff format --check .

@@ -56,11 +56,8 @@ def read_dump(
     `progress` is told unpacked bytes.
     """
     held = lock.writing(lake, [lock.bronze(raw.site)], f"read {raw.site}", settings, progress)
-    with (
-        told_when_full(raw.site, scratch(lake, settings)),
-        lake.answering(),
-        held,
-    ):  # prune must not take away what is about to be named
+    # Held, because prune must not take away what is about to be named.
+    with told_when_full(raw.site, scratch(lake, settings)), lake.answering(), held:
         raw = RawManifest.load(lake, raw.quarter, raw.site) or raw  # a re-issue may have landed while this one waited
         current = {name: BronzeManifest.load(lake, name, raw.quarter, raw.site) for name in tables}
         done = {name: manifest for name, manifest in current.items() if manifest and _is_current(lake, manifest, raw)}

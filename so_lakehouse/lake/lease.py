@@ -59,6 +59,7 @@ def writing(
         for part in parts:
             lease.take(part, progress)
             _held[lake.root, part] = lease
+        lease.is_working = True
         yield
     except Exception as error:  # whatever it is, every write has come back, if only with an error
         lease.give_back()
@@ -89,6 +90,7 @@ class Lease:
     def __init__(self, lake: str, what: str, settings: Settings, work: Work | None) -> None:
         self.holder = uuid4().hex
         self.lost = ""  # why, for people
+        self.is_working = False  # not yet, while it waits for the last of its parts
         self._what, self._work = what, work
         self._is_remote = bool(settings.spark_remote)
         self._rows = WriterRows(settings, lake, self.holder)
@@ -104,6 +106,8 @@ class Lease:
         away = Patience(self._what)
 
         def hindrance() -> str | None:
+            if self.lost:  # the parts that were taken before
+                raise Unavailable(self.lost)
             try:
                 found = self._attempt(part, told, watch)
             except AWAY as error:
@@ -174,7 +178,7 @@ class Lease:
 
     def _stop(self) -> None:
         """Stops what is running: nothing of it may be left when another holder begins."""
-        if self._work is None:
+        if self._work is None or not self.is_working:
             return
         try:
             self._work.cancel()

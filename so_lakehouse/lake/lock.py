@@ -66,7 +66,8 @@ def writing(
 def require(lake: Lake, *parts: str) -> None:
     """Raises `Unavailable` where this process may not begin a commit to these parts, because it has lost their locks.
 
-    To be called before each. A lock of the operating system cannot be lost; Postgres' can.
+    To be called before each. A lock of the operating system cannot be lost; Postgres' can. `KeyError` where it never
+    had them, which is a defect.
     """
     if not lake.is_local:
         lease.require(lake, *parts)

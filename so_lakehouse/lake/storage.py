@@ -1,5 +1,5 @@
-"""Where the lake's files lie and how they are written whole or not at all. Beside it, only the object store's
-own module (`object_store.py`), Spark's session and the settings know which store it is.
+"""Where the lake's files lie and how they are written whole or not at all. Only this module, that of the object store
+(`object_store.py`), Spark's session and the settings know which store it is.
 
 Paths inside the lake are relative, with `/`; `uri` gives the address an engine needs. Every layer's folders are named
 in `lake/paths.py`.
@@ -47,7 +47,7 @@ class Lake:
 
     def __init__(self, uri: str, store: ObjectStore | None = None) -> None:
         scheme, found, place = uri.partition("://")
-        if found and scheme not in ("file", "s3", "s3a"):
+        if found and (scheme not in ("file", "s3", "s3a") or (scheme == "file" and not place.startswith("/"))):
             raise BadInput(f"LAKEHOUSE_LAKE is {uri}. Write a folder, file:///folder or s3://bucket/prefix.")
         self.is_local = not found or scheme == "file"
         self.root: str = (place if found else uri).rstrip("/")
@@ -211,9 +211,9 @@ class Lake:
                     sink.write(piece)
             except BaseException:
                 # There is no way to give up an upload: closing would publish what has arrived, and so would letting go.
-                with suppress(OSError):
+                with suppress(OSError, LakehouseError):
                     sink.close()
-                    self.fs.delete_file(self.path(relative))
+                    self.delete(relative)
                 raise
             sink.close()
 
