@@ -16,8 +16,8 @@ from so_lakehouse.errors import BadInput
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
-def _setting(variable: str, default: object, meaning: str):
-    return field(default=default, metadata={"variable": variable, "meaning": meaning})
+def _setting(variable: str, default: object, meaning: str, secret: bool = False):
+    return field(default=default, repr=not secret, metadata={"variable": variable, "meaning": meaning})
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Settings:
     s3_access_key: str = _setting(
         "LAKEHOUSE_S3_ACCESS_KEY", "", "Access key of the object store; default what AWS' own chain finds."
     )
-    s3_secret_key: str = _setting("LAKEHOUSE_S3_SECRET_KEY", "", "Secret key of the object store.")
+    s3_secret_key: str = _setting("LAKEHOUSE_S3_SECRET_KEY", "", "Secret key of the object store.", secret=True)
     s3_region: str = _setting("LAKEHOUSE_S3_REGION", "us-east-1", "Region of the object store.")
     mirror: str = _setting("LAKEHOUSE_MIRROR", "", "Folder or web address of dumps; default archive.org.")
     archive_org: str = _setting(
@@ -49,6 +49,7 @@ class Settings:
         "",
         "Postgres address, best of a database named lakehouse (Dagster counts rows under that name); default the "
         "embedded server in <home>/postgres.",
+        secret=True,  # with its password
     )
     spark_master: str = _setting(
         "LAKEHOUSE_SPARK_MASTER", "local[*]", "Spark master: local[*], or spark://host:7077 for a cluster."

@@ -46,3 +46,8 @@ def test_a_folder_is_the_same_one_wherever_a_process_starts(tmp_path, monkeypatc
 def test_an_address_stays_as_it_is():
     settings = Settings.from_environment({"LAKEHOUSE_MIRROR": "https://example.org/dumps/"})
     assert settings.mirror == "https://example.org/dumps/"
+
+
+def test_settings_that_are_printed_tell_no_password():
+    told = {"LAKEHOUSE_S3_SECRET_KEY": "a-secret", "LAKEHOUSE_POSTGRES": "postgresql://user:a-secret@host/lakehouse"}
+    assert "a-secret" not in repr(Settings.from_environment(told))
