@@ -66,9 +66,8 @@ check: setup ## style, types, dbt models, Dagster definitions
 bench: setup ## the benchmarks behind docs/benchmarks.md (slow; on an idle machine)
 	@.venv/bin/python -m benchmarks
 
-lock: ## write requirements.lock, and the image's part of it, anew from pyproject.toml
+lock: ## write requirements.lock anew from pyproject.toml
 	@uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url --extra dev pyproject.toml -o requirements.lock
-	@uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url --constraint requirements.lock pyproject.toml -o docker/requirements.lock
 
 clean: ## remove the lakehouse, the environment and everything made
 	@rm -rf .lakehouse .venv .jars .stack build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis dbt_project/target dbt_project/logs

@@ -49,7 +49,7 @@ def main() -> None:
     archive, home, threads, *tables = sys.argv[1:]
     read_one_row_of_each_table()
     settings = Settings(home=Path(home), unpack_threads=int(threads))
-    lake = Lake(settings.lake_uri)
+    lake = Lake.of(settings)
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
     manifests = read_dump(lake, dump_of(lake, Path(archive)), tables, settings)
     seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)

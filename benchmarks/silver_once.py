@@ -111,7 +111,7 @@ def write_day(lake: Lake, name: str, day: datetime, keys: list[int]) -> None:
 def main() -> None:
     mirror_folder, home, changed = sys.argv[1:]
     settings = Settings(home=Path(home))
-    lake = Lake(settings.lake_uri)
+    lake = Lake.of(settings)
     mirror = open_mirror(mirror_folder, settings)
     session = open_session(settings)
     session.sql("SELECT 1").collect()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import dataclass
+from uuid import uuid4
 
 import psutil
 
 from so_lakehouse.errors import LakehouseError
+from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import PROJECT_ROOT, Settings
 
 MEMORY_NEEDED = 4 * 1024**3  # Spark's driver, Postgres and the reader side by side
@@ -25,12 +27,13 @@ class Finding:
     detail: str
 
 
-def examine(settings: Settings) -> list[Finding]:
-    """Looks at everything, in the order in which things need each other; never raises for what is missing."""
+def examine(settings: Settings, subjects: Collection[str] = ()) -> list[Finding]:
+    """Looks at everything, or at these subjects, in the order in which things need each other; never raises for what is
+    missing."""
     findings = []
-    for subject, look in PROBES.items():
+    for subject in subjects or PROBES:
         try:
-            findings.append(Finding(subject, True, look(settings)))
+            findings.append(Finding(subject, True, PROBES[subject](settings)))
         except LakehouseError as error:
             findings.append(Finding(subject, False, str(error)))
     return findings
@@ -80,6 +83,19 @@ def _disk(settings: Settings) -> str:
     return f"{free / 1e9:.1f} GB free for {settings.home}"
 
 
+def _lake(settings: Settings) -> str:
+    lake = Lake.of(settings)
+    if lake.is_local:
+        return lake.root
+    name, content = f"doctor-{uuid4().hex}", b"written by so-lakehouse doctor"
+    lake.write_bytes(name, content)
+    read = lake.read_bytes(name)
+    lake.delete(name)
+    if read != content:
+        raise LakehouseError(f"{lake.uri(name)} came back with other bytes than were written.")
+    return f"{lake.uri('')} at {settings.s3_endpoint or 'AWS'} can be written, read and deleted"
+
+
 def _dbt(settings: Settings) -> str:
     manifest = PROJECT_ROOT / "dbt_project" / "target" / "manifest.json"
     if not manifest.exists():
@@ -111,6 +127,7 @@ PROBES: dict[str, Callable[[Settings], str]] = {
     "7zz": _unpacker,
     "memory": _memory,
     "disk": _disk,
+    "lake": _lake,
     "dbt manifest": _dbt,
     "Postgres": _postgres,
     "mirror": _mirror,

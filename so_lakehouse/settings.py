@@ -16,8 +16,8 @@ from so_lakehouse.errors import BadInput
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
-def _setting(variable: str, default: object, meaning: str):
-    return field(default=default, metadata={"variable": variable, "meaning": meaning})
+def _setting(variable: str, default: object, meaning: str, secret: bool = False):
+    return field(default=default, repr=not secret, metadata={"variable": variable, "meaning": meaning})
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,20 @@ class Settings:
 
     home: Path = _setting("LAKEHOUSE_HOME", PROJECT_ROOT / ".lakehouse", "Folder of everything the lakehouse keeps.")
     lake: str = _setting(
-        "LAKEHOUSE_LAKE", "", "Where lake files lie: a folder or file:// address; default <home>/lake."
+        "LAKEHOUSE_LAKE",
+        "",
+        "Where lake files lie: a folder, file:///folder or s3://bucket/prefix; default <home>/lake.",
     )
+    s3_endpoint: str = _setting(
+        "LAKEHOUSE_S3_ENDPOINT",
+        "",
+        "Address of the object store that a lake in s3:// lies in, such as http://host:9000; default AWS.",
+    )
+    s3_access_key: str = _setting(
+        "LAKEHOUSE_S3_ACCESS_KEY", "", "Access key of the object store; default what AWS' own chain finds."
+    )
+    s3_secret_key: str = _setting("LAKEHOUSE_S3_SECRET_KEY", "", "Secret key of the object store.", secret=True)
+    s3_region: str = _setting("LAKEHOUSE_S3_REGION", "us-east-1", "Region of the object store.")
     mirror: str = _setting("LAKEHOUSE_MIRROR", "", "Folder or web address of dumps; default archive.org.")
     archive_org: str = _setting(
         "LAKEHOUSE_ARCHIVE_ORG", "https://archive.org", "Address of archive.org, or of one that answers as it does."
@@ -37,8 +49,16 @@ class Settings:
         "",
         "Postgres address, best of a database named lakehouse (Dagster counts rows under that name); default the "
         "embedded server in <home>/postgres.",
+        secret=True,  # with its password
     )
-    spark_master: str = _setting("LAKEHOUSE_SPARK_MASTER", "local[*]", "Spark master.")
+    spark_master: str = _setting(
+        "LAKEHOUSE_SPARK_MASTER", "local[*]", "Spark master: local[*], or spark://host:7077 for a cluster."
+    )
+    spark_remote: str = _setting(
+        "LAKEHOUSE_SPARK_REMOTE",
+        "",
+        "Address of a Spark Connect server (sc://host:15002) to use instead of starting Spark.",
+    )
     spark_memory: str = _setting("LAKEHOUSE_SPARK_MEMORY", "2g", "Memory of the Spark driver.")
     spark_java: str = _setting(
         "LAKEHOUSE_SPARK_JAVA",
@@ -122,6 +142,15 @@ class Settings:
     @property
     def lake_uri(self) -> str:
         return self.lake or str(self.home / "lake")
+
+    @property
+    def lake_is_in_s3(self) -> bool:
+        return self.lake_uri.startswith(("s3://", "s3a://"))
+
+    @property
+    def landing_folder(self) -> Path:
+        """Where archives are brought to on this machine before they go to a lake in an object store."""
+        return self.home / "landing"
 
     @property
     def postgres_folder(self) -> Path:

@@ -42,7 +42,7 @@ def status(settings: Settings) -> list[LayerStatus]:
 
     Raises `Unavailable` where Postgres does not answer; a lakehouse that never had one is not asked.
     """
-    lake = Lake(settings.lake_uri)
+    lake = Lake.of(settings)
     landed = _landed(lake)
     sites = landed.keys() | set(gates.sites(lake))
     found = [layer for site in sites for layer in _lake(lake, site, landed.get(site, []))]

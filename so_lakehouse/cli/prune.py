@@ -24,7 +24,7 @@ def main(arguments: argparse.Namespace) -> int:
     from so_lakehouse.spark.maintenance import planned, retention  # pyspark takes a moment; no JVM starts
 
     settings, sites, hours = Settings.from_environment(), list(dict.fromkeys(arguments.site)), arguments.retention_hours
-    lake, console = Lake(settings.lake_uri), Console(file=sys.stdout)
+    lake, console = Lake.of(settings), Console(file=sys.stdout)
     for site in sites:
         retention(lake, site, settings, hours)  # refuses what cannot be, before anything starts
     if arguments.plan:

@@ -19,7 +19,7 @@ from so_lakehouse.settings import Settings
 def main(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment()
     sites, tables = list(dict.fromkeys(arguments.site)), _known_tables(arguments.table or ())
-    _require_silver(Lake(settings.lake_uri), sites)
+    _require_silver(Lake.of(settings), sites)
     from so_lakehouse.end_to_end import rebuilt_to_marts  # takes seconds: only when there is work
 
     return carried_out(

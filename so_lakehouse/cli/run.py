@@ -29,7 +29,7 @@ def main(arguments: argparse.Namespace) -> int:
     mirror = open_mirror(location, settings)
     dumps = wanted(mirror, arguments.site, arguments.quarter)
     if arguments.plan:
-        show_plan(Console(file=sys.stdout), [plan(Lake(settings.lake_uri), mirror, dump, settings) for dump in dumps])
+        show_plan(Console(file=sys.stdout), [plan(Lake.of(settings), mirror, dump, settings) for dump in dumps])
         return 0
     return carry_out(Console(file=sys.stdout), settings, dumps, location, arguments.accept_shrink)
 

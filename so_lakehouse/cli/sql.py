@@ -29,7 +29,7 @@ NARROWEST = 10  # characters below which a column of a table says nothing
 def main(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment()
     query = sys.stdin.read() if arguments.query == "-" else arguments.query
-    result = query_lake(Lake(settings.lake_uri), query) if arguments.lake else query_warehouse(settings, query)
+    result = query_lake(Lake.of(settings), query) if arguments.lake else query_warehouse(settings, query)
     PRINTERS[arguments.format](result)
     return 0
 

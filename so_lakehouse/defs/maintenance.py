@@ -39,9 +39,7 @@ def maintain(
     context: dg.OpExecutionContext, config: MaintenanceConfig, lakehouse: Lakehouse, pyspark: LazyPySparkResource
 ) -> None:
     from so_lakehouse.spark import maintenance  # Spark and deltalake: not while definitions load
-    from so_lakehouse.spark.session import require_spark
 
-    require_spark(lakehouse.settings)
     done = maintenance.maintain(
         pyspark.spark_session,
         lakehouse.lake,

@@ -4,6 +4,7 @@ import sys
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from dagster_dbt import DbtCliResource
@@ -13,7 +14,6 @@ from packaging.version import Version
 from so_lakehouse.defs.dbt_project import DBT_PROJECT
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark.session import spark_config
 
 
 class Lakehouse(dg.ConfigurableResource):
@@ -25,7 +25,19 @@ class Lakehouse(dg.ConfigurableResource):
 
     @property
     def lake(self) -> Lake:
-        return Lake(self.settings.lake_uri)
+        return Lake.of(self.settings)
+
+
+class Spark(LazyPySparkResource):
+    """Spark as the settings say: started in this process, on a cluster, or a Spark Connect server. Its configuration
+    holds keys, so it is no configuration of the resource, which Dagster shows and stores."""
+
+    spark_config: dict[str, Any] = {}
+
+    def _init_session(self) -> None:
+        from so_lakehouse.spark.session import open_session
+
+        self._spark_session = self._spark_session or open_session(Settings.from_environment())  # type: ignore[assignment]
 
 
 class Dbt(DbtCliResource):
@@ -38,6 +50,6 @@ class Dbt(DbtCliResource):
 
 RESOURCES = {
     "lakehouse": Lakehouse(),
-    "pyspark": LazyPySparkResource(spark_config=spark_config(Settings.from_environment())),
+    "pyspark": Spark(),
     "dbt": Dbt(project_dir=str(DBT_PROJECT.project_dir), dbt_executable=str(Path(sys.executable).with_name("dbt"))),
 }

@@ -69,10 +69,8 @@ def silver(
     context: dg.AssetExecutionContext, config: SilverConfig, lakehouse: Lakehouse, pyspark: LazyPySparkResource
 ) -> Iterator:
     from so_lakehouse.spark.converge import converge  # Spark and deltalake: not while definitions load
-    from so_lakehouse.spark.session import require_spark
 
     settings = replace(lakehouse.settings, accept_shrink=config.accept_shrink or lakehouse.settings.accept_shrink)
-    require_spark(settings)
     tables = [key.path[-1] for key in context.selected_asset_keys]
     site, lake, spark = context.partition_key, lakehouse.lake, pyspark.spark_session
     converged = converge(spark, lake, site, tables, settings, current(), config.rebuild)

@@ -8,7 +8,6 @@ here: archives (`archive.py`, `unpack.py`), XML (`table_reader.py`), Parquet (`p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from so_lakehouse.dumps.archive import whole
 from so_lakehouse.dumps.plan import ReadingPlan, plan_reading
 from so_lakehouse.errors import Damaged
 from so_lakehouse.lake import lock, paths
-from so_lakehouse.lake.disk import require_space, told_when_full
+from so_lakehouse.lake.disk import require_space, scratch, told_when_full
 from so_lakehouse.lake.manifests import BronzeManifest, RawManifest, bronze_manifests
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress, silent
@@ -56,9 +55,9 @@ def read_dump(
     table that no archive holds gets a manifest with `present=False`. `Unavailable` where the disk is too small.
     `progress` is told unpacked bytes.
     """
-    # An object store has no lock yet (`lake/lock.py`), nor can anything be pruned there.
-    held = lock.writing(lake, [lock.bronze(raw.site)], f"read {raw.site}", progress) if lake.is_local else nullcontext()
-    with told_when_full(raw.site, lake.root), held:  # prune must not take away what is about to be named
+    held = lock.writing(lake, [lock.bronze(raw.site)], f"read {raw.site}", settings, progress)
+    # Held, because prune must not take away what is about to be named.
+    with told_when_full(raw.site, scratch(lake, settings)), lake.answering(), held:
         raw = RawManifest.load(lake, raw.quarter, raw.site) or raw  # a re-issue may have landed while this one waited
         current = {name: BronzeManifest.load(lake, name, raw.quarter, raw.site) for name in tables}
         done = {name: manifest for name, manifest in current.items() if manifest and _is_current(lake, manifest, raw)}
@@ -115,6 +114,7 @@ def _read_and_publish(
     lake: Lake, raw: RawManifest, tables: list[str], settings: Settings, progress: Progress
 ) -> dict[str, BronzeManifest]:
     from so_lakehouse.dumps.streams import read_streams  # numba takes a second: only who reads waits
+    from so_lakehouse.lake.delta import make_reachable  # so does deltalake
 
     attempt = f"attempt={uuid4().hex}"
     folders = {name: f"{paths.bronze_dump(name, raw.quarter, raw.site)}/{attempt}" for name in tables}
@@ -127,8 +127,10 @@ def _read_and_publish(
         failpoints.reach("bronze.data_written")
         read = [_manifest(lake, raw, name, reads.get(name)) for name in tables]
         manifests = [new.inherits(BronzeManifest.load(lake, new.table, raw.quarter, raw.site)) for new in read]
+        make_reachable(lake)
         for manifest in manifests:
             failpoints.reach("bronze.before_manifest")
+            lock.require(lake, lock.bronze(raw.site))
             manifest.save(lake)
             published[manifest.table] = manifest
     except BaseException:

@@ -118,8 +118,7 @@ def _difference(lake: Lake, mirror: Mirror, remote: RemoteArchive, landed: Archi
     compared = [(name, theirs, ours) for name, theirs, ours in facts if theirs and ours]
     if len(compared) == 1:  # no checksum was published
         theirs = sevenzip_file.fingerprint(mirror.first_bytes(remote, sevenzip_file.START_HEADER.size))
-        with lake.fs.open_input_file(lake.path(landed.path)) as source:
-            ours = sevenzip_file.fingerprint(source.read(sevenzip_file.START_HEADER.size))
+        ours = sevenzip_file.fingerprint(lake.first_bytes(landed.path, sevenzip_file.START_HEADER.size))
         compared.append(("start header", theirs.hex(), ours.hex()))
     return "; ".join(f"{name} {theirs}, landed {ours}" for name, theirs, ours in compared if theirs != ours)
 
@@ -161,7 +160,7 @@ def _place(lake: Lake, resolved: Resolved, remote: RemoteArchive, settings: Sett
     release = resolved.release
     folder = paths.raw_dump(resolved.quarter, resolved.site.key, release.release, release.revision)
     relative = f"{folder}/{remote.name}"
-    return relative, lake.local_path(relative) or settings.home / "landing" / relative
+    return relative, lake.local_path(relative) or settings.landing_folder / relative
 
 
 def _missing_bytes(lake: Lake, resolved: Resolved, settings: Settings) -> int:

@@ -9,7 +9,6 @@ from the headers; nothing is assumed.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -107,8 +106,9 @@ def _inventories(lake: Lake, raw: RawManifest, settings: Settings, scratch: Path
 
 
 def _fetch(lake: Lake, path: str, target: Path) -> None:
-    with lake.fs.open_input_stream(lake.path(path)) as source, target.open("wb") as sink:
-        shutil.copyfileobj(source, sink, 1 << 20)
+    with target.open("wb") as sink:
+        for piece in lake.pieces(path):
+            sink.write(piece)
 
 
 def _streams(path: Path, where: str, members: list[Member]) -> list[Stream]:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from so_lakehouse.errors import LakehouseError, Unavailable
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.settings import Settings
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no space, none left to this user, none for so large a file
 FULL_WORDS = ("No space left on device", "Disk quota exceeded", "File too large")  # Java, Postgres, Rust: no number
@@ -23,6 +25,12 @@ def require_space(folder: Path, needed: int, reserve: int, purpose: str) -> None
             f"{free:,}. Free space, set LAKEHOUSE_HOME to a larger disk, or lower LAKEHOUSE_DISK_RESERVE. "
             "Nothing was changed."
         )
+
+
+def scratch(lake: Lake, settings: Settings) -> str:
+    """The folder that a step fills on this machine's disk: the lake itself, or where it works before it writes to an
+    object store."""
+    return lake.root if lake.is_local else str(settings.home)
 
 
 @contextmanager

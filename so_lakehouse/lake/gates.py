@@ -14,7 +14,7 @@ from typing import Any
 from deltalake import DeltaTable
 
 from so_lakehouse import failpoints
-from so_lakehouse.lake import ledger, paths
+from so_lakehouse.lake import ledger, lock, paths
 from so_lakehouse.lake.manifests import CheckOutcome
 from so_lakehouse.lake.silver_tables import LEDGER
 from so_lakehouse.lake.storage import Lake
@@ -55,6 +55,7 @@ def save(lake: Lake, site: str, gates: Mapping[str, TableGate]) -> None:
     now = datetime.now(UTC).isoformat()
     merged = load(lake, site) | dict(gates)
     tables = {table: _entry(gate) | {"written_at": gate.written_at or now} for table, gate in merged.items()}
+    lock.require(lake, f"silver.{LEDGER.name}")  # whoever writes gates has it beside the tables'
     lake.write_json(paths.silver_gate(site), _content(lake, site) | {"tables": tables})
 
 
@@ -66,6 +67,7 @@ def refusal(lake: Lake, site: str) -> str:
 def refuse(lake: Lake, site: str, why: str) -> None:
     """Notes what `refusal` tells; empty once a converge has come through. The caller holds the locks."""
     if refusal(lake, site) != why:
+        lock.require(lake, f"silver.{LEDGER.name}")
         lake.write_json(paths.silver_gate(site), _content(lake, site) | {"refused": why})
 
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from so_lakehouse.lake import silver_tables
+from so_lakehouse.lake import delta, paths, silver_tables
 from so_lakehouse.lake.storage import Lake
 
 DUMP = "dump"
@@ -205,6 +205,5 @@ def told(metadata: str | None) -> list[dict[str, Any]] | None:
 
 def open_delta(lake: Lake, table: str) -> DeltaTable | None:
     """A silver table for reading without a JVM; None where it does not exist yet."""
-    address = silver_tables.uri(lake, table)
-    # A folder is no sign of a table: whoever is killed while it makes one leaves a log without a commit.
-    return DeltaTable(address) if DeltaTable.is_deltatable(address) else None
+    path = paths.silver(table)
+    return delta.open_table(lake, path) if delta.is_table(lake, path) else None

@@ -2,8 +2,8 @@
 
 Delta's commit is safe within one JVM only (on a folder and on S3 alike), so every write to a table of the lake holds
 its lock, over the whole of reading, deciding and committing. On a local lake the lock is the operating system's
-(`flock`): it ends with the process that holds it, whatever happens to that process, and needs no server. Why not a
-Postgres advisory lock there too: docs/decisions.md.
+(`flock`): it ends with the process that holds it, whatever happens to that process, and needs no server. On an object
+store it is Postgres' (`lease.py`). Why not Postgres' on both: docs/decisions.md.
 
 A killed Python process can leave its JVM behind for a moment, with a commit under way. So the holder writes down its
 children, and whoever takes over a lock that was not given back waits until those have ended.
@@ -13,20 +13,19 @@ from __future__ import annotations
 
 import fcntl
 import json
-import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-import psutil
-
 from so_lakehouse.errors import Unavailable
-from so_lakehouse.lake import paths
+from so_lakehouse.lake import lease, paths
+from so_lakehouse.lake.holders import described, is_alive, is_this_process, me
+from so_lakehouse.lake.lease import Work
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress, silent, wait_until_free
+from so_lakehouse.settings import Settings
 
 ORPHAN_SECONDS = 120
 
@@ -37,24 +36,41 @@ def bronze(site: str) -> str:
 
 
 @contextmanager
-def writing(lake: Lake, tables: Sequence[str], what: str, progress: Progress = silent) -> Iterator[None]:
+def writing(
+    lake: Lake,
+    parts: Sequence[str],
+    what: str,
+    settings: Settings,
+    progress: Progress = silent,
+    work: Work | None = None,
+) -> Iterator[None]:
     """Holds the write locks of these parts of the lake for the block; waits for other holders.
 
-    `tables`: a table of silver is `silver.posts`; see `bronze` for the rest. `what` says to others what is being done
-    ("converge beer"). Locks are taken in one order, so that two runs cannot wait for each other. Raises `Unavailable`
-    for a lake that is not a local folder: its lock is not built yet.
+    `parts`: a table of silver is `silver.posts`; see `bronze` for the rest. `what` says to others what is being done
+    ("converge beer"). Locks are taken in one order, so that two runs cannot wait for each other. `work` is stopped
+    where the locks cannot be kept; the block then ends in `Unavailable`.
     """
+    ordered = sorted(set(parts))
     if not lake.is_local:
-        raise Unavailable(
-            f"The lake at {lake.root} is not a local folder, and the lock for writers of an object store is not part "
-            "of this release. Use a local lake."
-        )
+        with lease.writing(lake, ordered, what, settings, progress, work):
+            yield
+        return
     folder = Path(lake.path(paths.locks()))
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
-        for table in sorted(set(tables)):
-            held.enter_context(_holding(folder / f"{table}.lock", table, what, progress))
+        for part in ordered:
+            held.enter_context(_holding(folder / f"{part}.lock", part, what, progress))
         yield
+
+
+def require(lake: Lake, *parts: str) -> None:
+    """Raises `Unavailable` where this process may not begin a commit to these parts, because it has lost their locks.
+
+    To be called before each. A lock of the operating system cannot be lost; Postgres' can. `KeyError` where it never
+    had them, which is a defect.
+    """
+    if not lake.is_local:
+        lease.require(lake, *parts)
 
 
 @contextmanager
@@ -62,7 +78,7 @@ def _holding(path: Path, table: str, what: str, progress: Progress) -> Iterator[
     with path.open("a+") as file:
         _wait_for_lock(file, table, progress)
         _wait_for_orphans(_read(file), table, progress)
-        _write(file, _me(what))
+        _write(file, me(what))
         try:
             yield
         except Exception:  # whatever it is, every write has come back, if only with an error
@@ -77,7 +93,7 @@ def _wait_for_lock(file: IO[str], table: str, progress: Progress) -> None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return f"waiting to write {table}: {holder(_read(file))}"
+            return f"waiting to write {table}: {described(_read(file))}"
         return None
 
     wait_until_free(hindrance, progress)
@@ -88,49 +104,21 @@ def _wait_for_orphans(left: dict[str, Any], table: str, progress: Progress) -> N
 
     An interrupted holder may live on: only its own next write knows better, because its children do as they are told.
     """
-    if not left or _is_this_process(left):
+    if not left or is_this_process(left):
         return
     until = time.monotonic() + ORPHAN_SECONDS
 
     def hindrance() -> str | None:
-        orphans = [process for process in left["children"] if _is_alive(process)]
+        orphans = [process for process in left["children"] if is_alive(process)]
         if orphans and time.monotonic() > until:
             raise Unavailable(
-                f"{holder(left)} died or was interrupted while it wrote {table}, but its process {orphans[0]['pid']} "
-                f"still runs after {ORPHAN_SECONDS} s. End it (kill {orphans[0]['pid']}) and try again."
+                f"{described(left)} died or was interrupted while it wrote {table}, but its process "
+                f"{orphans[0]['pid']} still runs after {ORPHAN_SECONDS} s. End it (kill {orphans[0]['pid']}) and try "
+                "again."
             )
-        return f"waiting to write {table}: what {holder(left)} left behind is still ending" if orphans else None
+        return f"waiting to write {table}: what {described(left)} left behind is still ending" if orphans else None
 
     wait_until_free(hindrance, progress)
-
-
-def holder(content: dict[str, Any]) -> str:
-    """Who holds a lock, for people."""
-    if not content:
-        return "another process"
-    return f"{content['what']} (process {content['pid']} on {content['host']}, since {content['since']})"
-
-
-def _is_this_process(process: dict[str, Any]) -> bool:
-    me = psutil.Process()
-    return (process["pid"], process["started"]) == (me.pid, me.create_time())
-
-
-def _is_alive(process: dict[str, Any]) -> bool:
-    try:
-        found = psutil.Process(process["pid"])
-        return found.create_time() == process["started"] and found.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _me(what: str) -> dict[str, Any]:
-    """This process as a lock's holder."""
-    me = psutil.Process()
-    children = [{"pid": child.pid, "started": child.create_time()} for child in me.children(recursive=True)]
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    place = {"what": what, "host": socket.gethostname(), "since": now}
-    return {"pid": me.pid, "started": me.create_time(), "children": children} | place
 
 
 def _read(file: IO[str]) -> dict[str, Any]:

@@ -61,5 +61,9 @@ def staging(site: str, attempt: str = "") -> str:
     return f"{folder}/attempt={attempt}" if attempt else folder
 
 
+# A Delta table without rows: deltalake's engine reaches the files of a bucket only once it knows a table in it.
+REACH = "bronze/reach"
+
+
 def locks() -> str:
     return "locks"

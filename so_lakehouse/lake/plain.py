@@ -14,7 +14,7 @@ from deltalake import DeltaTable, Field, Schema, write_deltalake
 from deltalake.schema import PrimitiveType
 
 from so_lakehouse import failpoints
-from so_lakehouse.lake import ledger, silver_tables
+from so_lakehouse.lake import delta, ledger, lock, paths, silver_tables
 from so_lakehouse.lake.ledger import LedgerRow
 from so_lakehouse.lake.silver_tables import DELTA_TYPES, LEDGER, DeltaColumn, literal
 from so_lakehouse.lake.silver_tables import DeltaTable as Declared
@@ -27,6 +27,7 @@ def record(lake: Lake, rows: Sequence[LedgerRow]) -> None:
         return
     failpoints.reach("silver.before_ledger")
     content = ledger.to_arrow(rows).select(LEDGER.column_names)
+    lock.require(lake, f"silver.{LEDGER.name}")
     write_deltalake(_made(lake, LEDGER), content, mode="append")
     failpoints.reach("silver.ledger_written")
 
@@ -35,6 +36,7 @@ def replace_site(lake: Lake, table: Declared, site: str, rows: pa.Table) -> None
     """Makes these rows (without the column `site`) the site's only ones; makes the table where there is none."""
     sites = pa.array([site] * rows.num_rows, pa.string())
     complete = rows.append_column("site", sites).select(table.column_names)
+    lock.require(lake, f"silver.{table.name}")
     write_deltalake(_made(lake, table), complete, mode="overwrite", predicate=f"site = {literal(site)}")
 
 
@@ -42,14 +44,9 @@ def _made(lake: Lake, table: Declared) -> DeltaTable:
     held = ledger.open_delta(lake, table.name)
     if held is not None:
         return held
-    made = DeltaTable.create(
-        silver_tables.uri(lake, table.name),
-        Schema([_field(column) for column in table.columns]),
-        partition_by=["site"],
-        description=table.description,
-        configuration=dict(silver_tables.properties(table)),
-        raise_if_key_not_exists=False,  # the release is a property of ours
-    )
+    form = Schema([_field(column) for column in table.columns])
+    properties = silver_tables.properties(table)
+    made = delta.create_table(lake, paths.silver(table.name), form, table.description, "site", properties)
     failpoints.reach("silver.table_created")
     return made
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from so_lakehouse import failpoints
 from so_lakehouse.dumps import bronze, download
-from so_lakehouse.lake import ledger, paths
+from so_lakehouse.lake import ledger, lock, paths
 from so_lakehouse.lake.api_pages import pages_of
 from so_lakehouse.lake.chain import overtaken_pages_before
 from so_lakehouse.lake.ledger import DUMP, Ledger
@@ -45,10 +45,21 @@ def prune(lake: Lake, site: str, settings: Settings, now: datetime | None = None
     for removal in found:
         for folder in removal.folders:
             failpoints.reach("prune.before_folder")
+            lock.require(lake, lock.bronze(site))
             lake.delete(f"{folder}/manifest.json")  # first: what no manifest names does not exist for a reader
             failpoints.reach("prune.manifest_deleted")
             lake.delete(folder)
+    begun_before = (now or datetime.now(UTC)) - PART_KEPT
+    lake.end_uploads(begun_before)
+    _sweep_landing(settings, site, begun_before)
     return found
+
+
+def _sweep_landing(settings: Settings, site: str, begun_before: datetime) -> None:
+    """Downloads on their way to an object store that nobody goes on with: they lie on this machine, not in the lake."""
+    for part in settings.landing_folder.glob(f"**/site={site}/**/*.part"):
+        if part.stat().st_mtime < begun_before.timestamp() and not download.is_held(part):
+            download.forget(part.with_suffix(""))
 
 
 def removable(lake: Lake, site: str, settings: Settings, now: datetime | None = None) -> list[Removal]:

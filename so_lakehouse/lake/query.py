@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterator
 
 import pyarrow as pa
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import QueryBuilder
 from deltalake.exceptions import DeltaError
 
 from so_lakehouse.errors import BadInput
-from so_lakehouse.lake import paths
+from so_lakehouse.lake import delta, paths
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.quarantine import CleaningManifest
 from so_lakehouse.lake.storage import Lake
@@ -65,7 +65,7 @@ def query_lake(lake: Lake, sql: str) -> pa.Table:
 
 def tables(lake: Lake) -> list[str]:
     """The names that `query_lake` can open now."""
-    silver = [entry.rpartition("/")[2] for entry in lake.list("silver") if DeltaTable.is_deltatable(lake.uri(entry))]
+    silver = [entry.rpartition("/")[2] for entry in lake.list("silver") if delta.is_table(lake, entry)]
     bronze = [table for table in TABLES if any(manifest.files for manifest in _bronze(lake, table))]
     return [*(f"silver.{name}" for name in silver), *(f"bronze.{name}" for name in bronze), QUARANTINE]
 
@@ -73,8 +73,8 @@ def tables(lake: Lake) -> list[str]:
 def _open(lake: Lake, engine: QueryBuilder, name: str) -> bool:
     """Makes the named table known to the engine; False where there is none."""
     schema, _, table = name.partition(".")
-    if schema == "silver" and DeltaTable.is_deltatable(lake.uri(paths.silver(table))):
-        engine.register(name, DeltaTable(lake.uri(paths.silver(table))))
+    if schema == "silver" and delta.is_table(lake, paths.silver(table)):
+        engine.register(name, delta.open_table(lake, paths.silver(table)))
         return True
     parts = list(_bronze_parts(lake, table)) if schema == "bronze" and table in TABLES else []
     if name == QUARANTINE:
@@ -148,6 +148,8 @@ def _constants(facts: dict[str, str]) -> str:
 
 def _union(lake: Lake, engine: QueryBuilder, name: str, parts: list[Part]) -> None:
     """A view over all parts; a column that an older file lacks is absent in its rows."""
+    if not lake.is_local and any(file for _, file in parts):
+        engine.register("files.reach", delta.open_table(lake, paths.REACH))
     selects = []
     for number, (select, file) in enumerate(parts):
         source = f"files.{name.replace('.', '_')}_{number}"

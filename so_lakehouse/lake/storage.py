@@ -1,4 +1,5 @@
-"""Where the lake's files lie and how they are written whole or not at all. The only module that knows the store.
+"""Where the lake's files lie and how they are written whole or not at all. Only this module, that of the object store
+(`object_store.py`), Spark's session and the settings know which store it is.
 
 Paths inside the lake are relative, with `/`; `uri` gives the address an engine needs. Every layer's folders are named
 in `lake/paths.py`.
@@ -9,20 +10,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
-import pyarrow as pa
 import pyarrow.fs as pafs
 
-from so_lakehouse.errors import BadInput, Unavailable
+from so_lakehouse.errors import BadInput, LakehouseError, Unavailable
+from so_lakehouse.lake.object_store import ObjectStore
+from so_lakehouse.settings import Settings
 
 NOT_IN_ADDRESSES = {"#", "?", "%"}  # they end the path of an address, or begin an escape
+PIECE = 1 << 20  # bytes that are held at once where files are copied or summed up
 
 
 @dataclass(frozen=True)
@@ -35,42 +38,53 @@ class StoredFile:
 
 
 class Lake:
-    """A folder (later: a bucket) that holds the layers raw, bronze, silver and quarantine.
+    """A folder, or a prefix of a bucket, that holds the layers raw, bronze, silver and quarantine.
 
-    Reads raise `FileNotFoundError` for what is not there. `write_*` replaces a file at once: a reader sees the old
-    bytes or the new ones.
+    Reads raise `FileNotFoundError` for what is not there, and `Unavailable` where an object store does not answer.
+    `write_*` replaces a file at once: a reader sees the old bytes or the new ones. An object store has no folders:
+    what lies below a path makes it one.
     """
 
-    def __init__(self, uri: str) -> None:
-        try:
-            self.fs, root = pafs.FileSystem.from_uri(uri) if "://" in uri else (pafs.LocalFileSystem(), uri)
-        except pa.ArrowInvalid as error:
-            raise BadInput(f"LAKEHOUSE_LAKE is {uri}, which cannot be opened: {error}. Write a folder.") from error
-        self.root: str = root.rstrip("/")
-        if self.is_local and (odd := sorted(set(self.root) & NOT_IN_ADDRESSES)):
+    def __init__(self, uri: str, store: ObjectStore | None = None) -> None:
+        scheme, found, place = uri.partition("://")
+        if found and (scheme not in ("file", "s3", "s3a") or (scheme == "file" and not place.startswith("/"))):
+            raise BadInput(f"LAKEHOUSE_LAKE is {uri}. Write a folder, file:///folder or s3://bucket/prefix.")
+        self.is_local = not found or scheme == "file"
+        self.root: str = (place if found else uri).rstrip("/")
+        self.store = None if self.is_local else store or ObjectStore()
+        self.fs: pafs.FileSystem = self.store.filesystem() if self.store else pafs.LocalFileSystem()
+        if odd := sorted(set(self.root) & NOT_IN_ADDRESSES):
             raise BadInput(
                 f"The lake's folder {self.root} has {' and '.join(odd)} in its name, which Spark and Delta would not "
                 "take for part of it. Set LAKEHOUSE_HOME or LAKEHOUSE_LAKE to another folder."
             )
+        if not self.root.strip("/"):
+            raise BadInput(f"LAKEHOUSE_LAKE is {uri}, which names no {'folder' if self.is_local else 'bucket'}.")
 
-    @property
-    def is_local(self) -> bool:
-        return isinstance(self.fs, pafs.LocalFileSystem)
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The lake that the settings name."""
+        return cls(settings.lake_uri, ObjectStore.of(settings))
 
     def path(self, relative: str) -> str:
         """Path for this lake's `fs`."""
         return f"{self.root}/{relative}"
 
     def uri(self, relative: str) -> str:
-        """Address for Spark, deltalake and DuckDB."""
-        return f"file://{self.root}/{relative}" if self.is_local else f"s3a://{self.root}/{relative}"
+        """Address for Spark, deltalake and people."""
+        return f"{'file' if self.is_local else 's3a'}://{self.root}/{relative}"
+
+    @property
+    def options(self) -> dict[str, str] | None:
+        """How deltalake reaches the store: its `storage_options`. Only `lake/delta.py` needs them."""
+        return self.store.deltalake_options() if self.store else None
 
     def exists(self, relative: str) -> bool:
-        return self.fs.get_file_info(self.path(relative)).type != pafs.FileType.NotFound
+        return self._info(relative).type != pafs.FileType.NotFound
 
     def size(self, relative: str) -> int:
         """Bytes of one file, or of all files below a folder."""
-        info = self.fs.get_file_info(self.path(relative))
+        info = self._info(relative)
         if info.type == pafs.FileType.File:
             return info.size
         return sum(entry.size for entry in self._entries(relative, recursive=True) if entry.is_file)
@@ -89,15 +103,25 @@ class Lake:
         return sorted(found, key=lambda file: file.path)
 
     def read_bytes(self, relative: str) -> bytes:
-        with self.fs.open_input_file(self.path(relative)) as source:
+        with self.answering(), self.fs.open_input_file(self.path(relative)) as source:
             return source.read()
+
+    def first_bytes(self, relative: str, count: int) -> bytes:
+        """The beginning of a file, at most `count` bytes."""
+        with self.answering(), self.fs.open_input_file(self.path(relative)) as source:
+            return source.read(count)
+
+    def pieces(self, relative: str) -> Iterator[bytes]:
+        """A file's bytes from its beginning to its end, a piece at a time."""
+        with self.answering(), self.fs.open_input_stream(self.path(relative)) as source:
+            while piece := source.read(PIECE):
+                yield piece
 
     def sha256(self, relative: str) -> str:
         """Of a file's bytes, in hexadecimal."""
         digest = hashlib.sha256()
-        with self.fs.open_input_stream(self.path(relative)) as source:
-            while piece := source.read(1 << 20):
-                digest.update(piece)
+        for piece in self.pieces(relative):
+            digest.update(piece)
         return digest.hexdigest()
 
     def read_json(self, relative: str) -> Any:
@@ -105,11 +129,10 @@ class Lake:
 
     def write_bytes(self, relative: str, content: bytes) -> None:
         target = self.path(relative)
-        self.make_folder(relative.rpartition("/")[0])
-        if not self.is_local:  # an object store's put is whole already
-            with self.fs.open_output_stream(target) as sink:
-                sink.write(content)
+        if not self.is_local:  # a put is whole already
+            self._put(relative, [content])
             return
+        self.make_folder(relative.rpartition("/")[0])
         part = f"{target}.{uuid4().hex}.part"
         try:
             with self.fs.open_output_stream(part) as sink:
@@ -128,34 +151,86 @@ class Lake:
         return Path(self.path(relative)) if self.is_local else None
 
     def move(self, relative: str, to: str) -> None:
-        """Gives a file another name, replacing what has it."""
-        self.fs.move(self.path(relative), self.path(to))
+        """Gives a file another name, replacing what has it. In an object store it is written anew, whatever its size:
+        the store's own copy ends at 5 GB."""
+        if self.is_local:
+            self.fs.move(self.path(relative), self.path(to))
+            return
+        self._put(to, self.pieces(relative))
+        self.delete(relative)
 
     def adopt(self, local: Path, relative: str) -> None:
         """Moves a finished file of this machine into the lake, whole or not at all."""
         target = self.local_path(relative)
-        self.make_folder(relative.rpartition("/")[0])
         if target is None:
-            with local.open("rb") as source, self.fs.open_output_stream(self.path(relative)) as sink:
-                shutil.copyfileobj(source, sink, 1 << 20)
+            with local.open("rb") as source:
+                self._put(relative, iter(lambda: source.read(PIECE), b""))
             local.unlink()
             return
+        self.make_folder(relative.rpartition("/")[0])
         local.replace(target)
         folder = os.open(target.parent, os.O_RDONLY)
         os.fsync(folder)  # the new name, too, outlives a power cut
         os.close(folder)
 
     def make_folder(self, relative: str) -> None:
-        self.fs.create_dir(self.path(relative), recursive=True)
+        """Makes sure that files can be written there; in an object store they always can."""
+        if self.is_local:
+            self.fs.create_dir(self.path(relative), recursive=True)
 
     def delete(self, relative: str) -> None:
         """Removes a file or a folder with all it holds; silent where it is not there."""
-        info = self.fs.get_file_info(self.path(relative))
+        if self.store is not None:
+            with self.answering():
+                self.store.delete(self.path(relative))
+            return
+        info = self._info(relative)
         if info.type == pafs.FileType.Directory:
             self.fs.delete_dir(self.path(relative))
         elif info.type == pafs.FileType.File:
             self.fs.delete_file(self.path(relative))
 
+    def end_uploads(self, before: datetime) -> int:
+        """Ends what was begun to be written to an object store before this moment and never finished, which is kept
+        there without being seen; returns how many there were."""
+        if self.store is None:
+            return 0
+        with self.answering():
+            return self.store.end_uploads(self.root, before)
+
+    def _info(self, relative: str) -> pafs.FileInfo:
+        with self.answering():
+            return self.fs.get_file_info(self.path(relative))
+
+    def _put(self, relative: str, pieces: Iterable[bytes]) -> None:
+        """Writes one object, of constant memory; it has its name once all of it has arrived."""
+        with self.answering():
+            sink = self.fs.open_output_stream(self.path(relative))
+            try:
+                for piece in pieces:
+                    sink.write(piece)
+            except BaseException:
+                # There is no way to give up an upload: closing would publish what has arrived, and so would letting go.
+                with suppress(OSError, LakehouseError):
+                    sink.close()
+                    self.delete(relative)
+                raise
+            sink.close()
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Turns what an object store refused in the block, or that it did not answer, into `Unavailable`, whichever
+        client asked it."""
+        try:
+            yield
+        except (LakehouseError, FileNotFoundError):
+            raise
+        except Exception as error:
+            if self.store is None or not self.store.is_cause(error):
+                raise
+            raise self.store.unavailable(self.root, error) from error
+
     def _entries(self, relative: str, recursive: bool) -> Sequence[pafs.FileInfo]:
         selector = pafs.FileSelector(self.path(relative), recursive=recursive, allow_not_found=True)
-        return self.fs.get_file_info(selector)
+        with self.answering():
+            return self.fs.get_file_info(selector)

@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 from so_lakehouse import failpoints, schema
 from so_lakehouse.errors import CheckFailed
 from so_lakehouse.lake import gates, ledger, lock, paths, plain, silver_tables, tombstones, waiting
-from so_lakehouse.lake.disk import require_space, told_when_full
+from so_lakehouse.lake.disk import require_space, scratch, told_when_full
 from so_lakehouse.lake.gates import TableGate
 from so_lakehouse.lake.ledger import Ledger, LedgerRow
 from so_lakehouse.lake.manifests import CheckOutcome, bronze_manifests
@@ -33,7 +33,7 @@ from so_lakehouse.spark.migrate import bring_up
 from so_lakehouse.spark.plan import plan_table, scope
 from so_lakehouse.spark.posts import posts_after
 from so_lakehouse.spark.rebuild import require_dumps
-from so_lakehouse.spark.session import TABLES_AT_ONCE, fit_to_rows, own_session, writers
+from so_lakehouse.spark.session import TABLES_AT_ONCE, Work, fit_to_rows, own_session
 from so_lakehouse.spark.settle import Scope, TablePlan
 
 
@@ -73,8 +73,9 @@ def converge(
     write.site_literal(site)
     names = [name for name in schema.TABLES if name in {schema.table(wanted).name for wanted in tables}]
     written = [*names, silver_tables.TOMBSTONES.name, silver_tables.LEDGER.name]
-    held = lock.writing(lake, [f"silver.{name}" for name in written], f"converge {site}", progress)
-    with told_when_full(site, lake.root), held:
+    parts = [f"silver.{name}" for name in written]
+    held = lock.writing(lake, parts, f"converge {site}", settings, progress, Work(spark))
+    with told_when_full(site, scratch(lake, settings)), lake.answering(), held:
         known = repair.ledger_in_order(spark, lake, site, names, progress)
         for name in names:
             table = silver_tables.silver_table(schema.table(name), settings.keep_personal)
@@ -155,7 +156,7 @@ def _write(
     returning = {name: plan.returning for name, plan in plans.items() if plan.returning}
     _write_tombstones(lake, site, plans, returning)
     changed = [plan for plan in plans.values() if plan.changes is not None]
-    with ThreadPoolExecutor(writers(spark)) as pool:
+    with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
         for plan in pool.map(lambda plan: _write_table(spark, lake, site, plan), changed):
             step(f"{site}: wrote {plan.table.name}")
     if returning:
@@ -180,15 +181,15 @@ def _write_tombstones(
 
 
 def _write_table(spark: SparkSession, lake: Lake, site: str, plan: TablePlan) -> TablePlan:
-    session = own_session(spark)
-    write.create(session, lake, plan.table)
     metadata = ledger.commit_metadata(plan.ledger_rows)
-    failpoints.reach(f"silver.before_{plan.table.name}")
     assert plan.changes is not None, "only plans that change something are written"
-    if plan.first_load:
-        write.append(plan.changes, lake, plan.table, site, metadata)
-    else:
-        write.merge(session, plan.staged_changes, lake, plan.table, site, metadata)
+    with own_session(spark) as session:
+        write.create(session, lake, plan.table)
+        failpoints.reach(f"silver.before_{plan.table.name}")
+        if plan.first_load:
+            write.replace_site(plan.changes, lake, plan.table, site, metadata)
+        else:
+            write.merge(session, plan.staged_changes, lake, plan.table, site, metadata)
     failpoints.reach(f"silver.{plan.table.name}_written")
     return plan
 

@@ -1,11 +1,14 @@
 """The jars that Spark needs beside pyspark's own: resolved once at set-up, verified, then passed as files.
 
-`python -m so_lakehouse.spark.jars` fills the folder of settings. Resolving at run time (`spark.jars.packages`) would
-start Apache Ivy with every session; here it runs once, out of pyspark's own jars, and knows Maven Central by itself.
+`python -m so_lakehouse.spark.jars` fills the folder of settings, with `--s3` also with what a lake in an object store
+needs (690 MB; without the option where the settings name such a lake). Resolving at run time (`spark.jars.packages`)
+would start Apache Ivy with every session; here it runs once, out of pyspark's own jars, and knows Maven Central by
+itself.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import subprocess
@@ -33,23 +36,34 @@ class Jar:
     sha256: str
 
 
-def locked_jars() -> tuple[Jar, ...]:
-    """The jars of `jars.lock.txt`, in its order."""
-    lines = files("so_lakehouse.spark").joinpath("jars.lock.txt").read_text().splitlines()
+def locked_jars(lock: str = "jars.lock.txt") -> tuple[Jar, ...]:
+    """The jars of a lock file, in its order."""
+    lines = files("so_lakehouse.spark").joinpath(lock).read_text().splitlines()
     return tuple(Jar(*line.split()) for line in lines if line and not line.startswith("#"))
 
 
+def s3_jars() -> tuple[Jar, ...]:
+    """The jars that only a lake in an object store needs."""
+    return locked_jars("jars.s3.lock.txt")
+
+
+def jars_for(settings: Settings) -> tuple[Jar, ...]:
+    """The jars that Spark needs for the lake of these settings."""
+    return (*locked_jars(), *s3_jars()) if settings.lake_is_in_s3 else locked_jars()
+
+
 def require_jars(settings: Settings) -> list[Path]:
-    """Paths of all jars for `spark.jars`; `Unavailable` where set-up has not brought them.
+    """Paths of all jars that Spark needs; `Unavailable` where set-up has not brought them.
 
     Looks at names only: the bytes were verified before they got those names.
     """
-    wanted = [settings.jars_folder / jar.file for jar in locked_jars()]
+    wanted = [settings.jars_folder / jar.file for jar in jars_for(settings)]
+    option = " --s3" if settings.lake_is_in_s3 else ""
     missing = [path.name for path in wanted if not path.is_file()]
     if missing:
         raise Unavailable(
             f"Spark's jars are missing in {settings.jars_folder}: {', '.join(missing)}. "
-            "Run make setup (or python -m so_lakehouse.spark.jars)."
+            f"Run {'' if option else 'make setup, or '}python -m so_lakehouse.spark.jars{option}."
         )
     return wanted
 
@@ -60,7 +74,7 @@ def resolve_jars(settings: Settings, jars: Sequence[Jar] | None = None) -> list[
     Raises `Unavailable` without Java or network, `BadInput` where the bytes are not the locked ones; a jar gets its
     name only after its bytes are verified, so a folder never holds half a jar or a wrong one.
     """
-    jars = locked_jars() if jars is None else jars
+    jars = jars_for(settings) if jars is None else jars
     folder = settings.jars_folder
     missing = [jar for jar in jars if _sha256(folder / jar.file) != jar.sha256]
     if not missing:
@@ -77,7 +91,7 @@ def resolve_jars(settings: Settings, jars: Sequence[Jar] | None = None) -> list[
 def _accept(jar: Jar, found: Path, folder: Path) -> None:
     digest = _sha256(found)
     if digest is None:
-        raise Unavailable(f"Apache Ivy brought no {jar.file} for {jar.coordinate}. Check the line in jars.lock.txt.")
+        raise Unavailable(f"Apache Ivy brought no {jar.file} for {jar.coordinate}. Check its line in the lock file.")
     if digest != jar.sha256:
         raise BadInput(
             f"{jar.coordinate}: the bytes that came have sha256 {digest}, the lock file says {jar.sha256}. "
@@ -134,9 +148,12 @@ def _sha256(path: Path) -> str | None:
 
 def main() -> int:
     """Fills the folder and says what it did."""
+    parser = argparse.ArgumentParser(prog="python -m so_lakehouse.spark.jars")
+    parser.add_argument("--s3", action="store_true", help="also what a lake in an object store needs (690 MB)")
     settings = Settings.from_environment()
+    jars = (*locked_jars(), *s3_jars()) if parser.parse_args().s3 else jars_for(settings)
     try:
-        brought = resolve_jars(settings)
+        brought = resolve_jars(settings, jars)
     except LakehouseError as error:
         print(error, file=sys.stderr)
         return 1

@@ -37,7 +37,7 @@ from so_lakehouse.schema import TABLES
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark import write
 from so_lakehouse.spark.migrate import bring_up
-from so_lakehouse.spark.session import fit_to_rows, own_session
+from so_lakehouse.spark.session import Work, fit_to_rows, own_session
 
 ALL_TABLES = (*TABLES, LEDGER.name, TOMBSTONES.name)
 
@@ -76,14 +76,14 @@ def maintain(
     """
     hours = retention(lake, site, settings, retention_hours)
     parts = [lock.bronze(site), *(f"silver.{name}" for name in ALL_TABLES)]
-    with lock.writing(lake, parts, f"maintain {site}", progress):
+    held = lock.writing(lake, parts, f"maintain {site}", settings, progress, Work(spark))
+    with lake.answering(), held, own_session(spark) as session:
         bring_up(spark, lake, LEDGER, progress)
         # Before any commit can expire: the ledger alone tells what they applied then.
         plain.record(lake, ledger.load(lake, site, TABLES).unrecorded)
         done = [_removed(removal) for removal in pruning.prune(lake, site, settings)]
         names = [name for name in ALL_TABLES if ledger.open_delta(lake, name) is not None]
         before = {name: lake.size(paths.silver(name)) for name in names}
-        session = own_session(spark)
         for name, value in CONFIGURATION.items():
             session.conf.set(name, value)
         gates.follow(lake)  # while the log still tells who made which commit
@@ -150,17 +150,17 @@ def _mend(session: SparkSession, lake: Lake, name: str, site: str, progress: Pro
     steps = []
     if layout.is_out_of_order(files):
         failpoints.reach("maintenance.before_order")
-        session.sql(f"OPTIMIZE {address} {here} ZORDER BY (Id)")
+        _commit(session, lake, name, f"OPTIMIZE {address} {here} ZORDER BY (Id)")
         steps.append("ordered by key")
     elif layout.small_files(files):
         failpoints.reach("maintenance.before_join")
-        session.sql(f"OPTIMIZE {address} {here}")
+        _commit(session, lake, name, f"OPTIMIZE {address} {here}")
         steps.append("small files joined")
     if steps:
         files = layout.live_files(lake, name, site)
     if _dead_rows(files):
         failpoints.reach("maintenance.before_purge")
-        session.sql(f"REORG TABLE {address} {here} APPLY (PURGE)")
+        _commit(session, lake, name, f"REORG TABLE {address} {here} APPLY (PURGE)")
         files = layout.live_files(lake, name, site)
     if purged := _dead_rows(before) - _dead_rows(files):
         steps.append(f"{purged:,} deleted rows purged")
@@ -192,7 +192,7 @@ def _expired_files(lake: Lake, name: str, hours: int) -> list[StoredFile]:
 def _vacuum(session: SparkSession, lake: Lake, name: str, hours: int) -> None:
     if _expired_files(lake, name, hours):
         failpoints.reach("maintenance.before_vacuum")
-        session.sql(f"VACUUM {quoted_path(uri(lake, name))} RETAIN {hours} HOURS")
+        _commit(session, lake, name, f"VACUUM {quoted_path(uri(lake, name))} RETAIN {hours} HOURS")
 
 
 def _expire_log(session: SparkSession, lake: Lake, name: str, hours: int) -> None:
@@ -221,4 +221,9 @@ def _expire_log(session: SparkSession, lake: Lake, name: str, hours: int) -> Non
 
 def _set_properties(session: SparkSession, lake: Lake, name: str, properties: dict[str, str]) -> None:
     told = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in properties.items())
-    session.sql(f"ALTER TABLE {quoted_path(uri(lake, name))} SET TBLPROPERTIES ({told})")
+    _commit(session, lake, name, f"ALTER TABLE {quoted_path(uri(lake, name))} SET TBLPROPERTIES ({told})")
+
+
+def _commit(session: SparkSession, lake: Lake, name: str, sql: str) -> None:
+    lock.require(lake, f"silver.{name}")
+    session.sql(sql)

@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 
 from so_lakehouse import failpoints, release
 from so_lakehouse.errors import BadInput
-from so_lakehouse.lake import ledger, silver_tables
+from so_lakehouse.lake import ledger, lock, silver_tables
 from so_lakehouse.lake.silver_tables import (
     DELTA_TYPES,
     RELEASE,
@@ -87,6 +87,7 @@ def bring_up(spark: SparkSession, lake: Lake, table: DeltaTable, progress: Progr
         )
     progress(f"silver/{table.name}: {found}", 0)
     failpoints.reach("silver.before_migration")
+    lock.require(lake, f"silver.{table.name}")
     if found.needs_rewrite:
         _rewrite(spark, lake, table, {name for name, _, _ in fields})
     else:

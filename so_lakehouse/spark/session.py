@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
+import psutil
+
+from so_lakehouse.errors import Unavailable
+from so_lakehouse.lake.object_store import ObjectStore
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark.jars import locked_jars, require_jars
+from so_lakehouse.spark.jars import locked_jars, require_jars, s3_jars
 from so_lakehouse.spark.java import require_java
 
 if TYPE_CHECKING:
@@ -37,43 +44,80 @@ LARGE = {
 DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+
+# What a session of its own may set, also one of a Spark Connect server that somebody else has started.
+SESSION = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.parquet.compression.codec": "zstd",
     # The log of a small table is a few files: listing and replaying it in many tasks costs more than it saves.
     "spark.databricks.delta.snapshotPartitions": "2",
     # Converge hands MERGE rows that it has written to files (`write.stage`): no second copy of them.
     "spark.databricks.delta.merge.materializeSource": "none",
     # VACUUM lists files in as many tasks as this; the default of 10,000 takes 45 s on an empty table.
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
+    "spark.sql.debug.maxToStringFields": "200",
+}
+
+S3A = {
+    # Parquet that Spark writes itself appears when the job is done, without a copy: a store has no rename.
+    "spark.hadoop.fs.s3a.committer.name": "magic",
+    "spark.hadoop.mapreduce.outputcommitter.factory.scheme.s3a": "org.apache.hadoop.fs.s3a.commit.S3ACommitterFactory",
+    "spark.sql.sources.commitProtocolClass": "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol",
+    "spark.sql.parquet.output.committer.class": "org.apache.spark.internal.io.cloud.BindingParquetOutputCommitter",
+    # The others are made for AWS' own servers.
+    "spark.hadoop.fs.s3a.input.stream.type": "classic",
+}
+
+# Of a Spark Connect server: the work of a client that is gone is stopped before another may take over its locks
+# (`lake/lease.py`). A client that lives comes back whenever the server ends an answer; who does not is gone.
+CONNECT_SERVER = {
+    "spark.connect.execute.reattachable.senderMaxStreamDuration": "20s",
+    "spark.connect.execute.manager.detachedTimeout": "20s",
+    "spark.connect.execute.manager.maintenanceInterval": "10s",
 }
 
 QUIET = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    "spark.sql.debug.maxToStringFields": "200",
 }
+
+_own_sessions: list[SparkSession] = []  # of `own_session`, while they are open
 
 # Small commits wait for the driver and the disk, not for cores; more tables at once than this gained nothing.
 TABLES_AT_ONCE = 4
+
+SECRETS = ("spark.hadoop.fs.s3a.access.key", "spark.hadoop.fs.s3a.secret.key")
 
 # One alone fails where the host's name resolves to a loopback address: the driver would bind one and announce another.
 LOCAL_ADDRESS = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 
 def spark_config(settings: Settings) -> dict[str, str]:
-    """Spark's configuration as text, for any session builder. Reads no file and starts nothing."""
-    jars = [str(settings.jars_folder / jar.file) for jar in locked_jars()]
+    """The configuration as text of a Spark that we start, or that is to be our Spark Connect server. Holds the object
+    store's keys. Reads no file and starts nothing."""
+    is_local = settings.spark_master.startswith("local")
     config = {
         "spark.app.name": "so_lakehouse",
         "spark.master": settings.spark_master,
-        "spark.jars": ",".join(jars),
         "spark.driver.memory": settings.spark_memory,
-        "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": str(settings.home / "spark"),
-        "spark.sql.parquet.compression.codec": "zstd",
         "spark.driver.extraJavaOptions": f"{JAVA_OPTIONS} {settings.spark_java}",
         **DELTA,
+        **SESSION,
+        **CONNECT_SERVER,
         **QUIET,
+        **(LOCAL_ADDRESS if is_local else {}),
     }
-    return config | LOCAL_ADDRESS if settings.spark_master.startswith("local") else config
+    jars = [str(settings.jars_folder / jar.file) for jar in locked_jars()]
+    if settings.lake_is_in_s3:
+        config |= S3A | ObjectStore.of(settings).spark_options()
+        large = [str(settings.jars_folder / jar.file) for jar in s3_jars()]
+        if is_local:  # Spark would copy 690 MB beside itself at every start
+            config["spark.driver.extraClassPath"] = os.pathsep.join(large)
+        else:  # to the executors, wherever they are
+            jars += large
+    return config | {"spark.jars": ",".join(jars)}
 
 
 def fit_to_rows(spark: SparkSession, rows: int) -> None:
@@ -82,26 +126,55 @@ def fit_to_rows(spark: SparkSession, rows: int) -> None:
         spark.conf.set(name, value)
 
 
-def writers(spark: SparkSession) -> int:
-    """How many tables may be written at once: each needs a session of its own."""
-    return TABLES_AT_ONCE if hasattr(spark, "newSession") else 1
+@contextmanager
+def own_session(spark: SparkSession) -> Iterator[SparkSession]:
+    """A session with a configuration of its own, so that threads do not see each other's commit metadata."""
+    if is_remote(spark):
+        session = spark.cloneSession()  # type: ignore[attr-defined]
+    else:
+        session = spark.newSession()
+        for name in SMALL:  # a new session knows only what the application was started with
+            session.conf.set(name, spark.conf.get(name) or "")
+    _own_sessions.append(session)
+    try:
+        yield session
+    finally:
+        _own_sessions.remove(session)
+        if is_remote(session):  # the server would keep it for an hour; here it goes by itself
+            session.client.release_session()
+            session.client.close()
 
 
-def own_session(spark: SparkSession) -> SparkSession:
-    """A session with a configuration of its own, so that threads do not see each other's commit metadata.
+class Work:
+    """What Spark is doing for this process, to be stopped from another thread by whoever keeps its locks."""
 
-    Spark Connect has none to give: there it is the caller's session, and tables are written one after the other.
-    """
-    if not hasattr(spark, "newSession"):
-        return spark
-    session = spark.newSession()
-    for name in SMALL:  # a new session knows only what the application was started with
-        session.conf.set(name, spark.conf.get(name) or "")
-    return session
+    def __init__(self, spark: SparkSession) -> None:
+        self._spark = spark
+
+    def cancel(self) -> None:
+        """Whoever waits for Spark meets an error. A commit that has begun goes on."""
+        for session in (self._spark, *_own_sessions):
+            session.interruptAll()
+
+    def kill(self) -> None:
+        """Ends the Java that this process has started, and with it a commit that waits for its store. What a Spark
+        Connect server does goes on."""
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if child.name() == "java":
+                    child.kill()
+
+
+def is_remote(spark: SparkSession) -> bool:
+    """Whether the work is done by a Spark Connect server."""
+    return not hasattr(spark, "newSession")
 
 
 def require_spark(settings: Settings) -> None:
-    """Raises `Unavailable` where Java or the jars are missing, with what to do; starts nothing."""
+    """Raises `Unavailable` where Java or the jars are missing, with what to do; starts nothing. A Spark Connect server
+    has its own."""
+    if settings.spark_remote:
+        return
     require_java()
     require_jars(settings)
 
@@ -109,12 +182,54 @@ def require_spark(settings: Settings) -> None:
 def open_session(settings: Settings) -> SparkSession:
     """The session of this process, started where there is none; it lasts as long as the process.
 
-    Raises `Unavailable` where Java or the jars are missing, before anything starts.
+    Raises `Unavailable` where Java or the jars are missing, before anything starts, and where no Spark Connect server
+    answers.
     """
     require_spark(settings)
     from pyspark.sql import SparkSession
 
+    if settings.spark_remote:
+        return _connected(settings)
+    config = spark_config(settings)
+    secrets = {name: config.pop(name) for name in SECRETS if name in config}
     builder = SparkSession.builder
-    for name, value in spark_config(settings).items():
+    for name, value in config.items():
         builder = builder.config(name, value)
-    return builder.getOrCreate()
+    with _handed_over(secrets):
+        return builder.getOrCreate()
+
+
+@contextmanager
+def _handed_over(secrets: dict[str, str]) -> Iterator[None]:
+    """Spark that starts in the block finds these settings in a file. pyspark would write them on Java's command line,
+    which every account of the machine can read."""
+    if not secrets:
+        yield
+        return
+    before = os.environ.get("PYSPARK_SUBMIT_ARGS")
+    with NamedTemporaryFile("w", suffix=".conf") as file:  # for its owner alone
+        file.writelines(f"{name} {value}\n" for name, value in secrets.items())
+        file.flush()
+        os.environ["PYSPARK_SUBMIT_ARGS"] = f"--properties-file {file.name} {before or 'pyspark-shell'}"
+        try:
+            yield
+        finally:
+            del os.environ["PYSPARK_SUBMIT_ARGS"]
+            if before is not None:
+                os.environ["PYSPARK_SUBMIT_ARGS"] = before
+
+
+def _connected(settings: Settings) -> SparkSession:
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    try:
+        builder = SparkSession.builder.remote(settings.spark_remote)
+        for name, value in SESSION.items():
+            builder = builder.config(name, value)
+        return builder.getOrCreate()
+    except (PySparkException, ImportError) as error:
+        raise Unavailable(
+            f"No Spark Connect server answers at {settings.spark_remote}: {' '.join(str(error).split())}. Start it, or "
+            "leave LAKEHOUSE_SPARK_REMOTE empty for a Spark of our own."
+        ) from error

@@ -1,8 +1,9 @@
-"""Every write to a table of silver that holds the publisher's rows: create, append, merge, replace. One call is one
+"""Every write to a table of silver that holds the publisher's rows: create, merge, replace. One call is one
 commit.
 
 Belongs here: how rows reach a table. Not here: which rows (`plan.py`), the ledger and the tombstones (`lake/plain.py`),
-and who may write at all (`lake/lock.py`): the caller holds the tables' locks.
+and who may write at all (`lake/lock.py`): the caller holds the tables' locks, and before each commit it is asked
+whether it still does.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pyspark.sql import functions as F
 
 from so_lakehouse import failpoints
 from so_lakehouse.errors import BadInput
-from so_lakehouse.lake import ledger, silver_tables
+from so_lakehouse.lake import ledger, lock, silver_tables
 from so_lakehouse.lake.silver_tables import DeltaTable, literal, quoted_path
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.spark import keys
@@ -28,17 +29,9 @@ USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 def create(spark: SparkSession, lake: Lake, table: DeltaTable) -> None:
     """Creates the table where there is none."""
     if ledger.open_delta(lake, table.name) is None:
+        lock.require(lake, f"silver.{table.name}")
         spark.sql(silver_tables.create_statement(table, silver_tables.uri(lake, table.name)))
         failpoints.reach("silver.table_created")
-
-
-def append(rows: DataFrame, lake: Lake, table: DeltaTable, site: str, metadata: str = "") -> None:
-    """Adds rows of one site; `site` is put first, the other columns come by name."""
-    complete = rows.withColumn("site", F.lit(site)).select(*table.column_names)
-    writer = complete.write.format("delta").mode("append")
-    if metadata:
-        writer = writer.option("userMetadata", metadata)
-    writer.save(silver_tables.uri(lake, table.name))
 
 
 def stage(changes: DataFrame, lake: Lake, folder: str) -> DataFrame:
@@ -60,6 +53,7 @@ def merge(spark: SparkSession, staged: str, lake: Lake, table: DeltaTable, site:
     where = f"t.site = {site_literal(site)}"
     if changed is not None:
         where += f" AND {keys.condition(changed, 't.Id')}"
+    lock.require(lake, f"silver.{table.name}")
     with commits_saying(spark, metadata):
         spark.sql(_merge_statement(table, silver_tables.uri(lake, table.name), source, site, where))
 
@@ -79,11 +73,16 @@ def _merge_statement(table: DeltaTable, address: str, source: str, site: str, wh
 
 
 def replace_site(rows: DataFrame, lake: Lake, table: DeltaTable, site: str, metadata: str = "") -> None:
-    """Makes these rows the site's only ones, in one commit."""
+    """Makes these rows the site's only ones, in one commit; `site` is put first, the other columns come by name.
+
+    So is a site's first load written too: of two writers that both believe theirs to be the first, Delta lets one pass.
+    To append would let both.
+    """
     complete = rows.withColumn("site", F.lit(site)).select(*table.column_names)
     writer = complete.write.format("delta").mode("overwrite").option("replaceWhere", f"site = {site_literal(site)}")
     if metadata:
         writer = writer.option("userMetadata", metadata)
+    lock.require(lake, f"silver.{table.name}")
     writer.save(silver_tables.uri(lake, table.name))
 
 

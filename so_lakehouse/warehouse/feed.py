@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import QueryBuilder
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from so_lakehouse.errors import LakehouseError, Unavailable
-from so_lakehouse.lake import paths
+from so_lakehouse.lake import delta, paths
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.sql import literal
 from so_lakehouse.warehouse.projection import Projection
@@ -73,7 +73,7 @@ class SilverTable:
     def __init__(self, lake: Lake, table: str, version: int) -> None:
         self.table, self.version = table, version
         try:
-            self._delta = DeltaTable(lake.uri(paths.silver(table)), version=version)
+            self._delta = delta.open_table(lake, paths.silver(table), version)
         except (DeltaError, TableNotFoundError, OSError) as error:
             raise self._unreadable(error) from error
 

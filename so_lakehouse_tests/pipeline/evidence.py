@@ -157,5 +157,5 @@ def _unread(keys: Sequence[int | None], raw: Mapping[int | None, bytes]) -> pa.T
 
 def _write(lake: Lake, path: str, table: pa.Table) -> str:
     lake.make_folder(path.rpartition("/")[0])
-    pq.write_table(table, lake.path(path))
+    pq.write_table(table, lake.path(path), filesystem=lake.fs)
     return path

@@ -9,9 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from so_lakehouse.errors import BadInput, Unavailable
-from so_lakehouse.lake import query
+from so_lakehouse.lake import delta
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.quarantine import CleaningManifest
 from so_lakehouse.lake.query import query_lake
@@ -146,14 +147,16 @@ def test_only_the_tables_that_the_query_names_are_opened(lake: Lake, monkeypatch
     small_site(lake)
     opened: list[str] = []
 
-    class Watched(query.DeltaTable):
-        def __init__(self, uri: str) -> None:
-            opened.append(uri.rpartition("/")[2])
-            super().__init__(uri)
+    open_table = delta.open_table
 
-    monkeypatch.setattr(query, "DeltaTable", Watched)
+    def watched(lake: Lake, path: str) -> DeltaTable:
+        opened.append(path.rpartition("/")[2])
+        return open_table(lake, path)
+
+    monkeypatch.setattr(delta, "open_table", watched)
     sql = "SELECT Name AS \"silver.votes\" FROM silver.badges -- not silver.users\nWHERE Name <> 'silver.comments'"
     assert rows(lake, sql) == [("Teacher",)]
+    assert "badges" in opened
     assert "users" not in opened
     assert "comments" not in opened
 

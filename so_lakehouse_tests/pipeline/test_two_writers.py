@@ -2,70 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
+from py4j.protocol import Py4JJavaError
 
+from so_lakehouse import schema
 from so_lakehouse.lake.query import query_lake
+from so_lakehouse.lake.silver_tables import silver_table
 from so_lakehouse.lake.storage import Lake
-from so_lakehouse.settings import PROJECT_ROOT
+from so_lakehouse.spark import write
 from so_lakehouse.spark.converge import converge
 from so_lakehouse_tests.pipeline.converging_process import TABLES
 from so_lakehouse_tests.pipeline.evidence import write_dump
+from so_lakehouse_tests.pipeline.writer import Writer
 
 SITES = ("beer", "wine")
 SEPTEMBER, DECEMBER = "2016-09-11", "2016-12-11"
 
 
-class Writer:
-    """One of the processes."""
-
-    def __init__(self, home: Path, log: Path) -> None:
-        self.log = log
-        command = [sys.executable, "-m", "so_lakehouse_tests.pipeline.converging_process", str(home)]
-        with log.open("w") as errors:
-            self.process = subprocess.Popen(
-                command, cwd=PROJECT_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
-            )
-
-    def tell(self, site: str, **more: str) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(json.dumps({"site": site} | more) + "\n")
-        self.process.stdin.flush()
-
-    def hear(self, what: str) -> dict[str, Any]:
-        """The next message of this kind."""
-        assert self.process.stdout
-        for line in self.process.stdout:
-            message = json.loads(line)
-            if message["what"] == what:
-                return message
-        raise AssertionError(f"the process ended: {self.log.read_text()[-2000:]}")
-
-    def end(self) -> int:
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.close()
-        code = self.process.wait(60)
-        self.process.stdout.close()
-        return code
-
-
 @pytest.fixture
 def writers(settings, tmp_path):
-    both = [Writer(settings.home, tmp_path / f"{name}.log") for name in ("first", "second")]
+    both = [Writer(settings, tmp_path / f"{name}.log") for name in ("first", "second")]
     yield both
     for writer in both:
-        if writer.process.poll() is None:
-            os.kill(writer.process.pid, 9)
-            writer.process.wait()
-        for stream in (writer.process.stdin, writer.process.stdout):
-            stream.close()
+        writer.close()
 
 
 def land(lake: Lake, cut: str, site: str) -> None:
@@ -117,3 +80,29 @@ def test_two_processes_end_where_one_after_the_other_would(spark, lake, settings
             land(alone, cut, site)
             converge(spark, alone, site, TABLES, settings)
     assert contents(lake) == contents(alone)
+
+
+def test_of_two_first_loads_at_once_the_rows_are_there_once(spark, lake):
+    """As a holder would write that has lost its lock and does not know it yet."""
+    posts = silver_table(schema.table("posts"), keep_personal=False)
+    write.create(spark, lake, posts)
+    told = {"Id": "1", "PostTypeId": "1", "CreationDate": "now()"}
+    told |= dict.fromkeys(("OwnerIsDeleted", "LastEditorIsDeleted"), "false")
+    values = [f"CAST({told.get(column.name, 'NULL')} AS {column.type}) AS `{column.name}`" for column in posts.columns]
+    loaded = spark.range(1).selectExpr(*values).drop("site")
+    both = Barrier(2)
+
+    def load(_: int) -> bool:
+        both.wait()
+        try:
+            write.replace_site(loaded, lake, posts, "beer")
+        except Py4JJavaError as error:
+            if "Concurrent" not in str(error):
+                raise
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(load, range(2)))
+    assert any(done)
+    assert query_lake(lake, "select count(*) as n from silver.posts").to_pylist() == [{"n": 1}]

@@ -52,3 +52,8 @@ def test_an_address_stays_as_it_is():
 def test_a_role_of_its_own_is_refused_where_the_server_is_the_embedded_one(variable: str) -> None:
     with pytest.raises(BadInput, match=f"{variable}.* set LAKEHOUSE_POSTGRES too"):
         Settings.from_environment({variable: "postgresql://dbt:secret@host/lakehouse"})
+
+
+def test_settings_that_are_printed_tell_no_password():
+    told = {"LAKEHOUSE_S3_SECRET_KEY": "a-secret", "LAKEHOUSE_POSTGRES": "postgresql://user:a-secret@host/lakehouse"}
+    assert "a-secret" not in repr(Settings.from_environment(told))

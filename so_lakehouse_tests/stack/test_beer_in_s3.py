@@ -1,0 +1,78 @@
+"""A real site over two quarters, by the command line: the lake in an object store gives what a folder gives, table by
+table."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from so_lakehouse.lake.query import query_lake
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.schema import TABLES
+from so_lakehouse.settings import Settings
+from so_lakehouse.warehouse.query import query_warehouse
+from so_lakehouse_tests.conftest import postgres_home
+from so_lakehouse_tests.pipeline.command_line import COMMAND
+from so_lakehouse_tests.pipeline.writer import environment
+from so_lakehouse_tests.stack.object_store import bucket, object_store, s3_settings  # noqa: F401
+
+RELEASES = ("2016-09", "2016-12")
+# When something happened, and numbers of commits: no two runs agree in these.
+OF_THE_RUN = {
+    *("applied_at", "delta_version", "written_at", "first_seen", "resolved_at", "loaded_at", "published_at"),
+    *("load_id", "version", "silver_version", "age_days", "build_id", "checked_at", "data_version"),
+}
+
+
+@pytest.fixture(scope="session")
+def in_a_folder(real_dumps) -> Any:
+    """The embedded default."""
+    with postgres_home() as home:
+        settings = Settings(home=home)
+        run(settings, real_dumps)
+        yield contents(settings)
+
+
+def test_the_same_tables_come_out(in_a_folder, real_dumps, s3_settings, warehouse):  # noqa: F811
+    settings = replace(s3_settings, postgres=warehouse.postgres)
+    run(settings, real_dumps)
+    found = contents(settings)
+    assert found.keys() == in_a_folder.keys()
+    for name, rows in found.items():
+        assert rows == in_a_folder[name], name
+    assert not Lake.of(settings).list("staging"), "nothing is left of the way"
+    assert not (settings.home / "lake").exists(), "nothing was written to this machine's folder"
+
+
+def run(settings: Settings, mirror: Path) -> None:
+    words = ("run", "--site", "beer", "--quarter", *RELEASES, "--mirror", str(mirror))
+    done = subprocess.run(
+        [COMMAND, *words], env=os.environ | environment(settings), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def contents(settings: Settings) -> dict[str, list[str]]:
+    """Every table's rows, in one order, without what belongs to a run."""
+    lake = Lake.of(settings)
+    names = [f"{layer}.{name}" for layer in ("bronze", "silver") for name in TABLES]
+    found = {name: query_lake(lake, f"SELECT * FROM {name}") for name in [*names, "silver.ledger", "silver.tombstones"]}
+    found["quarantine.rows"] = query_lake(lake, "SELECT * FROM quarantine.rows")
+    tables = """
+        SELECT table_schema || '.' || table_name AS name FROM information_schema.tables
+        WHERE table_schema IN ('lake', 'core', 'marts') AND table_type = 'BASE TABLE' AND table_name <> 'writer'
+    """
+    for name in query_warehouse(settings, tables)["name"].to_pylist():
+        found[name] = query_warehouse(settings, f"SELECT * FROM {name}")
+    return {name: plain(table) for name, table in found.items()}
+
+
+def plain(table: pa.Table) -> list[str]:
+    kept = [name for name in table.column_names if name not in OF_THE_RUN]
+    return sorted(map(repr, table.select(kept).to_pylist()))

@@ -1,0 +1,231 @@
+"""The lake in an object store, without Spark: what is written whole, what is refused and said, landing, bronze, SQL."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+from deltalake.exceptions import DeltaError
+
+from so_lakehouse.doctor import examine
+from so_lakehouse.dumps.bronze import read_dump
+from so_lakehouse.dumps.land import land_dump, resolve
+from so_lakehouse.dumps.mirrors import open_mirror
+from so_lakehouse.errors import BadInput, Unavailable
+from so_lakehouse.lake import delta, lock, paths, prune
+from so_lakehouse.lake.manifests import RawManifest
+from so_lakehouse.lake.query import query_lake, tables
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.schema import TABLES
+from so_lakehouse.simulate.dumps import write_mirror
+from so_lakehouse_tests.stack.object_store import bucket, object_store, s3_settings  # noqa: F401
+
+SITE, QUARTER = "simulated-databases", "2025-10-01"
+
+
+@pytest.fixture
+def lake(s3_settings) -> Lake:  # noqa: F811
+    return Lake.of(s3_settings)
+
+
+@pytest.fixture(scope="session")
+def mirror_folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("simulated") / "mirror"
+    write_mirror(folder, [SITE], [QUARTER], people=40)
+    return folder
+
+
+@pytest.fixture
+def with_postgres(s3_settings, warehouse):  # noqa: F811
+    return replace(s3_settings, postgres=warehouse.postgres)
+
+
+def land(lake: Lake, mirror_folder: Path, settings) -> RawManifest:
+    mirror = open_mirror(str(mirror_folder), settings)
+    return land_dump(lake, mirror, resolve(mirror, SITE, QUARTER), settings)
+
+
+def test_files_come_and_go_as_in_a_folder(lake):
+    lake.write_json("a/b/c.json", {"site": "beer"})
+    lake.write_bytes("a/d", b"12345")
+    assert lake.read_json("a/b/c.json") == {"site": "beer"}
+    assert (lake.exists("a/b"), lake.exists("a/b/c.json"), lake.exists("a/c")) == (True, True, False)
+    assert list(lake.list("a")) == ["a/b", "a/d"]
+    assert [file.path for file in lake.files("a")] == ["a/b/c.json", "a/d"]
+    assert lake.size("a/d") == 5
+    lake.move("a/d", "a/e")
+    assert [file.path for file in lake.files("a")] == ["a/b/c.json", "a/e"]
+    lake.delete("a")
+    lake.delete("a")
+    assert not lake.files("")
+    assert not lake.list("nothing/here")
+    with pytest.raises(FileNotFoundError):
+        lake.read_bytes("a/e")
+
+
+def test_a_folder_is_deleted_whatever_its_names_look_like(lake, object_store, bucket):  # noqa: F811
+    client = object_store.store().client()
+    for name in ("x/", "x/y/", "x/y/z.json", "x/1", "xy/1"):  # Hadoop makes names that end in /
+        client.put_object(Bucket=bucket, Key=f"lake/{name}", Body=b"")
+    lake.delete("x")
+    left = client.list_objects_v2(Bucket=bucket)["Contents"]
+    assert [entry["Key"] for entry in left] == ["lake/xy/1"]
+
+
+def test_a_reader_sees_the_old_file_or_the_new_one(lake):
+    versions = {hashlib.sha256(bytes([n]) * 300_000).hexdigest(): bytes([n]) * 300_000 for n in range(8)}
+    lake.write_bytes("manifest", next(iter(versions.values())))
+    done, seen = threading.Event(), set()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.add(hashlib.sha256(lake.read_bytes("manifest")).hexdigest())
+
+    with ThreadPoolExecutor(2) as pool:
+        reader = pool.submit(read)
+        for content in [*versions.values()] * 3:
+            lake.write_bytes("manifest", content)
+        done.set()
+        reader.result()
+    assert seen <= set(versions)
+    assert len(seen) > 1
+
+
+def test_a_large_file_comes_whole_or_not_at_all(lake, tmp_path):
+    local = tmp_path / "archive"
+    content = hashlib.shake_128(b"archive").digest(25_000_000)  # several parts
+    local.write_bytes(content)
+    lake.adopt(local, "raw/archive")
+    assert not local.exists()
+    assert lake.sha256("raw/archive") == hashlib.sha256(content).hexdigest()
+
+    def breaks_off():
+        yield content
+        raise OSError("the disk went away")
+
+    with pytest.raises(OSError, match="the disk went away"):
+        lake._put("raw/broken", breaks_off())
+    assert not lake.exists("raw/broken")
+
+
+def test_uploads_that_nobody_goes_on_with_are_ended(lake, object_store, bucket):  # noqa: F811
+    client = object_store.store().client()
+    upload = client.create_multipart_upload(Bucket=bucket, Key="lake/raw/dead")["UploadId"]
+    client.upload_part(Bucket=bucket, Key="lake/raw/dead", UploadId=upload, PartNumber=1, Body=b"x" * 100)
+    assert lake.end_uploads(datetime.now(UTC) - timedelta(days=7)) == 0, "it is young"
+    ended = lake.end_uploads(datetime.now(UTC) + timedelta(hours=1))
+    if object_store.name == "minio":  # which lists uploads of one name only, and ends old ones by itself
+        assert ended in (0, 1)
+        return
+    assert ended == 1
+    assert "Uploads" not in client.list_multipart_uploads(Bucket=bucket)
+
+
+def test_deltalake_loses_no_commit_of_writers_at_once(lake):
+    address, options = lake.uri("silver/books"), lake.options
+    form = pa.table({"Id": [0], "writer": [0]})
+    write_deltalake(address, form, storage_options=options)
+
+    def write(writer: int) -> None:
+        for number in range(5):
+            write_deltalake(
+                address, pa.table({"Id": [number], "writer": [writer]}), mode="append", storage_options=options
+            )
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(write, (1, 2, 3)))
+    table = delta.open_table(lake, "silver/books")
+    assert table.to_pyarrow_table().num_rows == 16
+    assert table.version() == 15
+
+
+def test_a_dump_goes_from_the_mirror_through_the_bucket_to_sql(lake, mirror_folder, with_postgres):
+    raw = land(lake, mirror_folder, with_postgres)
+    assert [lake.sha256(archive.path) for archive in raw.archives] == [archive.sha256 for archive in raw.archives]
+    assert land(lake, mirror_folder, with_postgres) == raw, "the same bytes are not fetched again"
+    assert not list((with_postgres.home / "landing").rglob("*.7z*")), "nothing is left on this machine"
+    manifests = read_dump(lake, raw, list(TABLES), with_postgres)
+    assert set(tables(lake)) == {*(f"bronze.{name}" for name in TABLES), "quarantine.rows"}
+    for name, manifest in manifests.items():
+        found = query_lake(lake, f"select count(*) as n, min(site) as site from bronze.{name}").to_pylist()
+        assert found == [{"n": manifest.rows, "site": SITE if manifest.rows else None}]
+    assert read_dump(lake, raw, list(TABLES), with_postgres) == manifests, "what was read is not read again"
+    removed = prune.removable(lake, SITE, with_postgres, datetime.now(UTC) + timedelta(days=30))
+    assert not removed, "all of it is needed"
+
+
+def test_what_a_killed_read_left_is_seen_by_nobody_and_swept(lake, mirror_folder, with_postgres):
+    raw = land(lake, mirror_folder, with_postgres)
+    left = f"{paths.bronze_dump('posts', raw.quarter, SITE)}/attempt=dead/part-0.parquet"
+    lake.write_bytes(left, b"half a file")
+    read_dump(lake, raw, ["posts"], with_postgres)
+    assert query_lake(lake, "select count(*) as n from bronze.posts").to_pylist()[0]["n"] > 0
+    later = datetime.now(UTC) + timedelta(days=2)
+    with lock.writing(lake, [lock.bronze(SITE)], "maintain", with_postgres):
+        removals = prune.prune(lake, SITE, with_postgres, later)
+    assert [removal.folders for removal in removals] == [(left.rpartition("/")[0],)]
+    assert not lake.exists(left)
+
+
+def test_downloads_that_nobody_goes_on_with_are_swept_from_this_machine(lake, with_postgres):
+    folder = with_postgres.landing_folder / paths.raw_dump(QUARTER, SITE, "r", 1)
+    folder.mkdir(parents=True)
+    for name in ("a.7z.part", "a.7z.part.json"):
+        (folder / name).write_bytes(b"half")
+    with lock.writing(lake, [lock.bronze(SITE)], "maintain", with_postgres):
+        prune.prune(lake, SITE, with_postgres)
+        assert (folder / "a.7z.part").exists(), "it is young"
+        prune.prune(lake, SITE, with_postgres, datetime.now(UTC) + timedelta(days=8))
+    assert not list(folder.iterdir())
+
+
+def test_a_write_without_the_lock_is_a_defect(lake):
+    with pytest.raises(KeyError, match=r"silver\.posts"):
+        lock.require(lake, "silver.posts")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"s3_secret_key": "wrong"}, "SIGNATURE"),
+        ({"lake": "s3://there-is-no-such-bucket/lake"}, "NO_SUCH_BUCKET"),
+    ],
+)
+def test_what_the_store_refuses_is_told_in_words(s3_settings, change, words):  # noqa: F811
+    asked = replace(s3_settings, **change)
+    with pytest.raises(Unavailable, match=f"The object store at http://127.*{words}.*LAKEHOUSE_S3_ENDPOINT") as refused:
+        Lake.of(asked).write_bytes("a", b"b")
+    assert s3_settings.s3_secret_key not in str(refused.value)
+    (finding,) = examine(asked, ["lake"])
+    assert not finding.fine
+
+
+def test_doctor_finds_a_bucket_that_can_be_written(s3_settings, lake):  # noqa: F811
+    (finding,) = examine(s3_settings, ["lake"])
+    assert finding.fine, finding.detail
+    assert not lake.files(""), "and leaves nothing in it"
+
+
+def test_spark_s_errors_about_the_store_are_told_in_words(lake):
+    said = "An error occurred while calling o1.save.\n: org.apache.hadoop.fs.s3a.AWSClientIOException: no\n\tat a.b.C"
+    with pytest.raises(Unavailable, match=r"AWSClientIOException: no\. See that it runs"), lake.answering():
+        raise RuntimeError(said)
+    with pytest.raises(DeltaError, match="a table"), lake.answering():
+        raise DeltaError("a table's own trouble")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"s3_endpoint": "127.0.0.1:9000"}, {"s3_secret_key": ""}, {"lake": "gs://bucket/lake"}, {"lake": "s3://"}],
+    ids=lambda change: next(iter(change)),
+)
+def test_settings_that_cannot_be_meant_are_refused(s3_settings, change):  # noqa: F811
+    with pytest.raises(BadInput, match="LAKEHOUSE_"):
+        Lake.of(replace(s3_settings, **change))

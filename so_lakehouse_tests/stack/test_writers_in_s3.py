@@ -1,0 +1,97 @@
+"""Silver in an object store with two Spark drivers: no commit is lost, a reader never sees a part, a killed writer
+leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+
+from so_lakehouse.lake.query import query_lake
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.settings import Settings
+from so_lakehouse.warehouse import server
+from so_lakehouse_tests.pipeline.test_two_writers import DECEMBER, SEPTEMBER, land
+from so_lakehouse_tests.pipeline.writer import Writer
+from so_lakehouse_tests.stack.object_store import SECRET_KEY, object_store  # noqa: F401
+
+# Of each driver. How often two commits meet is luck: without the lock one in a hundred was lost.
+MERGES = int(os.environ.get("S3_MERGES", "5"))
+
+
+@pytest.fixture(scope="module")
+def shared(object_store, postgres, tmp_path_factory) -> Settings:  # noqa: F811
+    """Settings of two processes: a lake in a bucket, its locks in a Postgres."""
+    settings = Settings(home=tmp_path_factory.mktemp("shared"), postgres=server.uri(postgres))
+    return object_store.settings(settings, object_store.new_bucket())
+
+
+@pytest.fixture
+def lake(shared) -> Lake:
+    return Lake.of(shared)
+
+
+@pytest.fixture(scope="module")
+def writers(shared, tmp_path_factory):
+    """Both start once; the last test kills one."""
+    logs = tmp_path_factory.mktemp("writers")
+    both = [Writer(shared, logs / f"{name}.log") for name in ("first", "second")]
+    for writer in both:
+        writer.hear("ready")
+    yield both
+    for writer in both:
+        writer.close()
+
+
+def test_what_two_drivers_merged_is_there(lake, writers):
+    for writer, site in zip(writers, ("beer", "wine"), strict=True):
+        writer.tell(site, merges=MERGES)
+    for writer in writers:
+        java = psutil.Process(writer.process.pid).children(recursive=True)
+        assert java
+        assert not any(SECRET_KEY in word for process in java for word in process.cmdline()), "others can read it there"
+    acknowledged = [writer.hear("done")["merged"] for writer in writers]
+    assert acknowledged == [MERGES, MERGES]
+    found = query_lake(lake, "select site, count(*) as n from silver.posts group by site order by site").to_pylist()
+    assert found == [{"site": "beer", "n": MERGES}, {"site": "wine", "n": MERGES}]
+
+
+def test_a_publish_is_seen_whole_and_a_killed_writer_not_at_all(lake, writers):
+    first, second = writers
+    land(lake, SEPTEMBER, "ale")
+    first.tell("ale")
+    first.hear("done")
+    old = state(lake)
+    land(lake, DECEMBER, "ale")
+    first.tell("ale", die_at="silver.before_posts")
+    assert first.process.wait(120) == -9
+    assert state(lake) == old, "what was staged is no part of silver"
+
+    done, seen = threading.Event(), set()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.add(state(lake))
+            time.sleep(0.05)
+
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(read)
+        second.tell("ale")
+        applied = second.hear("done")["applied"]
+        done.set()
+        reader.result()
+    new = state(lake)
+    assert applied == 1
+    assert new != old
+    assert seen <= {old, new}
+    assert new == (60, 100, 21, 80), "rows, sum of scores, first and last key of December's dump"
+
+
+def state(lake: Lake) -> tuple[int, ...]:
+    numbers = "count(*) as n, sum(Score) as score, min(Id) as first, max(Id) as last"
+    sql = f"select {numbers} from silver.posts where site = 'ale'"
+    return tuple(query_lake(lake, sql).to_pylist()[0].values())
