@@ -16,8 +16,8 @@ from typing import Any
 import requests
 
 from so_lakehouse.dumps.mirrors.contract import Opened, shown
-from so_lakehouse.dumps.mirrors.patience import Patience, Transient
 from so_lakehouse.errors import BadInput, Unavailable
+from so_lakehouse.patience import Patience, Transient
 
 HEADERS = {
     "User-Agent": "so_lakehouse (reads Stack Exchange data dumps)",
