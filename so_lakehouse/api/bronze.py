@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -52,7 +53,7 @@ def read_pages(lake: Lake, site: str, day: str, entity: str, progress: Progress 
         if not fetches:
             return None
         current = PagesManifest.load(lake, entity, day, site)
-        version = f"{version_of(fetches)}/{READER_VERSION}"
+        version = version_read(fetches)
         if current and current.data_version == version and all(lake.exists(file) for file in current.all_files):
             return current
         attempt = f"{paths.bronze_api(entity, day, site)}/attempt={uuid4().hex}"
@@ -64,6 +65,11 @@ def read_pages(lake: Lake, site: str, day: str, entity: str, progress: Progress 
             lake.delete(attempt)
             raise
     return manifest
+
+
+def version_read(fetches: Iterable[FetchManifest]) -> str:
+    """Names what bronze holds once it has read these fetches."""
+    return f"{version_of(fetches)}/{READER_VERSION}"
 
 
 @dataclass

@@ -39,6 +39,19 @@ class FetchedDay:
     def data_version(self) -> str:
         return version_of(self.fetches)
 
+    @property
+    def totals(self) -> dict[str, int]:
+        """Of all fetches of the day."""
+        items, pages = sum(fetch.items for fetch in self.fetches), sum(fetch.pages for fetch in self.fetches)
+        return {"items": items, "pages": pages, "fetches": len(self.fetches)}
+
+    @property
+    def note(self) -> str:
+        """What this call did, for people."""
+        if not self.new:
+            return "nothing was asked" if not self.missing else self.missing
+        return f"{sum(fetch.pages for fetch in self.new):,} pages"
+
 
 def fetch_day(
     lake: Lake,

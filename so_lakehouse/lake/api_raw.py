@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.schema_api import ENTITIES
 
 WINDOW, SWEEP, REASK = "window", "sweep", "reask"  # what a fetch was for
 
@@ -91,6 +92,17 @@ def fetches_of(lake: Lake, entity: str, day: str, site: str) -> list[FetchManife
     names = [folder.rpartition("fetched=")[2] for folder in lake.list(paths.raw_api(entity, day, site))]
     found = [FetchManifest.load(lake, entity, day, site, name) for name in names]
     return [manifest for manifest in found if manifest is not None]
+
+
+def days_of_sites(lake: Lake) -> dict[str, list[str]]:
+    """Every site of which raw has pages, and its days, oldest first."""
+    found: dict[str, set[str]] = {}
+    for entity in ENTITIES:
+        for day_folder in lake.list(paths.raw_api(entity)):
+            for site_folder in lake.list(day_folder):
+                day, site = day_folder.rpartition("day=")[2], site_folder.rpartition("site=")[2]
+                found.setdefault(site, set()).add(day)
+    return {site: sorted(days) for site, days in found.items()}
 
 
 def version_of(fetches: Iterable[FetchManifest]) -> str:
