@@ -31,7 +31,7 @@ SAME_QUESTION_SECONDS = 60.0
 WINDOW_SECONDS = 24 * 3600.0
 LONGEST_WAIT = 300.0
 
-WINDOWS, SWEEP, REASK = "windows", "sweep", "reask"  # what a question is for
+WINDOWS, SWEEP, REASK = "windows", "sweep", "asking again"  # what a question is for
 
 _TABLES = """
 create table if not exists quota (account text primary key, remaining integer, maximum integer, began_at real);
@@ -115,6 +115,11 @@ class Budget:
         """Nothing is asked of any method for so long: the API has said so."""
         with self._open() as db:
             self._hold(db, EVERY_METHOD, self.clock.now().timestamp(), seconds + BACKOFF_MARGIN)
+
+    def allowance(self, purpose: str, parts: int) -> int:
+        """Requests that one of so many parts may spend of a purpose's share; 0 before the first reply."""
+        maximum = self.quota().maximum or 0
+        return -(-maximum * self.shares[purpose] // (100 * parts))
 
     def quota(self) -> Quota:
         with self._open() as db:

@@ -6,8 +6,8 @@ for by id (`by_ids.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from so_lakehouse import failpoints
@@ -38,6 +38,11 @@ class FetchedDay:
     @property
     def data_version(self) -> str:
         return version_of(self.fetches)
+
+    def with_more(self, fetches: Iterable[FetchManifest]) -> FetchedDay:
+        """This and further fetches of the day."""
+        more = tuple(fetches)
+        return replace(self, fetches=(*self.fetches, *more), new=(*self.new, *more))
 
     @property
     def totals(self) -> dict[str, int]:

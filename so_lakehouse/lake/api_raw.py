@@ -19,7 +19,7 @@ from so_lakehouse.lake import paths
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema_api import ENTITIES
 
-WINDOW, SWEEP, REASK = "window", "sweep", "reask"  # what a fetch was for
+WINDOW = "window"  # what a fetch was for; by ids: the purpose whose share of the quota it used (`api/budget.py`)
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class FetchManifest:
     sha256: str  # of the file's bytes
     covered: tuple[Covered, ...] = ()
     gone: tuple[Gone, ...] = ()
+    refused_batches: int = 0  # of ids, of which too many were missing to be believed
     note: str = ""
 
     @classmethod
@@ -144,7 +145,7 @@ class PageFile:
         self.moments.append(asked_at)
 
     def save(self, lake: Lake, address: str, site: str, day: str, entity: str, kind: str, **told: Any) -> FetchManifest:
-        """Writes the file and its manifest and returns that; `told` are its `covered`, `gone` and `note`."""
+        """Writes the file and its manifest and returns that; `told` are fields of it that have a default."""
         moment = self.moments[0]
         while lake.exists(paths.raw_api(entity, day, site, _name(moment))):
             moment += timedelta(microseconds=1)
