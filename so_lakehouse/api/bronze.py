@@ -72,6 +72,14 @@ def version_read(fetches: Iterable[FetchManifest]) -> str:
     return f"{version_of(fetches)}/{READER_VERSION}"
 
 
+def dead_attempts(lake: Lake, entity: str, day: str, site: str) -> list[str]:
+    """Folders of attempts that no manifest names: a killed run's, a replaced one's, a running one's."""
+    manifest = PagesManifest.load(lake, entity, day, site)
+    live = {path.rpartition("/")[0] for path in manifest.all_files} if manifest else set()
+    folders = lake.list(paths.bronze_api(entity, day, site))
+    return [folder for folder in folders if "/attempt=" in folder and folder not in live]
+
+
 @dataclass
 class _Read:
     """What has been read so far of a day."""

@@ -176,11 +176,11 @@ def _returned(entity: Entity, page: Page) -> set[int]:
 
 def _missed(lake: Lake, entity: str, site: str) -> dict[int, datetime]:
     try:
-        content = lake.read_json(paths.missed(entity, site))
+        content = lake.read_json(paths.api_missed(entity, site))
     except FileNotFoundError:
         return {}
     return {int(key): datetime.fromisoformat(since) for key, since in content.items()}
 
 
 def _remember(lake: Lake, entity: str, site: str, missed: dict[int, datetime]) -> None:
-    lake.write_json(paths.missed(entity, site), {str(key): since.isoformat() for key, since in missed.items()})
+    lake.write_json(paths.api_missed(entity, site), {str(key): since.isoformat() for key, since in missed.items()})

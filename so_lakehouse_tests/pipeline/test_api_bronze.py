@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from so_lakehouse.api.bronze import read_pages
+from so_lakehouse import failpoints
+from so_lakehouse.api.bronze import dead_attempts, read_pages
+from so_lakehouse.api.due import days_due
 from so_lakehouse.api.error_table import ERRORS, seconds_to_wait
 from so_lakehouse.api.fetch import fetch_day
 from so_lakehouse.api.fields import FIELDS
 from so_lakehouse.api.items import Unreadable, read_item
 from so_lakehouse.api.reply import read_reply
+from so_lakehouse.lake import paths
 from so_lakehouse.lake.api_pages import PagesManifest, page_schema
+from so_lakehouse.lake.prune import prune
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES, Type
 from so_lakehouse.schema_api import ENTITIES
 from so_lakehouse.settings import PROJECT_ROOT
 from so_lakehouse_tests.pipeline.api_world import DAY, MIDNIGHT, answer, comment, question, user, world
+from so_lakehouse_tests.pipeline.silver_site import SilverSite
 
 RECORDED = PROJECT_ROOT.parent / "shared" / "data" / "se_api"
 GONE = {"user_type": "does_not_exist", "display_name": "user99"}
@@ -148,6 +153,42 @@ def test_a_field_that_nobody_asked_for_is_kept_and_named(api, lake):
     row = read_item(ENTITIES["questions"], question(7, MIDNIGHT) | {"mood": {"of": "day"}})
     assert ("mood", '{"of": "day"}') in row["_extra"]
     assert not any("display_name" in name for name, _ in row["_extra"])
+
+
+def test_a_read_that_fails_leaves_what_was_there(api, lake, monkeypatch):
+    first, _ = bronze(api, lake, "questions", [question(1, MIDNIGHT)])
+    api.clock.sleep(3600)
+    fetch_day(lake, api.client(), "beer", DAY, "questions", api.settings, again=True)
+
+    def dies(place: str) -> None:
+        raise KeyboardInterrupt(place)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(failpoints, "reach", dies)
+        with pytest.raises(KeyboardInterrupt, match="before_bronze_manifest"):
+            read_pages(lake, "beer", DAY, "questions")
+    assert PagesManifest.load(lake, "questions", DAY, "beer") == first
+    assert dead_attempts(lake, "questions", DAY, "beer") == []
+    read_pages(lake, "beer", DAY, "questions")
+    (replaced,) = dead_attempts(lake, "questions", DAY, "beer")
+    assert first.files[0].startswith(replaced)
+    soon, later = (prune(lake, "beer", api.settings, datetime.now(UTC) + timedelta(hours=hours)) for hours in (1, 25))
+    assert soon == []
+    assert [removal.folders for removal in later] == [(replaced,)]
+
+
+def test_a_day_that_a_later_dump_has_overtaken_is_not_due_when_maintenance_has_removed_it(api, lake):
+    for entity in ENTITIES:
+        bronze(api, lake, entity, [])
+    assert days_due(lake, "beer", [DAY]) == []
+    for entity in ENTITIES:
+        lake.delete(paths.bronze_api(entity, DAY, "beer"))
+    assert days_due(lake, "beer", [DAY]) == [DAY]
+    silver = SilverSite(lake)
+    for table in ("posts", "comments", "users"):
+        silver.put(table, {"Id": 1})
+    silver.pass_checks(cut_at=api.clock.now() + timedelta(days=1))
+    assert days_due(lake, "beer", [DAY]) == []
 
 
 @pytest.fixture(scope="module")

@@ -5,15 +5,19 @@ from __future__ import annotations
 import gzip
 import socket
 import sqlite3
+import time
+from contextlib import closing
 from datetime import timedelta
+from threading import Thread
 
 import pytest
 
 from so_lakehouse.api import reply
-from so_lakehouse.api.budget import REASK, SWEEP, WINDOWS, NotNow
+from so_lakehouse.api.budget import REASK, REQUESTS_PER_SECOND, SWEEP, WINDOWS, Budget, NotNow
 from so_lakehouse.api.fields import asked_for
 from so_lakehouse.api.filters import filter_of
 from so_lakehouse.api.reply import text_of
+from so_lakehouse.clock import Clock
 from so_lakehouse.errors import BadInput, Unavailable
 from so_lakehouse.patience import Transient
 from so_lakehouse.simulate.api_server import Fault
@@ -248,7 +252,25 @@ def test_an_address_that_is_none_is_refused(api):
 def test_two_runs_share_one_file_and_count_together(api):
     for client in (api.client(), api.client()):
         ask(api, client, page=client.requests + len(api.server.requests) + 1)
-    with sqlite3.connect(api.settings.api_budget) as db:
-        (spent,) = db.execute("select requests from spent where purpose = 'windows'").fetchone()
-    db.close()
-    assert spent == 2
+    with closing(sqlite3.connect(api.settings.api_budget)) as db:
+        assert db.execute("select purpose, requests from spent").fetchall() == [("windows", 2)]
+
+
+def test_runs_side_by_side_share_one_pace_and_never_one_place(api):
+    """On the machine's own clock: each run has its connection to the file of the budget."""
+    moments: list[float] = []
+
+    def admitted(run: int) -> None:
+        budget = Budget.of(api.settings, Clock())
+        for number in range(6):
+            budget.admit("questions", f"{run} {number}", WINDOWS)
+            moments.append(time.monotonic())
+
+    runs = [Thread(target=admitted, args=(run,)) for run in range(3)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    with closing(sqlite3.connect(api.settings.api_budget)) as db:
+        assert db.execute("select requests from spent").fetchall() == [(18,)]
+    assert max(moments) - min(moments) >= 0.9 * 17 / REQUESTS_PER_SECOND
