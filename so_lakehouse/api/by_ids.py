@@ -57,8 +57,7 @@ def ask_again(
     for purpose, choose in ((REASK, young_posts), (SWEEP, to_sweep)):
         most = client.budget.allowance(purpose, parts) * BATCH_IDS
         if most and purpose not in recent:
-            ids = [key for key in choose(lake, site, asks.entity, now, most) if key not in asks.seen]
-            found += asks.run(purpose, ids)
+            found += asks.run(purpose, choose(lake, site, asks.entity, now, most))
     return tuple(found)
 
 
@@ -78,13 +77,15 @@ class _Asks:
     here: list[int] = field(default_factory=list)  # returned in this run: witnesses for small batches
 
     def run(self, purpose: str, ids: Sequence[int]) -> list[FetchManifest]:
-        """One fetch of these ids and, in a sweep, of those that were missing a day ago."""
+        """One fetch of these ids and, in a sweep, of those that were missing a day ago.
+
+        Ids that were missing are asked for in a sweep only: there they are spread thin.
+        """
         pages, refused, note = PageFile(), 0, ""
         gone: list[Gone] = []
         trouble: LakehouseError | None = None
+        ids = [key for key in ids if key not in self.seen and key not in self.missed]
         suspects = self._suspects() if purpose == SWEEP else []
-        again = set(suspects)
-        ids = [key for key in ids if key not in again]
         try:
             filter_name = filter_of(self.client) if ids or suspects else ""
             for number, batch in enumerate(batches(ids, suspects, self.here)):
@@ -103,9 +104,7 @@ class _Asks:
         saved = []
         if pages.pages:
             where = (self.settings.api, self.site, self.day, self.entity.name)
-            saved = [
-                pages.save(self.lake, *where, purpose, gone=tuple(gone), refused_batches=refused, note=note),
-            ]
+            saved = [pages.save(self.lake, *where, purpose, gone=tuple(gone), refused_batches=refused, note=note)]
             _remember(self.lake, self.entity.name, self.site, self.missed)
         if trouble:
             raise trouble

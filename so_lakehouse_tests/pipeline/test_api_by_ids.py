@@ -128,6 +128,19 @@ def test_gone_means_missing_twice_a_day_apart(api, lake):
     assert absent["_as_of"] > api.clock.now() - timedelta(hours=1)
 
 
+def test_missing_rows_are_spread_thin_so_that_others_judge_each_batch(api, lake):
+    hold(api, lake, old=range(100, 400), young=range(1, 100))
+    lost = [*range(1, 16), *range(110, 125), *range(210, 225)]
+    api.site.remove("questions", lost)
+    go(api, lake)
+    tomorrow(api)
+    api.server.requests.clear()
+    go(api, lake)
+    assert gone(api, lake) == lost
+    assert all(len(set(lost) & set(batch)) <= 20 and len(batch) == 100 for batch in asked(api)[1:])
+    assert not set(lost) & set(asked(api)[0]), "the young ones of them wait for the sweep"
+
+
 def test_a_row_that_silver_no_longer_has_is_not_looked_for(api, lake):
     silver = hold(api, lake, old=range(1, 60))
     api.site.remove("questions", [7])
