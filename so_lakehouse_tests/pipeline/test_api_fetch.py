@@ -120,6 +120,34 @@ def test_what_came_before_the_api_broke_down_is_kept_and_not_asked_for_again(api
     assert len(ids(lake)) - 250 <= 3, "overlapping seconds only"
 
 
+THROTTLED = "too many requests from this IP, more requests available in 9 seconds"
+FAULTS = {
+    "502 three times": [Fault(status=502)] * 3,
+    "throttle with seconds": [Fault(error_id=502, message=THROTTLED)],
+    "throttle without": [Fault(error_id=502, message="Violation of backoff parameter")],
+    "backoff": [Fault(backoff=30)],
+    "a page of HTML": [Fault(status=200)],
+    "truncated gzip": [Fault(cut=9)],
+    "reset in mid-body": [Fault(reset_after=90)],
+    "slow drip": [Fault(drip=0.0001)],
+    "a duplicate page": [Fault(repeated=True)],
+    "all at once": [Fault(repeated=True), Fault(status=502), Fault(cut=9), Fault(reset_after=9), Fault(backoff=3)],
+}
+HARMLESS = {"backoff", "slow drip"}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_whatever_goes_wrong_on_a_page_the_day_is_whole_and_no_row_more_than_its_second_twice(api, lake, name):
+    client = api.client()
+    client._transport._seconds = 30
+    api.server.faults = [Fault(), Fault(), *FAULTS[name]]  # the filter, page 1, then trouble
+    assert fetch(api, lake, client=client).missing == ""
+    assert sorted(set(ids(lake))) == list(range(1, 251))
+    assert len(ids(lake)) == 252, "the last row of page 1 begins page 2, and so on"
+    tries = 0 if name in HARMLESS else len(FAULTS[name]) - ("all" in name)
+    assert len(api.server.requests) == 4 + tries, "the filter, three pages, and each fault asked for again"
+
+
 def test_a_wrong_key_leaves_nothing_behind(api, lake):
     with pytest.raises(Unavailable, match="key"):
         fetch(api, lake, client=api.client(api_key="wrong"))
