@@ -8,6 +8,8 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from so_lakehouse.errors import Unavailable
@@ -24,6 +26,17 @@ class Transient(Exception):
     def __init__(self, message: str, retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+def retry_after(header: str) -> float:
+    """Seconds that a header `Retry-After` asks to wait, which is a number or a date; 0 where it says nothing."""
+    value = header.strip()
+    if value.isdigit():
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return 0.0
 
 
 @dataclass(frozen=True)

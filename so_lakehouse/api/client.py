@@ -19,7 +19,7 @@ from so_lakehouse.api.reply import Reply, read_reply, text_of
 from so_lakehouse.api.transport import Received, Transport
 from so_lakehouse.clock import Clock
 from so_lakehouse.errors import Unavailable
-from so_lakehouse.patience import Patience, Transient
+from so_lakehouse.patience import Patience, Transient, retry_after
 from so_lakehouse.settings import Settings
 
 ANSWER_SECONDS = 120.0  # of one answer in all; the largest take a few
@@ -51,12 +51,11 @@ Check = Callable[[Page], None]
 
 
 class Client:
-    """One API and one key. `requests` counts what was sent, answered or not."""
+    """One API and one key."""
 
     def __init__(self, settings: Settings, clock: Clock, patience: Patience = PATIENCE) -> None:
         self.address, self.clock, self.patience = settings.api, clock, patience
         self.budget = Budget.of(settings, clock)
-        self.requests = 0
         self._transport = Transport(
             settings.api,
             settings.api_key,
@@ -79,7 +78,6 @@ class Client:
 
         def once() -> Page:
             self.budget.admit(method, question, purpose)
-            self.requests += 1
             asked_at = self.clock.now()
             received = self._transport.get(path, plain)
             try:
@@ -87,7 +85,7 @@ class Client:
                 reply = read_reply(text)
             except Transient as error:
                 told = f"{self.address}{path} answered HTTP {received.status}; {error}."
-                raise Transient(told, received.retry_after) from None
+                raise Transient(told, retry_after(received.headers.get("Retry-After", ""))) from None
             self.budget.settle(method, reply)
             if reply.error_id:
                 self._refuse(path, reply)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import requests
 import urllib3
@@ -31,17 +29,6 @@ class Received:
     status: int
     headers: dict[str, str]
     body: bytes
-
-    @property
-    def retry_after(self) -> float:
-        """Seconds of `Retry-After`, which is a number or a date; 0 where there is none."""
-        value = self.headers.get("Retry-After", "").strip()
-        if value.isdigit():
-            return float(value)
-        try:
-            return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-        except (TypeError, ValueError):
-            return 0.0
 
 
 class Transport:

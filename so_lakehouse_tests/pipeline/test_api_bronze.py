@@ -22,27 +22,14 @@ from so_lakehouse.lake import paths
 from so_lakehouse.lake.api_pages import PagesManifest, page_schema
 from so_lakehouse.lake.prune import prune
 from so_lakehouse.lake.query import query_lake
-from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES, Type
 from so_lakehouse.schema_api import ENTITIES
 from so_lakehouse.settings import PROJECT_ROOT
-from so_lakehouse_tests.pipeline.api_world import DAY, MIDNIGHT, answer, comment, question, user, world
+from so_lakehouse_tests.pipeline.api_world import DAY, MIDNIGHT, answer, comment, question, user
 from so_lakehouse_tests.pipeline.silver_site import SilverSite
 
 RECORDED = PROJECT_ROOT.parent / "shared" / "data" / "se_api"
 GONE = {"user_type": "does_not_exist", "display_name": "user99"}
-
-
-@pytest.fixture
-def api(tmp_path):
-    with world(tmp_path) as made:
-        yield made
-        assert made.server.violations == []
-
-
-@pytest.fixture
-def lake(api):
-    return Lake(api.settings.lake_uri)
 
 
 def bronze(api, lake, entity, items, again=False) -> tuple[PagesManifest, list[dict]]:

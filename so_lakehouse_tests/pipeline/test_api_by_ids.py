@@ -15,23 +15,11 @@ from so_lakehouse.api.fetch import fetch_day
 from so_lakehouse.lake.api_raw import fetches_of
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.simulate.api_server import Fault
-from so_lakehouse_tests.pipeline.api_world import MIDNIGHT, World, answer, comment, question, user, world
+from so_lakehouse_tests.pipeline.api_world import MIDNIGHT, World, answer, comment, question, user
 from so_lakehouse_tests.pipeline.silver_site import SilverSite
 
 CUT = datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC)
 OLD, YOUNG = datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 12, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def api(tmp_path):
-    with world(tmp_path) as made:
-        yield made
-        assert made.server.violations == []
-
-
-@pytest.fixture
-def lake(api):
-    return Lake(api.settings.lake_uri)
 
 
 def hold(api: World, lake: Lake, old=(), young=(), answers=(), **told) -> SilverSite:

@@ -21,7 +21,7 @@ from so_lakehouse.clock import Clock
 from so_lakehouse.errors import BadInput, Unavailable
 from so_lakehouse.patience import Transient
 from so_lakehouse.simulate.api_server import Fault
-from so_lakehouse_tests.pipeline.api_world import KEY, MIDNIGHT, World, question, world
+from so_lakehouse_tests.pipeline.api_world import KEY, MIDNIGHT, World, question
 
 GATEWAY = Fault(status=502, body=b"<html>Bad Gateway</html>")
 BUSY = Fault(error_id=502, message="Violation of backoff parameter")
@@ -29,11 +29,9 @@ INTERNAL = Fault(error_id=500, message="boom")
 
 
 @pytest.fixture
-def api(tmp_path):
-    with world(tmp_path) as made:
-        made.site.put("questions", [question(1, MIDNIGHT)])
-        yield made
-        assert made.server.violations == []
+def api(api):
+    api.site.put("questions", [question(1, MIDNIGHT)])
+    return api
 
 
 def ask(api: World, client=None, purpose=WINDOWS, **parameters):
@@ -250,8 +248,8 @@ def test_an_address_that_is_none_is_refused(api):
 
 
 def test_two_runs_share_one_file_and_count_together(api):
-    for client in (api.client(), api.client()):
-        ask(api, client, page=client.requests + len(api.server.requests) + 1)
+    for page, client in enumerate((api.client(), api.client()), 1):
+        ask(api, client, page=page)
     with closing(sqlite3.connect(api.settings.api_budget)) as db:
         assert db.execute("select purpose, requests from spent").fetchall() == [("windows", 2)]
 

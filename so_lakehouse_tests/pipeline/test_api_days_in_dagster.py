@@ -18,6 +18,7 @@ from so_lakehouse.errors import BadInput
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.partitions import site_day_key
 from so_lakehouse.runner import LayerRun, Runner
+from so_lakehouse.schema_api import ENTITIES
 from so_lakehouse.settings import Settings
 from so_lakehouse.simulate.api_server import ApiServer, serving
 from so_lakehouse.simulate.api_site import ApiSite
@@ -64,6 +65,12 @@ def test_a_day_goes_from_pages_to_bronze_and_status_shows_both(runner):
     assert not any(
         KEY in str(event) for run_id in (raw.run_id, bronze.run_id) for event in runner.instance.all_logs(run_id)
     )
+
+
+def test_dumps_and_pages_are_layers_of_their_own(runner):
+    assert [key.to_user_string() for key in runner.keys_of("raw")] == ["raw/dump"]
+    assert all(key.path[:2] == ["bronze", "dump"] for key in runner.keys_of("bronze"))
+    assert len(runner.keys_of("bronze api")) == len(ENTITIES)
 
 
 def test_a_day_is_due_until_it_is_here_whole_and_read(server, runner):

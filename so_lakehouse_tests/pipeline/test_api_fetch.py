@@ -24,26 +24,18 @@ from so_lakehouse_tests.pipeline.api_world import (
     comment,
     question,
     user,
-    world,
 )
 
 DAY_END = MIDNIGHT + 86399
 
 
 @pytest.fixture
-def api(tmp_path):
-    with world(tmp_path) as made:
-        made.site.put("questions", [question(key, MIDNIGHT + key * 60) for key in range(1, 251)])
-        made.site.put("answers", [answer(key, MIDNIGHT + key, 1) for key in range(300, 310)])
-        made.site.put("comments", [comment(key, MIDNIGHT + key, 1) for key in range(5)])
-        made.site.put("users", [user(1, MIDNIGHT), user(2, 1, last_modified_date=MIDNIGHT + 9), user(3, 1)])
-        yield made
-        assert made.server.violations == []
-
-
-@pytest.fixture
-def lake(api):
-    return Lake(api.settings.lake_uri)
+def api(api):
+    api.site.put("questions", [question(key, MIDNIGHT + key * 60) for key in range(1, 251)])
+    api.site.put("answers", [answer(key, MIDNIGHT + key, 1) for key in range(300, 310)])
+    api.site.put("comments", [comment(key, MIDNIGHT + key, 1) for key in range(5)])
+    api.site.put("users", [user(1, MIDNIGHT), user(2, 1, last_modified_date=MIDNIGHT + 9), user(3, 1)])
+    return api
 
 
 def fetch(api: World, lake: Lake, entity="questions", day=DAY, client=None, **options):

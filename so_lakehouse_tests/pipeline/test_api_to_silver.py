@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-
 from so_lakehouse.api.bronze import read_pages
 from so_lakehouse.api.fetch import fetch_day
-from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema_api import ENTITIES
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.read import silver_rows
-from so_lakehouse_tests.pipeline.api_world import DAY, MIDNIGHT, OWNER, answer, comment, question, user, world
+from so_lakehouse_tests.pipeline.api_world import DAY, MIDNIGHT, OWNER, answer, comment, question, user
 from so_lakehouse_tests.pipeline.evidence import write_dump
 
 TABLES = ["posts", "comments", "users"]
-
-
-@pytest.fixture
-def api(tmp_path):
-    with world(tmp_path) as made:
-        yield made
-        assert made.server.violations == []
-
-
-@pytest.fixture
-def lake(api):
-    return Lake(api.settings.lake_uri)
 
 
 def take_in(spark, api, lake, tables, again=False):

@@ -8,17 +8,10 @@ from so_lakehouse.api.budget import WINDOWS, NotNow
 from so_lakehouse.api.windows import Walk, walk
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.simulate.api_server import Fault
-from so_lakehouse_tests.pipeline.api_world import MIDNIGHT, World, question, world
+from so_lakehouse_tests.pipeline.api_world import MIDNIGHT, World, question
 
 DAY_END = MIDNIGHT + 86399
 ACTIVITY = Walk("activity", "last_activity_date")
-
-
-@pytest.fixture
-def api(tmp_path):
-    with world(tmp_path) as made:
-        yield made
-        assert made.server.violations == []
 
 
 def steps(api: World, client=None):
