@@ -158,14 +158,20 @@ class Settings:
         return cls(**values)  # type: ignore[arg-type]
 
 
+def is_day(text: str) -> bool:
+    """Whether this is a day as partitions spell it: 2026-01-05, and no other ISO form."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
 def _check_api(values: dict[str, object]) -> None:
     """Raises `BadInput` for settings of the API that cannot be meant; the day is shown, the key never is."""
     if values.get("api_auth", "header") not in ("header", "query"):
         raise BadInput(f"LAKEHOUSE_API_AUTH is {values['api_auth']!r}; write header or query.")
-    try:
-        date.fromisoformat(str(values.get("api_start", "2026-01-01")))
-    except ValueError:
-        raise BadInput(f"LAKEHOUSE_API_START is {values['api_start']!r}; write a day as 2026-01-01.") from None
+    if not is_day(str(values.get("api_start", "2026-01-01"))):
+        raise BadInput(f"LAKEHOUSE_API_START is {values['api_start']!r}; write a day as 2026-01-01.")
     shares = {
         name: values.get(name, default) for name, default in (("api_reserve", 5), ("api_sweep", 20), ("api_reask", 20))
     }

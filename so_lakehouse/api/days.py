@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.storage import Lake
-from so_lakehouse.settings import Settings
+from so_lakehouse.settings import Settings, is_day
 
 # The API may answer from a cache for a minute.
 CLOSING = timedelta(minutes=1)
@@ -38,10 +38,8 @@ def days_since(first: str, now: datetime, settings: Settings) -> Iterator[str]:
 
 def require_day(day: str, now: datetime, settings: Settings) -> None:
     """Raises `BadInput` for what is no day, has not closed, or lies before the first day that is asked for."""
-    try:
-        date.fromisoformat(day)
-    except ValueError:
-        raise BadInput(f"{day!r} is no day; write it as 2026-01-05.") from None
+    if not is_day(day):
+        raise BadInput(f"{day!r} is no day; write it as 2026-01-05.")
     if day > newest_closed(now):
         raise BadInput(
             f"{day} has not closed yet: it is {now:%Y-%m-%d %H:%M} UTC. The newest day to ask for is "

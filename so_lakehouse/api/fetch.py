@@ -17,7 +17,7 @@ from so_lakehouse.api.client import Check, Client, Page
 from so_lakehouse.api.fields import fields_of
 from so_lakehouse.api.filters import filter_of
 from so_lakehouse.api.methods import METHODS
-from so_lakehouse.api.windows import Walk, walk
+from so_lakehouse.api.windows import Ask, Walk, walk
 from so_lakehouse.dumps.sites import find
 from so_lakehouse.errors import BadInput, LakehouseError
 from so_lakehouse.lake.api_raw import WINDOW, Covered, FetchManifest, PageFile, fetches_of, first_missing, version_of
@@ -109,7 +109,7 @@ def fetch_day(
     return FetchedDay((*known, *new), new, _missing([*known, *new], entity, begin, end, stopped))
 
 
-def asking(client: Client, path: str, site: str, filter_name: str):
+def asking(client: Client, path: str, site: str, filter_name: str) -> Ask:
     """Asks one page of a list method of a site, with the filter."""
 
     def ask(parameters: Mapping[str, Any], check: Check) -> Page:

@@ -235,6 +235,11 @@ def test_the_filter_is_made_once_and_kept(api):
     assert "is_answered" not in page.items[0], "not asked for"
 
 
+def test_a_filter_that_nobody_made_is_refused(api):
+    with pytest.raises(Unavailable, match="'filter'"):
+        ask(api, filter="!made-up")
+
+
 def test_a_filter_that_leaves_out_what_was_asked_for_is_refused(api, monkeypatch):
     made = {"filter": "!x", "filter_type": "unsafe", "included_fields": list(asked_for()[:-1])}
     monkeypatch.setattr(api.server, "_make_filter", lambda query: made)
