@@ -10,13 +10,15 @@ gc.disable()
 
 import dagster as dg  # noqa: E402
 
-from so_lakehouse.defs import bronze, maintenance, marts, raw, silver, warehouse  # noqa: E402
+from so_lakehouse.defs import api_bronze, api_raw, bronze, maintenance, marts, raw, silver, warehouse  # noqa: E402
 from so_lakehouse.defs.resources import RESOURCES  # noqa: E402
 
 defs = dg.Definitions(
     assets=[
         raw.raw_dump,
+        api_raw.raw_api,
         bronze.bronze_dump,
+        api_bronze.bronze_api,
         silver.silver,
         warehouse.warehouse,
         warehouse.LOAD_STATUS,

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from so_lakehouse.partitions import site_quarter_key
+from so_lakehouse.partitions import site_day_key, site_quarter_key
 from so_lakehouse.runner import LayerRun, Runner
 
 
@@ -44,6 +44,38 @@ def raw_to_marts(
         way.run("bronze", dump.site, key)
         way.run("silver", dump.site, dump.site, config={"silver": {"accept_shrink": accept_shrink}})
     way.warehouse_and_marts(list(dict.fromkeys(dump.site for dump in dumps)))
+    return way.runs
+
+
+@dataclass(frozen=True)
+class Day:
+    """One closed day (ISO, UTC) of a site to ask of the API."""
+
+    site: str
+    day: str
+
+
+def days_to_marts(
+    runner: Runner,
+    sites: Sequence[str],
+    days: Sequence[Day],
+    again: bool,
+    working: Callable[[str], AbstractContextManager[None]],
+    finished: Callable[[LayerRun], None],
+) -> list[LayerRun]:
+    """Runs raw and bronze per day, then silver and the warehouse per site, then the marts. Returns every run.
+
+    `again` asks for whole days anew. `working` and `finished` as in `raw_to_marts`.
+    """
+    way = _Way(runner, working, finished)
+    for site in sites:
+        runner.add_site(site)
+        for day in (day for day in days if day.site == site):
+            key = site_day_key(site, day.day)
+            way.run("raw api", site, key, config={"raw_api": {"again": again}})
+            way.run("bronze api", site, key)
+        way.run("silver", site, site)
+    way.warehouse_and_marts(sites)
     return way.runs
 
 

@@ -1,4 +1,4 @@
-"""Sites, quarters and the mappings between grids: every partition definition of the project, and nothing else.
+"""Sites, quarters, days and the mappings between grids: every partition definition of the project, and nothing else.
 
 A dependency between two different grids always takes its mapping from here: without one Dagster infers identity, and
 nothing ever matches.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from so_lakehouse.settings import Settings
 from so_lakehouse.unstable import unstable_api
 
 SITES = dg.DynamicPartitionsDefinition(name="site")
@@ -20,9 +21,18 @@ QUARTERS = dg.TimeWindowPartitionsDefinition(
 
 SITE_QUARTER = dg.MultiPartitionsDefinition({"site": SITES, "quarter": QUARTERS})
 
+# Closed days only: a day's window is the same whenever it is asked for. The first one must not change once it is used.
+DAYS = dg.DailyPartitionsDefinition(start_date=Settings.from_environment().api_start, timezone="UTC")
+
+SITE_DAY = dg.MultiPartitionsDefinition({"site": SITES, "day": DAYS})
+
 # site x quarter -> site: a change in any quarter of a site concerns that site.
 with unstable_api("mapping from two dimensions to one of them"):
     SITE_OF_SITE_QUARTER = dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="site")
+
+# site x day -> site: so does a change in any of its days.
+with unstable_api("mapping from two dimensions to one of them"):
+    SITE_OF_SITE_DAY = dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="site")
 
 # site -> not partitioned: marts hold all sites.
 EVERY_SITE = dg.AllPartitionMapping()
@@ -38,3 +48,15 @@ def site_and_quarter(context: dg.AssetExecutionContext) -> tuple[str, str]:
     key = context.partition_key
     assert isinstance(key, dg.MultiPartitionKey)
     return key.keys_by_dimension["site"], key.keys_by_dimension["quarter"]
+
+
+def site_day_key(site: str, day: str) -> dg.MultiPartitionKey:
+    """The key of one day of pages; it reads `2026-01-05|beer`."""
+    return dg.MultiPartitionKey({"site": site, "day": day})
+
+
+def site_and_day(context: dg.AssetExecutionContext) -> tuple[str, str]:
+    """(site, day) of a run over the grid site x day."""
+    key = context.partition_key
+    assert isinstance(key, dg.MultiPartitionKey)
+    return key.keys_by_dimension["site"], key.keys_by_dimension["day"]

@@ -32,6 +32,9 @@ READABLE = {
 # A key or a signal, caught by Dagster or (while Java works) by the code below it.
 INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
+# Dumps and pages lie on grids of their own, so each is a layer to run.
+FOLDERS = {"raw": "raw/dump", "bronze": "bronze/dump", "raw api": "raw/api", "bronze api": "bronze/api"}
+
 # dbt builds all of these in one run, and the marts are published at its end.
 DBT_LAYERS = ("staging", "intermediate", "core", "marts")
 
@@ -82,8 +85,9 @@ class Runner:
 
     def keys_of(self, layer: str) -> list[dg.AssetKey]:
         """The assets that one run of this layer materialises."""
-        prefixes = DBT_LAYERS if layer == "marts" else (layer,)
-        return sorted(key for key in self.asset_keys if key.path[0] in prefixes)
+        folders = DBT_LAYERS if layer == "marts" else (FOLDERS.get(layer, layer),)
+        inside = tuple(f"{folder}/" for folder in folders)
+        return sorted(key for key in self.asset_keys if f"{key.to_user_string()}/".startswith(inside))
 
     def run(
         self, layer: str, keys: Sequence[dg.AssetKey], partition: str | None, op_config: dict[str, Any] | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, fields
+from datetime import date
 from pathlib import Path
 
 from so_lakehouse.errors import BadInput
@@ -43,6 +44,37 @@ class Settings:
     mirror: str = _setting("LAKEHOUSE_MIRROR", "", "Folder or web address of dumps; default archive.org.")
     archive_org: str = _setting(
         "LAKEHOUSE_ARCHIVE_ORG", "https://archive.org", "Address of archive.org, or of one that answers as it does."
+    )
+    api: str = _setting(
+        "LAKEHOUSE_API", "https://api.stackexchange.com/2.3", "Address of the Stack Exchange API, or of one like it."
+    )
+    api_key: str = _setting(
+        "LAKEHOUSE_API_KEY",
+        "",
+        "Key of the API (10,000 requests a day); without one, 300 requests a day.",
+        secret=True,
+    )
+    api_auth: str = _setting(
+        "LAKEHOUSE_API_AUTH", "header", "How the key is sent: `header` (Authorization: Bearer) or `query` (?key=)."
+    )
+    api_start: str = _setting(
+        "LAKEHOUSE_API_START",
+        "2026-01-01",
+        "First day that is asked of the API, for all sites; not to be changed once used.",
+    )
+    api_reserve: int = _setting(
+        "LAKEHOUSE_API_RESERVE", 5, "Per cent of the API's quota that are left to others on this machine's address."
+    )
+    api_sweep: int = _setting(
+        "LAKEHOUSE_API_SWEEP", 20, "Per cent of the API's quota that the sweep for deleted rows may use; 0: no sweep."
+    )
+    api_reask: int = _setting(
+        "LAKEHOUSE_API_REASK", 20, "Per cent of the API's quota that asking young posts again may use; 0: not at all."
+    )
+    now: str = _setting(
+        "LAKEHOUSE_NOW",
+        "",
+        "Moment (ISO, UTC) at which the clock begins that closes days; default: the machine's clock.",
     )
     postgres: str = _setting(
         "LAKEHOUSE_POSTGRES",
@@ -153,6 +185,11 @@ class Settings:
         return self.home / "landing"
 
     @property
+    def api_budget(self) -> Path:
+        """What all runs on this machine have asked of the API, and what it answered about asking."""
+        return self.home / "api.sqlite"
+
+    @property
     def postgres_folder(self) -> Path:
         return self.home / "postgres"
 
@@ -192,6 +229,7 @@ class Settings:
         memory = str(values.get("spark_memory", cls.spark_memory))
         if not re.fullmatch(r"\d+[kmgtKMGT]b?", memory):
             raise BadInput(f"LAKEHOUSE_SPARK_MEMORY is {memory!r}; write it as 2g or 1500m.")
+        _check_api(values)
         for name in ("lake", "mirror", "dagster"):  # a folder is the same one wherever a later process starts
             if "://" not in str(values.get(name, "://")):
                 values[name] = str(Path(str(values[name])).expanduser().resolve())
@@ -199,6 +237,29 @@ class Settings:
             if values.get(own) and not values.get("postgres"):
                 raise BadInput(f"LAKEHOUSE_{own.upper()} is a role of an external server; set LAKEHOUSE_POSTGRES too.")
         return cls(**values)  # type: ignore[arg-type]
+
+
+def is_day(text: str) -> bool:
+    """Whether this is a day as partitions spell it: 2026-01-05, and no other ISO form."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _check_api(values: dict[str, object]) -> None:
+    """Raises `BadInput` for settings of the API that cannot be meant; the day is shown, the key never is."""
+    if values.get("api_auth", "header") not in ("header", "query"):
+        raise BadInput(f"LAKEHOUSE_API_AUTH is {values['api_auth']!r}; write header or query.")
+    if not is_day(str(values.get("api_start", "2026-01-01"))):
+        raise BadInput(f"LAKEHOUSE_API_START is {values['api_start']!r}; write a day as 2026-01-01.")
+    shares = {
+        name: values.get(name, default) for name, default in (("api_reserve", 5), ("api_sweep", 20), ("api_reask", 20))
+    }
+    if sum(int(str(share)) for share in shares.values()) >= 100:
+        raise BadInput(
+            "LAKEHOUSE_API_RESERVE, _SWEEP and _REASK together must leave something: less than 100 per cent."
+        )
 
 
 def _read(variable: str, text: str, default: object) -> object:

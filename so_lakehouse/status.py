@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from so_lakehouse.api.fetch import is_whole
 from so_lakehouse.lake import gates, ledger, paths
+from so_lakehouse.lake.api_pages import pages_of
+from so_lakehouse.lake.api_raw import days_of_sites, fetches_of
 from so_lakehouse.lake.manifests import BronzeManifest, CheckOutcome, RawManifest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES
+from so_lakehouse.schema_api import ENTITIES
 from so_lakehouse.settings import Settings
 from so_lakehouse.sql import literal, quoted
 from so_lakehouse.warehouse.query import query_warehouse
 
-LAYERS = ("raw", "bronze", "silver", "warehouse", "marts")
+LAYERS = ("raw", "raw api", "bronze", "bronze api", "silver", "warehouse", "marts")
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,10 @@ def status(settings: Settings) -> list[LayerStatus]:
     """
     lake = Lake.of(settings)
     landed = _landed(lake)
-    sites = landed.keys() | set(gates.sites(lake))
+    fetched = days_of_sites(lake)
+    sites = landed.keys() | fetched.keys() | set(gates.sites(lake))
     found = [layer for site in sites for layer in _lake(lake, site, landed.get(site, []))]
+    found += [layer for site, days in fetched.items() for layer in _pages(lake, site, days)]
     if settings.postgres or settings.postgres_folder.exists():
         warehouse = _warehouse(settings)
         found += warehouse + _marts(settings, [layer.site for layer in warehouse if layer.rows is not None])
@@ -90,6 +96,21 @@ def _lake(lake: Lake, site: str, quarters: Sequence[str]) -> Iterator[LayerStatu
             max(row.applied_at for row in rows),
             (*failed, *filter(None, [gates.refusal(lake, site).partition(":")[0]])),
             warnings,
+        )
+
+
+def _pages(lake: Lake, site: str, days: Sequence[str]) -> Iterator[LayerStatus]:
+    """`days`: those of which raw holds something, oldest first. A day that is not whole is a warning."""
+    fetches = {(entity, day): fetches_of(lake, entity, day, site) for entity in ENTITIES for day in days}
+    newest = max((fetch.newest_as_of for found in fetches.values() for fetch in found), default="")
+    parts = sum(not is_whole(found, entity, day) for (entity, day), found in fetches.items())
+    yield LayerStatus(site, "raw api", days[-1], None, _moment(newest), (), parts)
+    read = [manifest for entity in ENTITIES for manifest in pages_of(lake, entity, site)]
+    if read:
+        blocked, warnings = _judged({f"{manifest.entity} {manifest.day}": manifest.checks for manifest in read})
+        rows, written = sum(manifest.rows for manifest in read), max(manifest.written_at for manifest in read)
+        yield LayerStatus(
+            site, "bronze api", max(manifest.day for manifest in read), rows, _moment(written), blocked, warnings
         )
 
 

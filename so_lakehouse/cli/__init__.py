@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"so-lakehouse {version('so-lakehouse')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="command")
 
-    run = commands.add_parser("run", help="take sites from their dumps to the marts")
+    run = commands.add_parser("run", help="take sites from their dumps, or days of the API, to the marts")
     run.add_argument("--site", nargs="+", action="extend", required=True, metavar="S", help="sites, such as beer")
     run.add_argument(
         "--quarter",
@@ -36,6 +36,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="Q",
         help="quarters (2016-10-01, 2016Q4) or releases (2016-12); default: the newest release that has the site",
     )
+    run.add_argument(
+        "--day", nargs="+", action="extend", metavar="D", help="closed days (2026-01-05) of the API instead of a dump"
+    )
+    run.add_argument("--days-since", metavar="D", help="every closed day from this one on that is not here whole")
+    run.add_argument("--again", action="store_true", help="with --day: ask for the whole day anew; it adds to the day")
     run.add_argument("--mirror", metavar="DIR|URL", help="where dumps lie; default LAKEHOUSE_MIRROR, then archive.org")
     run.add_argument("--plan", action="store_true", help="say what it would take, and start nothing")
     run.add_argument(

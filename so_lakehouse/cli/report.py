@@ -18,7 +18,7 @@ ROWS = ("dagster/partition_row_count", "dagster/row_count")
 def line(run: LayerRun) -> Text:
     """One finished run: layer, partition, seconds, what was noteworthy."""
     mark = ("done    ", "green") if run.succeeded else ("failed  ", "bold red")
-    return Text.assemble(mark, f"{run.layer:<10}{run.partition or '':<34}{run.seconds:7.1f} s  ", (_note(run), "dim"))
+    return Text.assemble(mark, f"{run.layer:<11}{run.partition or '':<34}{run.seconds:7.1f} s  ", (_note(run), "dim"))
 
 
 def summary(runs: Sequence[LayerRun]) -> Table:
@@ -29,8 +29,8 @@ def summary(runs: Sequence[LayerRun]) -> Table:
     for name in ("rows", "quarantined", "seconds"):
         table.add_column(name, justify="right")
     for run in runs:
-        rows = f"{_rows(run):,}" if run.layer != "raw" else ""
-        quarantined = f"{run.total('quarantined'):,}" if run.layer in ("bronze", "silver") else ""
+        rows = f"{_rows(run):,}" if not run.layer.startswith("raw") else ""
+        quarantined = f"{run.total('quarantined'):,}" if run.layer in ("bronze", "bronze api", "silver") else ""
         if not run.succeeded:
             rows, quarantined = "failed", ""
         table.add_row(run.layer, run.partition or "all sites", rows, quarantined, f"{run.seconds:.1f}")

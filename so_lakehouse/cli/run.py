@@ -1,4 +1,7 @@
-"""`so-lakehouse run`: sites from their dumps to the marts, quarters in the order of their cuts."""
+"""`so-lakehouse run`: sites from their dumps to the marts, quarters in the order of their cuts.
+
+Days of the API are in `run_days.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from so_lakehouse.cli import run_days
 from so_lakehouse.cli.recorded import carried_out
 from so_lakehouse.dumps.land import Plan, Resolved, plan, resolve
 from so_lakehouse.dumps.mirrors import Mirror, open_mirror
@@ -25,6 +29,8 @@ NEWEST: Sequence[str | None] = (None,)
 
 def main(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment()
+    if arguments.day or arguments.days_since:
+        return run_days.main(arguments, settings)
     location = arguments.mirror or settings.mirror
     mirror = open_mirror(location, settings)
     dumps = wanted(mirror, arguments.site, arguments.quarter)

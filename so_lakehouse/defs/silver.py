@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from dagster_pyspark import LazyPySparkResource
 
+from so_lakehouse.defs.api_bronze import pages_key
 from so_lakehouse.defs.bronze import bronze_key
 from so_lakehouse.defs.metadata import OWNERS, check_results, check_specs, delta_schema, same_name_lineage
 from so_lakehouse.defs.resources import Lakehouse
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.silver_tables import silver_table
-from so_lakehouse.partitions import SITE_OF_SITE_QUARTER, SITES
+from so_lakehouse.partitions import SITE_OF_SITE_DAY, SITE_OF_SITE_QUARTER, SITES
 from so_lakehouse.progress import current
 from so_lakehouse.quality.silver import checks
 from so_lakehouse.schema import TABLES, Table
+from so_lakehouse.schema_api import entities_of
 from so_lakehouse.schema_forms import silver_columns
 
 if TYPE_CHECKING:
@@ -39,7 +41,10 @@ def _spec(table: Table) -> dg.AssetSpec:
     columns = silver_columns(table, keep_personal=False)
     return dg.AssetSpec(
         silver_key(table.name),
-        deps=[dg.AssetDep(bronze_key(table.name), partition_mapping=SITE_OF_SITE_QUARTER)],
+        deps=[
+            dg.AssetDep(bronze_key(table.name), partition_mapping=SITE_OF_SITE_QUARTER),
+            *(dg.AssetDep(pages_key(entity.name), partition_mapping=SITE_OF_SITE_DAY) for entity in entities_of(table)),
+        ],
         group_name="silver",
         owners=OWNERS,
         kinds={"spark", "deltalake"},

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from so_lakehouse.dumps.mirrors.contract import CHUNK_BYTES, Mirror, RemoteArchive
-from so_lakehouse.dumps.mirrors.patience import Transient
 from so_lakehouse.dumps.sevenzip_file import check_start, check_whole
 from so_lakehouse.errors import BadInput, Unavailable
+from so_lakehouse.patience import Transient
 from so_lakehouse.progress import Progress
 
 PROGRESS_BYTES = 1 << 20  # a connection that brought so much starts the count of failures anew

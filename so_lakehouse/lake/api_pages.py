@@ -10,7 +10,7 @@ version.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Self
 
@@ -48,6 +48,15 @@ class PagesManifest:
     files: tuple[str, ...] = ()  # Parquet, relative to the lake
     written_at: str = ""
     checks: tuple[CheckOutcome, ...] = ()
+    items: int = 0  # in the pages: rows + quarantined
+    quarantined: int = 0
+    quarantine_file: str = ""  # Parquet, relative to the lake; empty where nothing was refused
+    unknown_fields: dict[str, int] = field(default_factory=dict)  # kept in `_extra`, though nobody asked for them
+    is_whole: bool = True  # whether the fetches cover the whole day
+
+    @property
+    def all_files(self) -> tuple[str, ...]:
+        return (*self.files, self.quarantine_file) if self.quarantine_file else self.files
 
     @property
     def passed(self) -> bool:

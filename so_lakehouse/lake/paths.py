@@ -16,6 +16,30 @@ def raw_dump_manifest(quarter: str, site: str, release: str = "", revision: int 
     return f"{raw_dump(quarter, site, release, revision)}/manifest.json"
 
 
+RAW_API = "raw/api"
+
+
+def raw_api(entity: str, day: str = "", site: str = "", fetched: str = "") -> str:
+    """Folder of one fetch's pages and manifest; with less said, of all fetches of a day, or of the entity."""
+    folder = f"{RAW_API}/{entity}"
+    folder = f"{folder}/day={day}/site={site}" if day else folder
+    return f"{folder}/fetched={fetched}" if fetched else folder
+
+
+def raw_api_manifest(entity: str, day: str, site: str, fetched: str) -> str:
+    return f"{raw_api(entity, day, site, fetched)}/manifest.json"
+
+
+def raw_api_grid() -> str:
+    """What the grid of days was first used with."""
+    return f"{RAW_API}/grid.json"
+
+
+def api_missed(entity: str, site: str) -> str:
+    """The ids that were asked for once and not returned, and since when."""
+    return f"api_missed/{entity}/site={site}.json"
+
+
 def bronze_dump(table: str, quarter: str = "", site: str = "") -> str:
     """Folder of one table's attempts; without a partition, the folder of all of that table's."""
     folder = f"bronze/dump/{table}"

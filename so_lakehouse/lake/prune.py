@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from so_lakehouse import failpoints
+from so_lakehouse.api import bronze as pages
 from so_lakehouse.dumps import bronze, download
 from so_lakehouse.lake import ledger, lock, paths
 from so_lakehouse.lake.api_pages import pages_of
@@ -20,7 +21,7 @@ from so_lakehouse.lake.manifests import BronzeManifest, RawManifest
 from so_lakehouse.lake.quarantine import CleaningManifest
 from so_lakehouse.lake.storage import Lake, StoredFile
 from so_lakehouse.schema import TABLES
-from so_lakehouse.schema_api import entities_of
+from so_lakehouse.schema_api import ENTITIES, entities_of
 from so_lakehouse.settings import Settings
 
 # A read that is going on writes to some table's files all the time; one that nothing was written to for so long died.
@@ -78,6 +79,7 @@ def removable(lake: Lake, site: str, settings: Settings, now: datetime | None = 
         *_overtaken_pages(lake, site, known),
         *_old_archives(lake, site, settings.raw_quarters, staying, moment),
         *_dead_reads(lake, site, moment),
+        *_dead_page_reads(lake, site, moment),
         *_dead_merges(lake, site),
         *_dead_parts(lake, site, moment),
     ]
@@ -143,14 +145,14 @@ def _overtaken_pages(lake: Lake, site: str, known: Ledger) -> Iterator[_Found]:
     for name, table in TABLES.items():
         cut = overtaken_pages_before(lake, name, site, known.newest_dump(name))
         for entity in entities_of(table):
-            for pages in pages_of(lake, entity.name, site):
-                if cut is not None and pages.newest <= cut:
+            for manifest in pages_of(lake, entity.name, site):
+                if cut is not None and manifest.newest <= cut:
                     yield (
-                        f"bronze api/{entity.name} {pages.day}",
+                        f"bronze api/{entity.name} {manifest.day}",
                         f"fetched before the applied cut {cut:%Y-%m-%d}",
                         [
-                            paths.bronze_api(entity.name, pages.day, site),
-                            paths.silver_quarantine(name, site, f"api/{entity.name}", pages.day),
+                            paths.bronze_api(entity.name, manifest.day, site),
+                            paths.silver_quarantine(name, site, f"api/{entity.name}", manifest.day),
                         ],
                     )
 
@@ -208,6 +210,17 @@ def _dead_reads(lake: Lake, site: str, now: datetime) -> Iterator[_Found]:
         written = [file.modified_at for folder in folders for file in lake.files(folder)]
         if written and max(written) < now - DEAD_AFTER:
             yield f"bronze {quarter}", "left behind by a read that died or was replaced", folders
+
+
+def _dead_page_reads(lake: Lake, site: str, now: datetime) -> Iterator[_Found]:
+    """Attempts at reading a day's pages, each of which a later fetch of that day replaces."""
+    for entity in ENTITIES:
+        for day_folder in lake.list(paths.bronze_api(entity)):
+            day = day_folder.rpartition("day=")[2]
+            for folder in pages.dead_attempts(lake, entity, day, site):
+                written = [file.modified_at for file in lake.files(folder)]
+                if written and max(written) < now - DEAD_AFTER:
+                    yield f"bronze api/{entity} {day}", "left behind by a read that died or was replaced", [folder]
 
 
 def _dead_merges(lake: Lake, site: str) -> Iterator[_Found]:

@@ -16,10 +16,12 @@ from deltalake.exceptions import DeltaError
 
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import delta, paths
+from so_lakehouse.lake.api_pages import PagesManifest
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.quarantine import CleaningManifest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES
+from so_lakehouse.schema_api import ENTITIES, Entity
 from so_lakehouse.sql import literal
 
 ENGINE = {
@@ -99,6 +101,8 @@ def _quarantine_parts(lake: Lake) -> Iterator[Part]:
     for table in TABLES:
         yield from _refused_by_reading(lake, table)
         yield from _refused_by_cleaning(lake, table)
+    for entity in ENTITIES.values():
+        yield from _refused_of_pages(lake, entity)
 
 
 def _refused_by_reading(lake: Lake, table: str) -> Iterator[Part]:
@@ -113,6 +117,19 @@ def _refused_by_reading(lake: Lake, table: str) -> Iterator[Part]:
                 facts = _facts(manifest, "bronze", "dump", manifest.quarter, manifest.reader_version)
                 times = _times(manifest.written_at, newer.written_at if newer else "")
                 yield f"SELECT {facts}, {times}, *", manifest.quarantine_file
+
+
+def _refused_of_pages(lake: Lake, entity: Entity) -> Iterator[Part]:
+    """A refused item stands for as long as bronze holds its day."""
+    for day_folder in lake.list(paths.bronze_api(entity.name)):
+        day = day_folder.rpartition("day=")[2]
+        for site_folder in lake.list(day_folder):
+            manifest = PagesManifest.load(lake, entity.name, day, site_folder.rpartition("site=")[2])
+            if manifest is not None and manifest.quarantine_file:
+                facts = {"site": manifest.site, "table_name": entity.table, "layer": "bronze"}
+                facts |= {"source": f"api/{entity.name}", "partition": day}
+                facts |= {"rule_version": manifest.data_version.rpartition("/")[2]}
+                yield f"SELECT {_constants(facts)}, {_times(manifest.written_at, '')}, *", manifest.quarantine_file
 
 
 def _refused_by_cleaning(lake: Lake, table: str) -> Iterator[Part]:

@@ -6,12 +6,8 @@ The outcomes go into the manifest before it is published: silver reads only what
 from __future__ import annotations
 
 from so_lakehouse.lake.manifests import BronzeManifest, CheckOutcome
-from so_lakehouse.quality import CheckDeclaration
-
-# A dump of a healthy release holds no unreadable row at all; past one row in a hundred the file itself is in doubt.
-# The floor keeps one bad row in a table of fifty from stopping a site.
-QUARANTINE_SHARE_LIMIT = 0.01
-QUARANTINE_ROWS_FLOOR = 10
+from so_lakehouse.quality import CheckDeclaration, quarantine
+from so_lakehouse.quality.quarantine import ROWS_FLOOR, SHARE_LIMIT, Finding
 
 # Between two quarters a table rarely loses a tenth (real quarters lose about 1-2 %). Silver's shrink gate decides on
 # deletions; here it is a warning that shows the loss one layer earlier.
@@ -23,7 +19,7 @@ DECLARATIONS = (
     CheckDeclaration(
         "quarantine_small",
         True,
-        f"Not more than {QUARANTINE_SHARE_LIMIT:.0%} of the rows, or {QUARANTINE_ROWS_FLOOR}, could not be read.",
+        f"Not more than {SHARE_LIMIT:.0%} of the rows, or {ROWS_FLOOR}, could not be read.",
     ),
     CheckDeclaration("quarantine_empty", False, "Every row could be read."),
     CheckDeclaration("table_in_archive", False, "The archive holds this table."),
@@ -39,12 +35,25 @@ def outcomes(manifest: BronzeManifest, previous: BronzeManifest | None) -> tuple
     """The outcome of every declared check. `previous` is the newest dump of this table with an earlier cut, if any."""
     where = f"{manifest.table} of {manifest.site}, release {manifest.release}"
     findings = {
-        "rows_conserved": _rows_conserved(manifest, where),
-        "quarantine_small": _quarantine_small(manifest, where),
-        "quarantine_empty": _quarantine_empty(manifest, where),
+        "rows_conserved": quarantine.conserved(
+            where, "rows in file", manifest.rows_in_file, manifest.rows, manifest.quarantined, "archive"
+        ),
+        "quarantine_small": quarantine.small(
+            where,
+            manifest.site,
+            manifest.rows_in_file,
+            manifest.quarantined,
+            "If the release is broken, wait for its re-issue.",
+        ),
+        "quarantine_empty": quarantine.empty(where, manifest.quarantined),
         "table_in_archive": _table_in_archive(manifest, where),
         "encoding_as_declared": _encoding_as_declared(manifest, where),
-        "columns_known": _columns_known(manifest, where),
+        "columns_known": quarantine.known(
+            where,
+            "attributes",
+            manifest.unknown_attributes,
+            "declare them in so_lakehouse/schema.py to give them columns.",
+        ),
         "row_count_plausible": _row_count_plausible(manifest, previous, where),
     }
     return tuple(
@@ -52,47 +61,6 @@ def outcomes(manifest: BronzeManifest, previous: BronzeManifest | None) -> tuple
         for declared in DECLARATIONS
         for passed, detail, metadata in [findings[declared.name]]
     )
-
-
-Finding = tuple[bool, str, dict]
-
-
-def _rows_conserved(manifest: BronzeManifest, where: str) -> Finding:
-    accounted = manifest.rows + manifest.quarantined
-    counts = {
-        "rows_in_file": manifest.rows_in_file,
-        "rows": manifest.rows,
-        "quarantined": manifest.quarantined,
-    }
-    if accounted == manifest.rows_in_file:
-        return True, f"{where}: all {manifest.rows_in_file:,} rows accounted for.", counts
-    return (
-        False,
-        f"{where}: the file has {manifest.rows_in_file:,} rows but {accounted:,} were kept or quarantined. "
-        "This is a defect of the reader: keep the archive and report it.",
-        counts,
-    )
-
-
-def _quarantine_small(manifest: BronzeManifest, where: str) -> Finding:
-    share = manifest.quarantined / manifest.rows_in_file if manifest.rows_in_file else 0.0
-    metadata = {"share": share, "quarantined": manifest.quarantined}
-    if manifest.quarantined <= QUARANTINE_ROWS_FLOOR or share <= QUARANTINE_SHARE_LIMIT:
-        return True, f"{where}: {manifest.quarantined:,} rows in quarantine ({share:.2%}).", metadata
-    return (
-        False,
-        f"{where}: {manifest.quarantined:,} of {manifest.rows_in_file:,} rows ({share:.1%}) could not be read; "
-        f"the limit is {QUARANTINE_SHARE_LIMIT:.0%}. Look at them with so-lakehouse sql --lake "
-        f"\"select reason, count(*) from quarantine.rows where site = '{manifest.site}' group by 1\". "
-        "If the release is broken, wait for its re-issue.",
-        metadata,
-    )
-
-
-def _quarantine_empty(manifest: BronzeManifest, where: str) -> Finding:
-    if not manifest.quarantined:
-        return True, f"{where}: every row could be read.", {}
-    return False, f"{where}: {manifest.quarantined:,} rows in quarantine.", {"quarantined": manifest.quarantined}
 
 
 def _table_in_archive(manifest: BronzeManifest, where: str) -> Finding:
@@ -105,18 +73,6 @@ def _encoding_as_declared(manifest: BronzeManifest, where: str) -> Finding:
     if manifest.encoding in ("", "utf-8"):
         return True, f"{where}: UTF-8.", {}
     return False, f"{where}: the file is in {manifest.encoding}. It was read so.", {"encoding": manifest.encoding}
-
-
-def _columns_known(manifest: BronzeManifest, where: str) -> Finding:
-    if not manifest.unknown_attributes:
-        return True, f"{where}: every attribute is declared.", {}
-    names = ", ".join(f"{name} ({count:,} rows)" for name, count in sorted(manifest.unknown_attributes.items()))
-    return (
-        False,
-        f"{where}: attributes that the schema does not know: {names}. They are kept in _extra; "
-        "declare them in so_lakehouse/schema.py to give them columns.",
-        {"unknown": dict(manifest.unknown_attributes)},
-    )
 
 
 def _row_count_plausible(manifest: BronzeManifest, previous: BronzeManifest | None, where: str) -> Finding:

@@ -12,9 +12,10 @@ from dagster_dbt import DbtCliResource
 from dagster_dbt.core.dbt_event_iterator import DbtEventIterator
 
 from so_lakehouse.definitions import defs
-from so_lakehouse.partitions import SITES
-from so_lakehouse.quality import bronze, silver
+from so_lakehouse.partitions import SITE_DAY, SITES
+from so_lakehouse.quality import bronze, fetches, pages, silver
 from so_lakehouse.schema import TABLES
+from so_lakehouse.schema_api import ENTITIES
 from so_lakehouse.warehouse.projection import PROJECTIONS
 
 GRAPH = defs.resolve_asset_graph()
@@ -29,6 +30,7 @@ def names(prefix: str) -> set[str]:
 def test_every_layer_has_its_assets():
     assert names("raw") == {"dump"}
     assert names("bronze/dump") == set(TABLES)
+    assert names("raw/api") == names("bronze/api") == set(ENTITIES)
     assert names("silver") == set(TABLES)
     assert names("warehouse") == set(PROJECTIONS)
     assert {"dim_site", "dim_date", "dim_tag", "dim_user", "fct_question", "fct_answer"} <= names("core")
@@ -63,6 +65,16 @@ def test_every_table_has_its_declared_checks_and_they_are_kept_per_partition():
                 )
                 assert node.blocking == declared.blocking
                 assert node.partitions_def is not None
+
+
+def test_every_entity_of_the_api_has_its_declared_checks_and_they_are_kept_per_day():
+    checks = {(key.asset_key.to_user_string(), key.name): GRAPH.get(key) for key in GRAPH.asset_check_keys}
+    for layer, declarations in (("raw/api", fetches.DECLARATIONS), ("bronze/api", pages.DECLARATIONS)):
+        for entity in ENTITIES:
+            for declared in declarations:
+                node = checks[f"{layer}/{entity}", declared.name]
+                assert node.blocking == declared.blocking
+                assert node.partitions_def == SITE_DAY
 
 
 def columns_of(key):

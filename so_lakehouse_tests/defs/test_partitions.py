@@ -10,11 +10,15 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 
 from so_lakehouse.definitions import defs
 from so_lakehouse.partitions import (
+    DAYS,
     EVERY_SITE,
     QUARTERS,
+    SITE_DAY,
+    SITE_OF_SITE_DAY,
     SITE_OF_SITE_QUARTER,
     SITE_QUARTER,
     SITES,
+    site_day_key,
     site_quarter_key,
 )
 
@@ -58,6 +62,29 @@ def test_a_site_stands_on_all_its_quarters_and_no_other_sites(instance):
         assert all(key.endswith("|beer") for key in keys)
 
 
+def test_days_begin_at_the_configured_one_and_end_with_the_newest_closed_one():
+    keys = DAYS.get_partition_keys(current_time=datetime(2026, 11, 21, 0, 5))
+    assert (keys[0], keys[-1]) == ("2026-01-01", "2026-11-20")
+    assert site_day_key("beer", "2026-01-05") == "2026-01-05|beer"
+
+
+def test_a_day_concerns_its_own_site_and_a_site_stands_on_all_its_days(instance):
+    with partition_loading_context(datetime(2026, 11, 21), instance):
+        day = SITE_DAY.empty_subset().with_partition_keys([site_day_key("beer", "2026-01-05")])
+        downstream = SITE_OF_SITE_DAY.get_downstream_partitions_for_partitions(
+            day, upstream_partitions_def=SITE_DAY, downstream_partitions_def=SITES
+        )
+        assert set(downstream.get_partition_keys()) == {"beer"}
+        upstream = SITE_OF_SITE_DAY.get_upstream_mapped_partitions_result_for_partitions(
+            SITES.empty_subset().with_partition_keys(["beer"]),
+            downstream_partitions_def=SITES,
+            upstream_partitions_def=SITE_DAY,
+        ).partitions_subset
+        keys = set(upstream.get_partition_keys())
+        assert site_day_key("beer", "2026-11-20") in keys
+        assert all(key.endswith("|beer") for key in keys)
+
+
 def grid(key: dg.AssetKey) -> dg.PartitionsDefinition | None:
     return GRAPH.get(key).partitions_def
 
@@ -65,6 +92,7 @@ def grid(key: dg.AssetKey) -> dg.PartitionsDefinition | None:
 # upstream grid, downstream grid → how a change travels; what is not here needs none, because the grids are the same
 MAPPINGS = {
     (SITE_QUARTER, SITES): SITE_OF_SITE_QUARTER,
+    (SITE_DAY, SITES): SITE_OF_SITE_DAY,
     (SITES, None): EVERY_SITE,
 }
 BETWEEN_GRIDS = sorted(

@@ -1,4 +1,4 @@
-"""What tests in process share: one Spark session for all of them."""
+"""What tests in process share: one Spark session for all of them, and a server that speaks the API."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark.session import open_session
+from so_lakehouse_tests.pipeline.api_world import World, world
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -20,3 +21,11 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = open_session(Settings(home=tmp_path_factory.mktemp("spark"), spark_master="local[2]"))
     yield session
     session.stop()
+
+
+@pytest.fixture
+def api(settings: Settings) -> Iterator[World]:
+    """The API with an empty site beer, for the lakehouse of `settings`; at the end no rule of the API is broken."""
+    with world(settings.home) as made:
+        yield made
+        assert made.server.violations == []

@@ -45,6 +45,19 @@ def test_an_empty_warehouse_builds_and_takes_in_its_first_site(warehouse: DbtWar
     assert warehouse.query("select count(*) from marts_build.activity_month") == [(3,)]
 
 
+def test_posts_of_days_beyond_what_is_complete_lie_in_the_calendar_and_in_no_complete_month(
+    warehouse: DbtWarehouse,
+) -> None:
+    """The API brings days of a year that no dump has reached."""
+    beer = brewery("beer")
+    beer.add(Post(90, "2021-01-05T00:00:00Z"))
+    warehouse.load(beer)
+    assert set(warehouse.build().values()) <= FINE
+    assert warehouse.query("select max(day) from core.dim_date") == [(date(2021, 12, 31),)]
+    newest = "select questions, is_complete from marts_build.activity_month where month = '2021-01-01'"
+    assert warehouse.query(newest) == [(1, False)]
+
+
 def test_edits_deletions_and_a_reload_end_in_the_rows_of_a_full_refresh(warehouse: DbtWarehouse) -> None:
     beer, ai = brewery("beer"), brewery("ai")
     warehouse.load(beer)

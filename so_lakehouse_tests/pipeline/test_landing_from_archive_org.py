@@ -12,10 +12,10 @@ import pytest
 
 from so_lakehouse.dumps.land import land_dump, resolve
 from so_lakehouse.dumps.mirrors import Mirror, open_mirror
-from so_lakehouse.dumps.mirrors.patience import Patience
 from so_lakehouse.dumps.resolve import quarters
 from so_lakehouse.errors import BadInput, Unavailable
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.patience import Patience
 from so_lakehouse.settings import Settings
 from so_lakehouse_tests.pipeline.fault_server import Fault, FaultServer, fault_server
 from so_lakehouse_tests.small_archives import small_7z

@@ -24,7 +24,14 @@ def test_a_variable_overrides_its_default():
 
 
 @pytest.mark.parametrize(
-    ("variable", "text"), [("LAKEHOUSE_DISK_RESERVE", "1 GB"), ("LAKEHOUSE_ACCEPT_SHRINK", "perhaps")]
+    ("variable", "text"),
+    [
+        ("LAKEHOUSE_DISK_RESERVE", "1 GB"),
+        ("LAKEHOUSE_ACCEPT_SHRINK", "perhaps"),
+        ("LAKEHOUSE_API_AUTH", "cookie"),
+        ("LAKEHOUSE_API_START", "20260101"),
+        ("LAKEHOUSE_API_RESERVE", "60"),  # with the shares of the others, all of the quota
+    ],
 )
 def test_what_cannot_be_read_is_refused_with_the_name_of_its_variable(variable, text):
     with pytest.raises(BadInput, match=variable):

@@ -4,12 +4,23 @@ with sites as (
 
 ),
 
--- From the year the network began to the end of the last loaded year.
+-- From the year the network began to the end of the last loaded year. Days of the API bring posts that are newer than
+-- what is complete; a date that lies in the future is an error and makes no calendar.
 days as (
 
     select generate_series(
         least(date '2008-01-01', min(date_trunc('year', first_post_at at time zone 'UTC'))),
-        make_date(coalesce(extract(year from max(posts_complete_day)), 2008)::integer, 12, 31),
+        make_date(
+            coalesce(
+                extract(year from greatest(
+                    max(posts_complete_day),
+                    least(max(last_post_at at time zone 'UTC')::date, current_date)
+                )),
+                2008
+            )::integer,
+            12,
+            31
+        ),
         interval '1 day'
     )::date as day
     from sites

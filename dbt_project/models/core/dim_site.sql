@@ -28,15 +28,20 @@ final as (
     select
         complete.site,
         'meta' = any(string_to_array(complete.site, '.')) as is_meta,
-        first_post.first_post_at,
+        first_and_last.first_post_at,
+        first_and_last.last_post_at,
         complete.posts_complete_day,
         complete.votes_complete_day,
         complete.users_complete_day
     from complete
-    -- For each site by itself, so that Postgres looks at one end of one index instead of reading all posts.
+    -- For each site by itself, so that Postgres looks at the ends of one index instead of reading all posts.
     cross join lateral (
-        select min(post.creation_date) as first_post_at from posts as post where post.site = complete.site
-    ) as first_post
+        select
+            min(post.creation_date) as first_post_at,
+            max(post.creation_date) as last_post_at
+        from posts as post
+        where post.site = complete.site
+    ) as first_and_last
 
 )
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from so_lakehouse.dumps.mirrors.archive_org import ArchiveOrg
 from so_lakehouse.dumps.mirrors.contract import Mirror, RemoteArchive
 from so_lakehouse.dumps.mirrors.folder import FolderMirror
-from so_lakehouse.dumps.mirrors.patience import Patience
 from so_lakehouse.dumps.mirrors.web import WebMirror
+from so_lakehouse.patience import Patience
 from so_lakehouse.settings import Settings
 
 __all__ = ["Mirror", "RemoteArchive", "open_mirror"]

@@ -18,9 +18,9 @@ from urllib.parse import quote, urlencode
 
 from so_lakehouse.dumps.mirrors import transport
 from so_lakehouse.dumps.mirrors.contract import LICENCE, Mirror, Opened, RemoteArchive, shown
-from so_lakehouse.dumps.mirrors.patience import Patience
 from so_lakehouse.dumps.releases import SINGLE_ITEM, Release, release_of_item
 from so_lakehouse.errors import Unavailable
+from so_lakehouse.patience import Patience
 
 SEARCH = {"q": f"identifier:({SINGLE_ITEM} OR {SINGLE_ITEM}_2*)", "fl[]": "identifier", "rows": "500", "output": "json"}
 # The publisher uploaded a release within days; quarters are 90 days apart.

@@ -14,9 +14,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
-from so_lakehouse.dumps.mirrors.patience import Patience
 from so_lakehouse.dumps.releases import Release
 from so_lakehouse.errors import BadInput
+from so_lakehouse.patience import Patience
 
 LICENCE = "CC BY-SA 2.5, 3.0 or 4.0 by the date of each text (Stack Exchange, and the authors)"
 CHUNK_BYTES = 1 << 20

@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
 
 from so_lakehouse.dumps.mirrors.contract import Opened, shown
-from so_lakehouse.dumps.mirrors.patience import Patience, Transient
 from so_lakehouse.errors import BadInput, Unavailable
+from so_lakehouse.patience import Patience, Transient, retry_after
 
 HEADERS = {
     "User-Agent": "so_lakehouse (reads Stack Exchange data dumps)",
@@ -131,19 +129,10 @@ def _request(
 def _judge(response: requests.Response, address: str) -> None:
     status = response.status_code
     if status in TRY_AGAIN:
-        raise Transient(f"{shown(address)} answered HTTP {status}.", _retry_after(response))
+        raise Transient(
+            f"{shown(address)} answered HTTP {status}.", retry_after(response.headers.get("Retry-After", ""))
+        )
     if status == 416:  # the file is shorter now than what we have of it
         raise Unavailable(f"{shown(address)} is shorter than it was announced. Try again later.")
     if status >= 400 and status not in NOT_THERE and status not in NO_HEAD:
         raise Unavailable(f"{shown(address)} refused (HTTP {status}). Check the address and your access to it.")
-
-
-def _retry_after(response: requests.Response) -> float:
-    """Seconds of `Retry-After`, which is a number or a date; 0 where there is none."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isdigit():
-        return float(value)
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return 0.0

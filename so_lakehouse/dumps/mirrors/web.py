@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from so_lakehouse.dumps.mirrors import transport
 from so_lakehouse.dumps.mirrors.contract import Mirror, Opened, RemoteArchive, read_sha256sums, shown
-from so_lakehouse.dumps.mirrors.patience import Patience
 from so_lakehouse.dumps.releases import Release, read_releases
 from so_lakehouse.errors import BadInput
+from so_lakehouse.patience import Patience
 
 
 class WebMirror(Mirror):

@@ -1,0 +1,221 @@
+"""What this machine may ask of the API, and when: quota, backoff, pace. Shared by all runs, kept across restarts.
+
+One small SQLite file below LAKEHOUSE_HOME, and only this module reads or writes it. Every question is admitted here
+before it is asked and settled here after it was answered; admission is one transaction, so that two runs never take
+the same place. The key itself is not in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from so_lakehouse.api.reply import Reply
+from so_lakehouse.clock import Clock
+from so_lakehouse.errors import Unavailable
+from so_lakehouse.progress import current
+from so_lakehouse.settings import Settings
+
+# The API bans an address above 30 requests a second; it also counts what others behind the same address ask.
+REQUESTS_PER_SECOND = 20
+# Waiting exactly as long as a `backoff` says was punished (Meta Stack Exchange 377674).
+BACKOFF_MARGIN = 2.0
+# The API asks not to repeat a question within a minute: the answer would come from its cache.
+SAME_QUESTION_SECONDS = 60.0
+# The quota's day begins with the first question, not at midnight (Stack Apps, revision 9575).
+WINDOW_SECONDS = 24 * 3600.0
+LONGEST_WAIT = 300.0
+
+WINDOWS, SWEEP, REASK = "windows", "sweep", "asking again"  # what a question is for
+
+_TABLES = """
+create table if not exists quota (account text primary key, remaining integer, maximum integer, began_at real);
+create table if not exists spent (account text, purpose text, requests integer, primary key (account, purpose));
+create table if not exists not_before
+    (account text, method text, since real, until real, primary key (account, method));
+create table if not exists pace (account text primary key, last_at real);
+create table if not exists asked (account text, question text, at real, primary key (account, question));
+create table if not exists filter (account text, fields text, name text, primary key (account, fields));
+"""
+EVERY_METHOD = "*"
+
+
+class NotNow(Exception):
+    """Nothing more may be asked for now. `until`: when asking may go on; `reason` is for people."""
+
+    def __init__(self, reason: str, until: datetime) -> None:
+        super().__init__(f"{reason} Asking may go on at {until:%Y-%m-%d %H:%M} UTC.")
+        self.until = until
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What the API last said of the quota; both None before its first reply."""
+
+    remaining: int | None
+    maximum: int | None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The account of one address of the API and one key. `shares`: per cent of the quota by purpose."""
+
+    file: Path
+    account: str
+    clock: Clock
+    reserve: int = 0  # per cent
+    shares: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: Settings, clock: Clock) -> Budget:
+        """The budget that these settings name."""
+        account = hashlib.sha256(f"{settings.api}\n{settings.api_key}".encode()).hexdigest()[:16]
+        shares = {SWEEP: settings.api_sweep, REASK: settings.api_reask}
+        return cls(settings.api_budget, account, clock, settings.api_reserve, shares)
+
+    def admit(self, method: str, question: str, purpose: str) -> None:
+        """Returns when this question may be asked, having counted it; raises `NotNow` where that is too long to wait.
+
+        `question` names it: the same one is not asked twice within a minute.
+        """
+        while True:
+            with self._open() as db:
+                wait, reason = self._hindrance(db, method, question, purpose)
+                if wait <= 0:
+                    self._take(db, purpose)
+                    return
+            if wait > LONGEST_WAIT:
+                raise NotNow(reason, self.clock.now() + timedelta(seconds=wait))
+            if wait > 1:
+                current()(f"waiting {wait:.0f} s: {reason}", 0)
+            self.clock.sleep(max(wait, 0.001))  # less than a clock can tell would be no time at all
+
+    def settle(self, method: str, reply: Reply) -> None:
+        """Takes in what a reply says of quota and backoff, whatever else it says."""
+        now = self.clock.now().timestamp()
+        with self._open() as db:
+            if reply.quota_remaining is not None and reply.quota_max is not None:
+                self._note_quota(db, reply.quota_remaining, reply.quota_max, now)
+            if reply.backoff:
+                self._hold(db, method, now, reply.backoff + BACKOFF_MARGIN)
+
+    def answered(self, question: str) -> None:
+        """This question has its answer; asking it again waits a minute."""
+        now = self.clock.now().timestamp()
+        with self._open() as db:
+            db.execute("insert or replace into asked values (?, ?, ?)", (self.account, question, now))
+            db.execute("delete from asked where at < ? or at > ?", (now - SAME_QUESTION_SECONDS, now + 1))
+
+    def hold_all(self, seconds: float) -> None:
+        """Nothing is asked of any method for so long: the API has said so."""
+        with self._open() as db:
+            self._hold(db, EVERY_METHOD, self.clock.now().timestamp(), seconds + BACKOFF_MARGIN)
+
+    def allowance(self, purpose: str, parts: int) -> int:
+        """Requests that one of so many parts may spend of a purpose's share; 0 before the first reply."""
+        maximum = self.quota().maximum or 0
+        return -(-maximum * self.shares[purpose] // (100 * parts))
+
+    def quota(self) -> Quota:
+        with self._open() as db:
+            row = db.execute("select remaining, maximum from quota where account = ?", (self.account,)).fetchone()
+        return Quota(*row) if row else Quota(None, None)
+
+    def filter_name(self, fields: str) -> str | None:
+        """The filter that was made for these fields; it never expires."""
+        with self._open() as db:
+            found = db.execute("select name from filter where account = ? and fields = ?", (self.account, fields))
+            row = found.fetchone()
+        return row[0] if row else None
+
+    def remember_filter(self, fields: str, name: str) -> None:
+        with self._open() as db:
+            db.execute("insert or replace into filter values (?, ?, ?)", (self.account, fields, name))
+
+    def _hindrance(self, db: sqlite3.Connection, method: str, question: str, purpose: str) -> tuple[float, str]:
+        """Seconds to wait before this may be asked, and why."""
+        now = self.clock.now().timestamp()
+        found = [(0.0, "")]
+        last = _one(db, "select last_at from pace where account = ?", (self.account,))
+        if last is not None and last <= now:
+            found.append((last + 1 / REQUESTS_PER_SECOND - now, "the pace of this machine"))
+        # A clock that was set back must not make a wait longer than the API asked for: it begins anew.
+        set_back = "update not_before set since = ?, until = ? + until - since where account = ? and since > ?"
+        db.execute(set_back, (now, now, self.account, now))
+        held = "select max(until) from not_before where account = ? and method in (?, ?)"
+        until = _one(db, held, (self.account, method, EVERY_METHOD))
+        if until is not None:
+            found.append((until - now, f"the API asks to leave {method} alone."))
+        at = _one(db, "select at from asked where account = ? and question = ?", (self.account, question))
+        if at is not None and at <= now:
+            found.append((at + SAME_QUESTION_SECONDS - now, "the same question was asked within a minute"))
+        found.append(self._quota_hindrance(db, purpose, now))
+        return max(found)
+
+    def _quota_hindrance(self, db: sqlite3.Connection, purpose: str, now: float) -> tuple[float, str]:
+        query = "select remaining, maximum, began_at from quota where account = ?"
+        row = db.execute(query, (self.account,)).fetchone()
+        if row is None or not row[2] <= now < row[2] + WINDOW_SECONDS:
+            return 0.0, ""  # never asked, or another day of the quota has begun: the next reply tells
+        remaining, maximum, began_at = row
+        until = began_at + WINDOW_SECONDS - now
+        if remaining * 100 <= maximum * self.reserve:
+            kept = f"; {self.reserve} % are left to others (LAKEHOUSE_API_RESERVE)" if self.reserve else ""
+            return until, f"The API's quota is used up: {remaining:,} of {maximum:,} requests left{kept}."
+        spent = _one(db, "select requests from spent where account = ? and purpose = ?", (self.account, purpose)) or 0
+        if purpose in self.shares and spent * 100 >= maximum * self.shares[purpose]:
+            share = f"{self.shares[purpose]} % of {maximum:,}"
+            return until, f"The share of the quota for {purpose} is used up: {spent:,} requests, {share}."
+        return 0.0, ""
+
+    def _take(self, db: sqlite3.Connection, purpose: str) -> None:
+        """Counts a question that is about to be asked; the reply's own count replaces ours."""
+        db.execute("insert or replace into pace values (?, ?)", (self.account, self.clock.now().timestamp()))
+        db.execute("update quota set remaining = max(remaining - 1, 0) where account = ?", (self.account,))
+        db.execute(
+            "insert into spent values (?, ?, 1) on conflict (account, purpose) do update set requests = requests + 1",
+            (self.account, purpose),
+        )
+
+    def _note_quota(self, db: sqlite3.Connection, remaining: int, maximum: int, now: float) -> None:
+        query = "select remaining, maximum, began_at from quota where account = ?"
+        row = db.execute(query, (self.account,)).fetchone()
+        began_at = row[2] if row else now
+        # What is left only grows when a new day begins; replies of runs side by side may overtake each other a little.
+        grew = row is not None and (remaining - row[0]) * 10 > maximum
+        if grew or not began_at <= now < began_at + WINDOW_SECONDS:
+            began_at = now
+            db.execute("update spent set requests = 0 where account = ?", (self.account,))
+        db.execute("insert or replace into quota values (?, ?, ?, ?)", (self.account, remaining, maximum, began_at))
+
+    def _hold(self, db: sqlite3.Connection, method: str, now: float, seconds: float) -> None:
+        db.execute("insert or replace into not_before values (?, ?, ?, ?)", (self.account, method, now, now + seconds))
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """The file, with its tables, in one transaction that no other process shares."""
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            db = sqlite3.connect(self.file, timeout=30, isolation_level=None)
+        except (OSError, sqlite3.Error) as error:
+            raise Unavailable(f"Cannot use {self.file}: {error}. Choose another LAKEHOUSE_HOME.") from error
+        try:
+            # A power cut may take the last moments: the next reply tells the quota anyway.
+            db.executescript("pragma journal_mode = wal; pragma synchronous = normal;" + _TABLES)
+            db.execute("begin immediate")
+            yield db
+            db.execute("commit")
+        except sqlite3.Error as error:
+            raise Unavailable(f"Cannot use {self.file}: {error}. Move it away if it is damaged.") from error
+        finally:
+            db.close()  # what was not committed is undone
+
+
+def _one(db: sqlite3.Connection, query: str, values: tuple) -> float | None:
+    row = db.execute(query, values).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,62 @@
+"""Which rows of silver are worth asking for by id, in which order.
+
+Belongs here: the choice, read from silver without a JVM. Not here: asking (`by_ids.py`). `_as_of` is when a row was
+last told by a page, so the rows whose last ask is oldest come first, and those that only a dump told before them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from so_lakehouse.lake import gates, paths
+from so_lakehouse.lake.query import query_lake
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.schema_api import Entity
+from so_lakehouse.sql import literal
+
+# Scores, views and acceptance of a post move most while it is young, and move without activity.
+YOUNG = timedelta(days=90)
+# A daily run may begin earlier than yesterday's.
+DAY_APART = timedelta(hours=20)
+
+
+def young_posts(lake: Lake, site: str, entity: Entity, now: datetime, most: int) -> list[int]:
+    """Posts younger than 90 days that were not told within a day, oldest ask first; none of other entities."""
+    if entity.post_type is None:
+        return []
+    young = f"CreationDate >= {_moment(now - YOUNG)} AND {_not_told_since(now - DAY_APART)}"
+    return _ids(lake, site, entity, f"{young} ORDER BY _as_of ASC NULLS FIRST, Id LIMIT {most}")
+
+
+def to_sweep(lake: Lake, site: str, entity: Entity, now: datetime, most: int) -> list[int]:
+    """Rows to look for: first those that pages brought after the newest dump, then the others; oldest ask first."""
+    gate = gates.load(lake, site).get(entity.table)
+    cut = gate.complete_to if gate else None
+    brought = f"(CreationDate > {_moment(cut)}) DESC, " if cut else ""
+    order = f"ORDER BY {brought}_as_of ASC NULLS FIRST, Id LIMIT {most}"
+    return _ids(lake, site, entity, f"{_not_told_since(now - DAY_APART)} {order}")
+
+
+def still_held(lake: Lake, site: str, entity: Entity, ids: Collection[int]) -> set[int]:
+    """Those of these ids that silver has."""
+    if not ids:
+        return set()
+    return set(_ids(lake, site, entity, f"Id IN ({', '.join(map(str, sorted(ids)))})"))
+
+
+def _ids(lake: Lake, site: str, entity: Entity, where: str) -> list[int]:
+    if not lake.exists(f"{paths.silver(entity.table)}/_delta_log"):
+        return []
+    # Tag wikis and other posts, and accounts of the system (below 1), are not served.
+    served = f"PostTypeId = {entity.post_type}" if entity.post_type else "Id > 0"
+    query = f"SELECT Id FROM silver.{entity.table} WHERE site = {literal(site)} AND {served} AND {where}"
+    return query_lake(lake, query)["Id"].to_pylist()
+
+
+def _not_told_since(moment: datetime) -> str:
+    return f"(_as_of IS NULL OR _as_of < {_moment(moment)})"
+
+
+def _moment(moment: datetime) -> str:
+    return f"CAST({literal(moment.isoformat())} AS TIMESTAMP WITH TIME ZONE)"

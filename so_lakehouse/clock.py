@@ -1,0 +1,39 @@
+"""The time that days close by: the machine's, or one that begins at `LAKEHOUSE_NOW` and runs on from there.
+
+Belongs here: now and waiting. Only what depends on the date of a simulated or real API asks this clock.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from so_lakehouse.errors import BadInput
+
+
+class Clock:
+    """`start`: the moment (ISO, UTC where it says nothing else) at which this clock begins; empty: the machine's."""
+
+    def __init__(self, start: str = "") -> None:
+        self._ahead = timedelta(0)
+        if start:
+            self._ahead = _moment(start) - datetime.now(UTC)
+
+    def now(self) -> datetime:
+        """UTC, aware."""
+        return datetime.now(UTC) + self._ahead
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(max(seconds, 0.0))
+
+    def monotonic(self) -> float:
+        """Seconds that no change of the machine's date moves."""
+        return time.monotonic()
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"LAKEHOUSE_NOW is {text!r}; write a moment as 2026-01-05T06:00:00.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,207 @@
+"""Young posts are asked again, deleted rows are looked for, and nobody is called gone on one answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pyarrow.parquet as pq
+import pytest
+
+from so_lakehouse.api.bronze import read_pages
+from so_lakehouse.api.budget import REASK, SWEEP
+from so_lakehouse.api.by_ids import ask_again, batches, judge
+from so_lakehouse.api.days import newest_closed
+from so_lakehouse.api.fetch import fetch_day
+from so_lakehouse.lake.api_raw import fetches_of
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.simulate.api_server import Fault
+from so_lakehouse_tests.pipeline.api_world import MIDNIGHT, World, answer, comment, question, user
+from so_lakehouse_tests.pipeline.silver_site import SilverSite
+
+CUT = datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC)
+OLD, YOUNG = datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 12, 1, tzinfo=UTC)
+
+
+def hold(api: World, lake: Lake, old=(), young=(), answers=(), **told) -> SilverSite:
+    """These questions and answers in silver and in the API; `told`: when a page told a question last, by its key."""
+    silver = SilverSite(lake)
+    rows = [(key, 1, OLD) for key in old] + [(key, 1, YOUNG) for key in young] + [(key, 2, OLD) for key in answers]
+    as_of = {int(name[1:]): moment for name, moment in told.items()}
+    silver.put(
+        "posts",
+        *({"Id": key, "PostTypeId": kind, "CreationDate": made, "_as_of": as_of.get(key)} for key, kind, made in rows),
+        {"Id": 5000, "PostTypeId": 5, "CreationDate": YOUNG},  # a tag wiki, which is not served
+    )
+    silver.apply_dump(CUT)
+    silver.pass_checks(cut_at=CUT)
+    api.site.put("questions", [question(key, int(made.timestamp())) for key, kind, made in rows if kind == 1])
+    api.site.put("answers", [answer(key, int(made.timestamp()), 1) for key, kind, made in rows if kind == 2])
+    return silver
+
+
+def go(api: World, lake: Lake, entity="questions", **changes):
+    """One day's ask, after the window has told how large the quota is."""
+    client, day = api.client(**changes), newest_closed(api.clock.now())
+    fetch_day(lake, client, "beer", day, entity, api.settings)
+    return ask_again(lake, client, "beer", day, entity, api.settings)
+
+
+def tomorrow(api: World) -> None:
+    api.clock.sleep(24 * 3600)
+
+
+def asked(api: World, entity="questions") -> list[list[int]]:
+    paths = [text.partition("?")[0] for text in api.server.requests if text.startswith(f"/2.3/{entity}/")]
+    return [[int(key) for key in path.rpartition("/")[2].split(";")] for path in paths]
+
+
+def gone(api: World, lake: Lake, entity="questions") -> list[int]:
+    day = newest_closed(api.clock.now())
+    return [row.id for fetch in fetches_of(lake, entity, day, "beer") for row in fetch.gone]
+
+
+def test_young_posts_are_asked_again_and_then_all_others_are_swept(api, lake):
+    hold(api, lake, old=range(1, 151), young=range(200, 251), answers=[900])
+    first, second = go(api, lake)
+    assert (first.kind, second.kind) == (REASK, SWEEP)
+    young, *rest = asked(api)
+    assert young == list(range(200, 251))
+    assert {key for batch in rest for key in batch} >= set(range(1, 151))
+    assert all(len(batch) <= 100 for batch in rest)
+    assert 5000 not in {key for batch in rest for key in batch}
+    assert go(api, lake, "answers")
+    assert asked(api, "answers") == [[900]]
+    assert go(api, lake) == (), "once a day"
+
+
+def test_what_was_told_longest_ago_comes_first_and_what_was_told_today_not_at_all(api, lake):
+    now = api.clock.now()
+    told = {"k201": now - timedelta(days=3), "k202": now - timedelta(days=9), "k203": now - timedelta(hours=2)}
+    hold(api, lake, young=[201, 202, 203, 204], **told)
+    api.server.quota_max = 500
+    go(api, lake, api_sweep=0)
+    assert asked(api) == [[201, 202, 204]]
+
+
+def test_rows_that_pages_brought_are_swept_before_those_of_the_dump(api, lake):
+    silver = hold(api, lake, old=range(1, 300))
+    silver.put(
+        "posts",
+        {"Id": 777, "PostTypeId": 1, "CreationDate": CUT + timedelta(days=1), "_as_of": CUT + timedelta(days=2)},
+    )
+    api.site.put("questions", [question(777, MIDNIGHT - 86_400)])
+    api.server.quota_max = 20  # of which a share of 20 % is 4, for four entities
+    go(api, lake, api_reask=0)
+    (only,) = asked(api)
+    assert 777 in only
+    assert len(only) == 100
+
+
+def test_gone_means_missing_twice_a_day_apart(api, lake):
+    hold(api, lake, old=range(1, 60))
+    api.site.remove("questions", [7, 8])
+    go(api, lake)
+    assert gone(api, lake) == []
+    api.clock.sleep(3600 * 2)
+    go(api, lake)
+    assert gone(api, lake) == [], "not a day later"
+    tomorrow(api)
+    api.site.put("questions", [question(8, MIDNIGHT)])
+    go(api, lake)
+    assert gone(api, lake) == [7], "8 has come back"
+    manifest = read_pages(lake, "beer", newest_closed(api.clock.now()), "questions", api.settings)
+    rows = pq.read_table(lake.path(manifest.files[0])).to_pylist()
+    (absent,) = [row for row in rows if not row["_present"]]
+    assert (absent["Id"], absent["Title"], manifest.absent) == (7, None, 1)
+    assert absent["_as_of"] > api.clock.now() - timedelta(hours=1)
+
+
+def test_missing_rows_are_spread_thin_so_that_others_judge_each_batch(api, lake):
+    hold(api, lake, old=range(100, 400), young=range(1, 100))
+    lost = [*range(1, 16), *range(110, 125), *range(210, 225)]
+    api.site.remove("questions", lost)
+    go(api, lake)
+    tomorrow(api)
+    api.server.requests.clear()
+    go(api, lake)
+    assert gone(api, lake) == lost
+    assert all(len(set(lost) & set(batch)) <= 20 and len(batch) == 100 for batch in asked(api)[1:])
+    assert not set(lost) & set(asked(api)[0]), "the young ones of them wait for the sweep"
+
+
+def test_a_row_that_silver_no_longer_has_is_not_looked_for(api, lake):
+    silver = hold(api, lake, old=range(1, 60))
+    api.site.remove("questions", [7])
+    go(api, lake)
+    silver.delete("posts", 7)
+    tomorrow(api)
+    go(api, lake)
+    assert gone(api, lake) == []
+    assert 7 not in asked(api)[-1]
+
+
+def test_an_api_that_hides_a_fifth_of_a_batch_deletes_nobody(api, lake):
+    hold(api, lake, old=range(1, 101))
+    api.site.remove("questions", range(1, 22))
+    for _ in range(3):
+        (fetch,) = go(api, lake)
+        assert fetch.refused_batches == 1
+        assert gone(api, lake) == []
+        tomorrow(api)
+    api.site.put("questions", [question(21, MIDNIGHT)])
+    (fetch,) = go(api, lake)
+    assert fetch.refused_batches == 0, "20 of 100 are missing"
+    tomorrow(api)
+    go(api, lake)
+    assert gone(api, lake) == list(range(1, 21))
+
+
+def test_a_quota_that_ends_in_the_sweep_keeps_what_came(api, lake):
+    hold(api, lake, old=range(1, 450))
+    api.site.remove("questions", [3])
+    api.server.quota_max = 100
+    api.server.faults = [Fault(), Fault(), Fault(), Fault(), Fault(error_id=502, message="available in 9999 seconds")]
+    (fetch,) = go(api, lake, api_sweep=50)
+    assert (fetch.pages, fetch.items) == (2, 199)
+    assert "9999" in fetch.note
+
+
+def test_comments_and_users_above_0_are_swept_and_not_asked_again(api, lake):
+    hold(api, lake, old=[1])
+    silver = SilverSite(lake)
+    silver.put("users", *({"Id": key, "CreationDate": YOUNG} for key in (-1, 0, 1, 2, 3, 4, 5, 6)))
+    silver.put("comments", *({"Id": key, "PostId": 1, "CreationDate": YOUNG} for key in (11, 12)))
+    api.site.put("users", [user(key, 1) for key in (-1, 1, 2, 3, 4, 5, 6)])
+    api.site.put("comments", [comment(key, 1, 1) for key in (11, 12)])
+    for entity, ids in (("users", [1, 2, 3, 4, 5, 6]), ("comments", [11, 12])):
+        (fetch,) = go(api, lake, entity)
+        assert fetch.kind == SWEEP
+        assert asked(api, entity) == [ids]
+
+
+def test_an_old_day_sweeps_nothing_and_neither_does_a_lake_without_silver(api, lake):
+    assert ask_again(lake, api.client(), "beer", "2026-01-02", "questions", api.settings) == ()
+    assert go(api, lake) == ()
+    assert asked(api) == []
+
+
+def test_every_id_is_in_a_batch_and_small_batches_are_filled_with_witnesses():
+    made = list(batches(range(1, 251), range(1000, 1050), [5001, 5002]))
+    assert {key for batch in made for key in batch} >= {*range(1, 251), *range(1000, 1050)}
+    assert all(len(batch) <= 100 for batch in made)
+    assert all(sum(1000 <= key < 1050 for key in batch) <= 20 for batch in made)
+    assert list(batches([], [1000], [1, 2])) == [[1, 2, 1000]]
+
+
+@pytest.mark.parametrize(
+    ("batch", "returned", "suspects", "plausible"),
+    [
+        (range(10), range(8), [], True),
+        (range(10), range(7), [], False),
+        (range(10), range(8), [8, 9], True),
+        ([1], [], [1], False),
+        ([1, 2], [2], [1], True),
+    ],
+)
+def test_a_batch_is_judged_by_those_that_nobody_missed_before(batch, returned, suspects, plausible):
+    assert judge(list(batch), list(returned), suspects).is_plausible == plausible
