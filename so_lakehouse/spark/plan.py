@@ -19,7 +19,7 @@ from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import chain, tombstones, waiting
 from so_lakehouse.lake.api_pages import PagesManifest
 from so_lakehouse.lake.chain import Dump
-from so_lakehouse.lake.ledger import DUMP, Ledger, LedgerRow
+from so_lakehouse.lake.ledger import DUMP, Ledger, LedgerRow, rows_held
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.silver_tables import silver_table
 from so_lakehouse.lake.storage import Lake
@@ -130,7 +130,9 @@ def _plan_dump(
     before = state.kept_before(of.target, of.newest_dump, dumps[0].manifest.cut_at)
     base = state.folded(of.spark, of.lake, of.table, dumps, before, of.settings.keep_personal)
     evidence = _evidence(of, plan, base, known, new, held=False) if new or known else None
-    counts = settle(of, plan, base, of.target, evidence, posts, dumps)
+    rows = sum(told.manifest.rows for told in dumps) + rows_held(of.applied)
+    rows += evidence.most_keys if evidence is not None else 0
+    counts = settle(of, plan, base, of.target, evidence, posts, dumps, rows)
     deleted = counts.deleted_by_absence + counts.deleted_by(None, with_posts=posts_row is None)
     plan.ledger_rows = [
         books.counted(row, counts.of_dump(), rows_deleted=deleted),
@@ -164,16 +166,19 @@ def _plan_pages(
         chosen = keys.few(spoken)
     if chosen is not None:
         spoken = keys.rows(of.spark, chosen)
+    rows = keys.MOST_KEYS + 1 if chosen is None else len(chosen)
     concerned = keys.near(target, chosen).join(spoken, "Id", "left_semi")
-    if chosen is not None:
-        concerned = concerned.persist()  # few rows: found once, then compared with themselves as they will be
+    if rows <= read.FEW_ROWS:
+        concerned = read.few(concerned)
+    elif chosen is not None:
+        concerned = concerned.persist()  # found once, then compared with themselves as they will be
     base = concerned.drop("site")
-    if of.newest_dump is None and rebuild.is_due(of):
-        concerned, base = target, target.limit(0)  # there is no other evidence than these pages, by today's rules
+    if of.newest_dump is None and rebuild.is_due(of):  # there is no other evidence than these pages, by today's rules
+        concerned, base, rows = target, target.limit(0), rows + rows_held(of.applied)
     elif evidence is not None and of.newest_dump is not None:
         base = _with_returned(of, base, evidence, dumps)
     try:
-        counts = settle(of, plan, base, concerned, evidence, posts, [])
+        counts = settle(of, plan, base, concerned, evidence, posts, [], rows)
     finally:
         concerned.unpersist()
     plan.ledger_rows = [

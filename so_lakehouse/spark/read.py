@@ -15,6 +15,8 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import Table, Type
 from so_lakehouse.schema_forms import SPARK
 
+FEW_ROWS = 5_000  # with long texts some 10 MB
+
 QUARANTINE = "byte_offset BIGINT, reason STRING, detail STRING, id BIGINT, raw BINARY"
 
 
@@ -39,6 +41,15 @@ def parquet(spark: SparkSession, lake: Lake, files: Sequence[str], form: str) ->
 def silver_rows(spark: SparkSession, lake: Lake, table: str, site: str) -> DataFrame:
     """Current rows of one site."""
     return spark.read.format("delta").load(silver_tables.uri(lake, table)).where(F.col("site") == site)
+
+
+def few(rows: DataFrame) -> DataFrame:
+    """The same rows, computed here and now and held by the driver: for at most `FEW_ROWS` that are asked several times.
+
+    A plan over held rows is short, and much of it costs no job. What Spark's own cache holds is planned, cut into jobs
+    and described each time with all that it came from, which of few rows is most of the work.
+    """
+    return rows.sparkSession.createDataFrame(rows.toArrow())
 
 
 def no_rows(spark: SparkSession, form: str) -> DataFrame:
