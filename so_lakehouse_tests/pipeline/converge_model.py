@@ -108,22 +108,23 @@ def _value(dump: Any, page: Any) -> Any:
 
 @dataclass(frozen=True)
 class State:
-    """What a table of silver shall hold, and why it lacks a key: `gone` by sweeps, `along` with which post, `denied` by
-    dumps (as of when). Of denied keys silver remembers those that it held."""
+    """What a table of silver shall hold, and the keys that went: `swept` when, and `along` with which post. All others
+    are denied by a dump; of these silver remembers the keys that it held."""
 
     rows: dict[int, Row]
-    gone: dict[int, datetime]
+    swept: dict[int, datetime]
     along: dict[int, int]
-    denied: dict[int, datetime]
+
+    def __contains__(self, key: int) -> bool:
+        return key in self.rows or key in self.swept or key in self.along
 
 
 def merged(evidence: Evidence) -> State:
     """A table by itself."""
     rows = {key: state_of(evidence, key) for key in evidence.keys}
     said = {key: evidence.said_of(key) for key, row in rows.items() if row is None}
-    gone = {key: word.as_of for key, word in said.items() if word is not None}
-    denied = {key: dump.cut for key in said.keys() - gone if (dump := evidence.dump_of(key)) is not None}
-    return State({key: row for key, row in rows.items() if row is not None}, gone, {}, denied)
+    swept = {key: word.as_of for key, word in said.items() if word is not None}
+    return State({key: row for key, row in rows.items() if row is not None}, swept, {})
 
 
 def beside(posts: Evidence, evidence: Evidence) -> State:
@@ -134,4 +135,4 @@ def beside(posts: Evidence, evidence: Evidence) -> State:
         as_of, gone = row["_as_of"] or evidence.cut, posts.gone_as_of(row["PostId"])
         if row["PostId"] not in alive and gone is not None and as_of < gone:
             along[key] = row["PostId"]
-    return State({key: row for key, row in state.rows.items() if key not in along}, state.gone, along, state.denied)
+    return State({key: row for key, row in state.rows.items() if key not in along}, state.swept, along)

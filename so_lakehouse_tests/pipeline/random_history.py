@@ -20,6 +20,7 @@ COLUMNS = {
     "comments": ("Score", "PostId"),
     "post_history": ("PostHistoryTypeId", "PostId"),  # dumps alone tell it
 }
+LACKED = {"posts": 0.1, "comments": 0.25, "post_history": 0.5}  # how often a release lacks a table
 CREATED_SECONDS = CREATED.replace(microsecond=0)
 
 
@@ -77,7 +78,7 @@ def random_dump(chance: random.Random, cut: str, revision: int, size: Size) -> D
     tables, unread = {}, {}
     for table in COLUMNS:
         keys = size.keys(table)
-        if chance.random() < (0.1 if table == "posts" else 0.25):
+        if chance.random() < LACKED[table]:
             continue  # a partial release
         tables[table] = [{"Id": key} | random_row(chance, table, size) for key in keys if chance.random() < 0.7]
         twice = [row for row in tables[table] if chance.random() < 0.1]
