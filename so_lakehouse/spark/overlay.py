@@ -7,7 +7,7 @@ A statement is one page's word on one key: `_as_of` (when it was fetched), `_pre
 tells them, `_kept` (how a row that rests on it is marked), and `_input` (the input to count it under; null: counted
 before). A decided row is a row of silver with `_alive`, `_gone_as_of`, `_gone_reason`, `_gone_post` (why not, where it
 is not), `_base` (whether the newest dump tells the row, or older ones in its place; null: no dump does), and of its
-newest statement `_input`, `_present` and `_heard` (whether that is newer than the row's own evidence).
+newest statement `_input`, `_present` and `_heard` (whether that comes before the row's own evidence in `newest_first`).
 """
 
 from __future__ import annotations

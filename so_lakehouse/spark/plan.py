@@ -232,7 +232,7 @@ def _evidence(
     refused = pages.quarantine_pages(of.spark, of.lake, of.table, new, of.rules)
     said = _said(of, new)
     earlier = [page for page in known if page not in new]
-    if not held:
+    if earlier and not held:
         said = said.unionByName(_uncounted(_said(of, earlier)))
     elif earlier and (went := _went_along(of, said)):
         said = said.unionByName(_uncounted(keys.near(_said(of, earlier), went).where(F.col("Id").isin(went))))

@@ -1,7 +1,7 @@
 """The rules of silver in plain Python, for one site: what the evidence in bronze says, from scratch.
 
 Written to be obviously right, not fast. Of a key, the newest dump that says something decides, and after it the newest
-page; a comment goes with its post. docs/converge.md has the same rules in words.
+page; comments and history go with their post. docs/converge.md has the same rules in words.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 
 Row = dict[str, Any]
-POST_PAGE = ("Score", "LastActivityDate")  # of the columns used here, those that a page of questions tells
-COMMENT_PAGE = ("PostId", "Score")
+# Of the columns used here, those that pages tell; in the order in which they decide between pages of one instant.
+TOLD = {"posts": ("LastActivityDate", "Score"), "comments": ("PostId", "Score"), "post_history": ()}
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,9 @@ class Said:
 
 @dataclass
 class Evidence:
-    """All that bronze holds of one table."""
+    """All that bronze holds of one table. `told`: the columns that pages tell."""
 
+    told: tuple[str, ...] = ()
     dumps: list[Dump] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)
 
@@ -71,7 +72,10 @@ class Evidence:
         """The newest word of a page on the key, where it is later than that dump."""
         dump = self.dump_of(key)
         later = [said for said in self.said if said.key == key and (dump is None or said.as_of > dump.cut)]
-        return max(later, key=lambda said: said.as_of, default=None)
+        return max(later, key=lambda said: (said.as_of, said.row is not None, self._content(said)), default=None)
+
+    def _content(self, said: Said) -> list[Any]:
+        return [said.row[column] for column in self.told] if said.row is not None else []
 
     def gone_as_of(self, key: int) -> datetime | None:
         """As of when the newest evidence says that the key is not there (for a key that is not)."""
@@ -79,15 +83,15 @@ class Evidence:
         return said.as_of if said else dump.cut if dump else None
 
 
-def state_of(evidence: Evidence, key: int, told: tuple[str, ...]) -> Row | None:
-    """The key's row, dumps and pages together; None where there is none. `told`: the columns that pages tell."""
+def state_of(evidence: Evidence, key: int) -> Row | None:
+    """The key's row, dumps and pages together; None where there is none."""
     dump, said = evidence.dump_of(key), evidence.said_of(key)
     row = dump.rows.get(key) if dump else None
     as_of = dump.cut if dump else None
     if said is not None:
         if said.row is None:
             return None
-        row = {**(row or {}), **{column: _value((row or {}).get(column), said.row[column]) for column in told}}
+        row = {**(row or {}), **{column: _value((row or {}).get(column), said.row[column]) for column in evidence.told}}
         as_of = said.as_of
     if row is None or as_of is None:
         return None
@@ -102,20 +106,33 @@ def _value(dump: Any, page: Any) -> Any:
     return dump if same_second else page
 
 
-def merged(evidence: Evidence, told: tuple[str, ...]) -> dict[int, Row]:
-    """All rows of a table."""
-    rows = {key: state_of(evidence, key, told) for key in evidence.keys}
-    return {key: row for key, row in rows.items() if row is not None}
+@dataclass(frozen=True)
+class State:
+    """What a table of silver shall hold, and the keys that went: `swept` when, and `along` with which post. All others
+    are denied by a dump; of these silver remembers the keys that it held."""
+
+    rows: dict[int, Row]
+    swept: dict[int, datetime]
+    along: dict[int, int]
+
+    def __contains__(self, key: int) -> bool:
+        return key in self.rows or key in self.swept or key in self.along
 
 
-def site_state(posts: Evidence, comments: Evidence) -> tuple[dict[int, Row], dict[int, Row], dict[int, datetime]]:
-    """Posts, comments, and the posts that a sweep declared gone (with the time of the sweep)."""
-    post_rows = merged(posts, POST_PAGE)
-    said = {key: posts.said_of(key) for key in posts.keys}
-    swept = {key: word.as_of for key, word in said.items() if word is not None and word.row is None}
-    comment_rows = {}
-    for key, row in merged(comments, COMMENT_PAGE).items():
-        evidence, gone = row["_as_of"] or comments.cut, posts.gone_as_of(row["PostId"])
-        if row["PostId"] in post_rows or gone is None or not evidence < gone:
-            comment_rows[key] = row
-    return post_rows, comment_rows, swept
+def merged(evidence: Evidence) -> State:
+    """A table by itself."""
+    rows = {key: state_of(evidence, key) for key in evidence.keys}
+    said = {key: evidence.said_of(key) for key, row in rows.items() if row is None}
+    swept = {key: word.as_of for key, word in said.items() if word is not None}
+    return State({key: row for key, row in rows.items() if row is not None}, swept, {})
+
+
+def beside(posts: Evidence, evidence: Evidence) -> State:
+    """A table whose rows go along with their post."""
+    alive, state = merged(posts).rows, merged(evidence)
+    along = {}
+    for key, row in state.rows.items():
+        as_of, gone = row["_as_of"] or evidence.cut, posts.gone_as_of(row["PostId"])
+        if row["PostId"] not in alive and gone is not None and as_of < gone:
+            along[key] = row["PostId"]
+    return State({key: row for key, row in state.rows.items() if key not in along}, state.swept, along)

@@ -10,7 +10,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import requests
@@ -22,7 +24,18 @@ from so_lakehouse.settings import PROJECT_ROOT, Settings
 from so_lakehouse.simulate.dumps import write_mirror
 from so_lakehouse.warehouse.projection import PROJECTIONS
 from so_lakehouse.warehouse.query import query_warehouse
-from so_lakehouse_tests.pipeline.command_line import COMMAND, QUARTER, SITE, call, environment, run, said
+from so_lakehouse_tests.pipeline.command_line import (
+    COMMAND,
+    QUARTER,
+    SITE,
+    call,
+    call_by_other_rules,
+    environment,
+    layers,
+    run,
+    said,
+    started,
+)
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +72,29 @@ def contents(home: Path) -> dict[str, list]:
     return found
 
 
+class Undisturbed(NamedTuple):
+    """A lakehouse after one run, what that run printed, and what it started."""
+
+    home: Path
+    done: subprocess.CompletedProcess[str]
+    started: Counter[str]
+
+
 @pytest.fixture(scope="module")
-def undisturbed(mirror, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+def undisturbed(mirror, tmp_path_factory) -> Undisturbed:
     home = tmp_path_factory.mktemp("undisturbed")
-    return home, run(home, mirror)
+    return Undisturbed(home, run(home, mirror), started(home))
+
+
+ONCE = Counter(("Java", "dbt"))
+
+
+def test_a_run_starts_java_once_and_dbt_once(undisturbed):
+    assert undisturbed.started == ONCE
 
 
 def test_a_run_prints_rows_quarantined_and_seconds_per_layer(undisturbed):
-    _, done = undisturbed
+    done = undisturbed.done
     assert done.returncode == 0, said(done)
     for layer in ("raw", "bronze", "silver", "warehouse", "marts"):
         assert layer in done.stdout
@@ -82,23 +110,32 @@ def test_runs_killed_on_the_way_end_in_the_same_tables(mirror, undisturbed, tmp_
         assert killed.returncode == -9, f"{place}: {said(killed)}"
     finished = run(home, mirror)
     assert finished.returncode == 0, said(finished)
-    assert contents(home) == contents(undisturbed[0])
+    assert contents(home) == contents(undisturbed.home)
 
 
-def test_a_rebuild_goes_on_to_the_marts_and_ends_in_the_same_tables(undisturbed):
-    home, _ = undisturbed
+def test_a_rebuild_by_other_rules_goes_on_to_the_marts_and_one_by_todays_brings_everything_back(undisturbed):
+    home = undisturbed.home
     before = contents(home)
-    done = call(home, "rebuild", "--site", SITE, "--table", "tags", "comments")
+    questions = "select sum(questions) as n from marts.activity_month"
+    [told] = query_warehouse(Settings(home=home), questions).to_pylist()
+    post = query_lake(Lake(Settings(home=home).lake_uri), "select min(Id) as id from silver.posts where PostTypeId = 1")
+
+    at_first = started(home)
+    done = call_by_other_rules(home, post["id"][0].as_py(), "rebuild", "--site", SITE)
     assert done.returncode == 0, said(done)
-    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("done")] == [
-        "silver",
-        "warehouse",
-        "marts",
-    ]
+    assert layers(done) == ["silver", "warehouse", "marts"]
+    assert started(home) - at_first == ONCE
+    assert query_warehouse(Settings(home=home), questions).to_pylist() == [{"n": told["n"] - 1}]
+    after = contents(home)
+    assert {name for name in before if name.startswith("silver.") and after[name] != before[name]} == {"silver.posts"}
+
+    done = call(home, "rebuild", "--site", SITE, "--table", "posts", "tags")
+    assert done.returncode == 0, said(done)
+    assert layers(done) == ["silver", "warehouse", "marts"]
     assert contents(home) == before
     ledger = "select table_name, count(*) as n from silver.ledger group by table_name"
     times = {row["table_name"]: row["n"] for row in query_lake(Lake(Settings(home=home).lake_uri), ledger).to_pylist()}
-    assert {name for name, n in times.items() if n > times["posts"]} == {"tags", "comments"}
+    assert times == {table: 3 if table in ("posts", "tags") else 2 for table in TABLES}
 
 
 @pytest.mark.parametrize(
@@ -106,21 +143,21 @@ def test_a_rebuild_goes_on_to_the_marts_and_ends_in_the_same_tables(undisturbed)
     [(("--site", "nowhere"), "run --site nowhere"), (("--site", SITE, "--table", "post"), "post_history")],
 )
 def test_a_rebuild_of_what_is_not_there_says_what_is(undisturbed, words, answer):
-    done = call(undisturbed[0], "rebuild", *words)
+    done = call(undisturbed.home, "rebuild", *words)
     assert done.returncode == 1
     assert answer in said(done)
     assert "Traceback" not in said(done)
 
 
 def test_status_shows_every_layer_of_the_site(undisturbed):
-    done = call(undisturbed[0], "status")
+    done = call(undisturbed.home, "status")
     assert done.returncode == 0, said(done)
     for word in (SITE, "raw", "bronze", "silver", "warehouse", "2025-12-31"):
         assert word in done.stdout
 
 
 def test_sql_answers_from_marts_and_from_the_lake_in_every_format(undisturbed):
-    home, _ = undisturbed
+    home = undisturbed.home
     as_json = call(home, "sql", "select count(*) as n from marts.activity_month", "--format", "json")
     assert json.loads(as_json.stdout)[0]["n"] > 0, said(as_json)
     as_csv = call(home, "sql", "--lake", 'select "Id" from silver.posts order by 1 limit 2', "--format", "csv")
@@ -140,20 +177,20 @@ def test_sql_answers_from_marts_and_from_the_lake_in_every_format(undisturbed):
     ],
 )
 def test_a_query_that_cannot_be_answered_says_why_without_a_traceback(undisturbed, words, answer):
-    done = call(undisturbed[0], *words)
+    done = call(undisturbed.home, *words)
     assert done.returncode == 1
     assert answer in said(done)
     assert "Traceback" not in said(done)
 
 
 def test_doctor_finds_everything_it_needs(mirror, undisturbed):
-    done = call(undisturbed[0], "doctor", LAKEHOUSE_MIRROR=str(mirror))
+    done = call(undisturbed.home, "doctor", LAKEHOUSE_MIRROR=str(mirror))
     assert done.returncode == 0, said(done)
     assert "missing" not in done.stdout
 
 
 def test_postgres_gone_is_said_and_the_lake_keeps_what_it_has(mirror, undisturbed):
-    home, _ = undisturbed
+    home = undisturbed.home
     before = {path: path.stat().st_mtime for path in (home / "lake").rglob("*")}
     done = run(home, mirror, LAKEHOUSE_POSTGRES="postgresql://nobody@127.0.0.1:9/none")
     assert done.returncode == 1
@@ -163,7 +200,7 @@ def test_postgres_gone_is_said_and_the_lake_keeps_what_it_has(mirror, undisturbe
 
 
 def test_dev_shows_the_assets_of_the_same_state(undisturbed):
-    home, _ = undisturbed
+    home = undisturbed.home
     port = free_port()
     query = "{ assetNodes { assetKey { path } assetMaterializations(limit: 1) { timestamp } } }"
     with subprocess.Popen([COMMAND, "dev", "--port", str(port)], env=environment(home)) as dev:
@@ -213,7 +250,7 @@ def test_the_readme_has_commands_and_examples():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_readme_answers(undisturbed, command):
-    done = call(undisturbed[0], *shlex.split(command))
+    done = call(undisturbed.home, *shlex.split(command))
     assert done.returncode == 0, said(done)
     assert done.stdout.strip()
 
@@ -221,6 +258,6 @@ def test_a_command_of_the_readme_answers(undisturbed, command):
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_an_example_of_the_readme_prints_rows(undisturbed, code):
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=environment(undisturbed[0]), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment(undisturbed.home), capture_output=True, text=True, check=False)
     assert done.returncode == 0, said(done)
     assert "tag" in done.stdout
