@@ -88,9 +88,10 @@ def decided(base: DataFrame, newest: DataFrame, table: Table, keep_personal: boo
     # Of one instant with a row that rests on a page (no page is fetched in a cut's microsecond).
     tied = F.coalesce(F.col(SAID + "_as_of") == F.col("_as_of"), F.lit(False)) & F.col(SAID + "_present")
     newer = newer | (tied & (content(table, keep_personal, SAID) > content(table, keep_personal)))
-    heard = F.col(SAID + "Id").isNotNull() & newer
-    present = heard & F.col(SAID + "_present")
-    absent = heard & ~F.col(SAID + "_present")
+    # A column of its own: written out in every column's expression it would make a plan of thousands of nodes.
+    joined = joined.withColumn(HEARD, F.col(SAID + "Id").isNotNull() & newer)
+    present = F.col(HEARD) & F.col(SAID + "_present")
+    absent = F.col(HEARD) & ~F.col(SAID + "_present")
     columns = {"Id": F.coalesce("Id", SAID + "Id")} | _values(table, keep_personal, present)
     columns |= {
         "_as_of": F.when(present, F.col(SAID + "_as_of")).otherwise(F.col("_as_of")),
@@ -99,7 +100,7 @@ def decided(base: DataFrame, newest: DataFrame, table: Table, keep_personal: boo
         BASE: F.col(BASE),
         INPUT: F.col(SAID + INPUT),
         PRESENT: F.col(SAID + PRESENT),
-        HEARD: heard,
+        HEARD: F.col(HEARD),
         GONE_AS_OF: F.when(absent, F.col(SAID + "_as_of")),
         GONE_REASON: F.when(absent, F.lit(NOT_RETURNED)),
         GONE_POST: F.lit(None).cast("bigint"),
