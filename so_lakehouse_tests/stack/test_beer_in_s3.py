@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,9 @@ import pytest
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES
-from so_lakehouse.settings import Settings
+from so_lakehouse.settings import PROJECT_ROOT, Settings
 from so_lakehouse.warehouse.query import query_warehouse
 from so_lakehouse_tests.conftest import postgres_home
-from so_lakehouse_tests.pipeline.command_line import COMMAND
 from so_lakehouse_tests.pipeline.writer import environment
 from so_lakehouse_tests.stack.object_store import bucket, object_store, s3_settings  # noqa: F401
 
@@ -52,8 +52,18 @@ def test_the_same_tables_come_out(in_a_folder, real_dumps, s3_settings, warehous
 
 def run(settings: Settings, mirror: Path) -> None:
     words = ("run", "--site", "beer", "--quarter", *RELEASES, "--mirror", str(mirror))
+    command = [
+        sys.executable,
+        "-c",
+        "from so_lakehouse.cli import main; main()",
+    ]  # of this checkout
     done = subprocess.run(
-        [COMMAND, *words], env=os.environ | environment(settings), capture_output=True, text=True, check=False
+        [*command, *words],
+        cwd=PROJECT_ROOT,
+        env=os.environ | environment(settings),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
