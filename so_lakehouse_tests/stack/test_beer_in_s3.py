@@ -23,10 +23,10 @@ from so_lakehouse_tests.pipeline.writer import environment
 from so_lakehouse_tests.stack.object_store import bucket, object_store, s3_settings  # noqa: F401
 
 RELEASES = ("2016-09", "2016-12")
-# When something happened, and numbers of commits: no two runs agree in these.
+# When something happened, and names that are made anew: no two runs agree in these.
 OF_THE_RUN = {
-    *("applied_at", "delta_version", "written_at", "first_seen", "resolved_at", "loaded_at", "published_at"),
-    *("load_id", "version", "silver_version", "age_days", "build_id", "checked_at", "data_version"),
+    *("applied_at", "first_seen", "resolved_at", "loaded_at", "begun_at", "finished_at", "published_at", "since"),
+    *("lake_table_id", "build_id", "made_of"),
 }
 
 
@@ -44,8 +44,7 @@ def test_the_same_tables_come_out(in_a_folder, real_dumps, s3_settings, warehous
     run(settings, real_dumps)
     found = contents(settings)
     assert found.keys() == in_a_folder.keys()
-    for name, rows in found.items():
-        assert rows == in_a_folder[name], name
+    assert [name for name, rows in found.items() if rows != in_a_folder[name]] == []
     assert not Lake.of(settings).list("staging"), "nothing is left of the way"
     assert not (settings.home / "lake").exists(), "nothing was written to this machine's folder"
 
