@@ -90,6 +90,7 @@ class Settings:
         "LAKEHOUSE_SPARK_REMOTE",
         "",
         "Address of a Spark Connect server (sc://host:15002) to use instead of starting Spark.",
+        secret=True,  # with its token
     )
     spark_memory: str = _setting("LAKEHOUSE_SPARK_MEMORY", "2g", "Memory of the Spark driver.")
     spark_java: str = _setting(
@@ -133,11 +134,13 @@ class Settings:
         "LAKEHOUSE_POSTGRES_DBT",
         "",
         "Postgres address with the role that builds and publishes the marts; default LAKEHOUSE_POSTGRES.",
+        secret=True,  # with its password
     )
     postgres_reader: str = _setting(
         "LAKEHOUSE_POSTGRES_READER",
         "",
         "Postgres address with the role that only asks (so-lakehouse sql and status); default LAKEHOUSE_POSTGRES.",
+        secret=True,  # with its password
     )
     dagster: str = _setting("LAKEHOUSE_DAGSTER", "", "Folder of Dagster's dagster.yaml; default <home>/dagster.")
     stack_network: str = _setting(

@@ -191,12 +191,12 @@ class TableReader:
 
     def _refuse_spelling(self, first: int, last: int, code: int, position: int) -> None:
         """Refuses what cannot be read up to the next row: as many rows as begin there, and one where none does."""
+        begun = int(count_rows(self._window.data, first, last))  # of all of it: space may be what ends a `<row`
         while last > first and bytes(self._window.data[last - 1 : last]) in _SPACE:
             last -= 1
         raw = self._window.data[first:last].tobytes()
         offset = self._window.byte_of(first)
         framing.refuse_document_type_within(raw, f"{self.where} after byte {offset:,}")
-        begun = int(count_rows(self._window.data, first, last))
         rows = begun or lines_of_elements(raw)
         self.tally.rows_in_file += rows - begun
         self._put_aside(offset, code, spelling_detail(code, raw, position - first, rows), raw, rows)

@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterator
 
 import pyarrow as pa
-from deltalake import QueryBuilder
+from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError
 
 from so_lakehouse.errors import BadInput
-from so_lakehouse.lake import delta, paths
+from so_lakehouse.lake import delta, gates, ledger, paths
 from so_lakehouse.lake.api_pages import PagesManifest
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.quarantine import CleaningManifest
@@ -76,7 +76,7 @@ def _open(lake: Lake, engine: QueryBuilder, name: str) -> bool:
     """Makes the named table known to the engine; False where there is none."""
     schema, _, table = name.partition(".")
     if schema == "silver" and delta.is_table(lake, paths.silver(table)):
-        engine.register(name, delta.open_table(lake, paths.silver(table)))
+        _open_silver(lake, engine, table)
         return True
     parts = list(_bronze_parts(lake, table)) if schema == "bronze" and table in TABLES else []
     if name == QUARANTINE:
@@ -84,6 +84,38 @@ def _open(lake: Lake, engine: QueryBuilder, name: str) -> bool:
     if parts:
         _union(lake, engine, name, parts)
     return bool(parts)
+
+
+def _open_silver(lake: Lake, engine: QueryBuilder, table: str) -> None:
+    """The newest version; of a site that is just being written, the one before, which passed its checks.
+
+    (What failed its checks is shown: it is there to be looked at.)
+    """
+    newest = delta.open_table(lake, paths.silver(table))
+    before = {site: version - 1 for site, version in _unchecked(lake, table, newest).items()}
+    if not before:
+        engine.register(f"silver.{table}", newest)
+        return
+    selects = []
+    for version in {*before.values()}:
+        engine.register(f"files.{table}_at_{version}", delta.open_table(lake, paths.silver(table), version))
+        sites = ", ".join(literal(site) for site, held in before.items() if held == version)
+        selects.append(f"SELECT * FROM files.{table}_at_{version} WHERE site IN ({sites})")
+    engine.register(f"files.{table}_newest", newest)
+    selects.append(f"SELECT * FROM files.{table}_newest WHERE site NOT IN ({', '.join(map(literal, before))})")
+    engine.execute(f"CREATE VIEW silver.{table} AS {' UNION ALL BY NAME '.join(selects)}")
+
+
+def _unchecked(lake: Lake, table: str, newest: DeltaTable) -> dict[str, int]:
+    """Sites whose rows have changed since they passed their checks, and the first version in which they have."""
+    passed = {site: gate for site in gates.sites(lake) if (gate := gates.load(lake, site).get(table)) and gate.passed}
+    first: dict[str, int] = {}
+    for commit in ledger.commits(newest, min((gate.version for gate in passed.values()), default=newest.version())):
+        for entry in ledger.told(commit.get("userMetadata")) or ():
+            gate = passed.get(entry["site"])
+            if gate is not None and gate.version < commit["version"]:
+                first.setdefault(entry["site"], commit["version"])
+    return first
 
 
 # A select list, and the Parquet file that it reads from ("" where it needs none).

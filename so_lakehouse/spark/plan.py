@@ -25,10 +25,9 @@ from so_lakehouse.lake.silver_tables import silver_table
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.waiting import WaitingDump
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import books, cascade, examine, keys, pages, read, rebuild, state, write
-from so_lakehouse.spark.absence import absence, heard_after
+from so_lakehouse.spark import books, cascade, examine, heard, keys, pages, read, rebuild, state
+from so_lakehouse.spark.absence import absence
 from so_lakehouse.spark.cascade import Posts
-from so_lakehouse.spark.overlay import INPUT
 from so_lakehouse.spark.settle import Evidence, Scope, TablePlan, settle
 
 
@@ -129,10 +128,10 @@ def _plan_dump(
         return
     before = state.kept_before(of.target, of.newest_dump, dumps[0].manifest.cut_at)
     base = state.folded(of.spark, of.lake, of.table, dumps, before, of.settings.keep_personal)
-    evidence = _evidence(of, plan, base, known, new, held=False) if new or known else None
-    rows = sum(told.manifest.rows for told in dumps) + rows_held(of.applied)
-    rows += evidence.most_keys if evidence is not None else 0
-    counts = settle(of, plan, base, of.target, evidence, posts, dumps, rows)
+    evidence = heard.evidence_of(of, plan, base, known, new, held=False) if new or known else None
+    rows = sum(told.manifest.rows for told in dumps) + rows_held(of.applied) + heard.keys_spoken_of(evidence)
+    is_few = rows <= read.FEW_ROWS and sum(told.manifest.bytes_unpacked for told in dumps) <= read.FEW_BYTES
+    counts = settle(of, plan, base, of.target, evidence, posts, dumps, is_few)
     deleted = counts.deleted_by_absence + counts.deleted_by(None, with_posts=posts_row is None)
     plan.ledger_rows = [
         books.counted(row, counts.of_dump(), rows_deleted=deleted),
@@ -156,7 +155,7 @@ def _plan_pages(
     `dumps`: the applied one and what it rests on, as far as bronze holds them.
     """
     target = of.target
-    evidence = _evidence(of, plan, target, known, new, held=True) if new else None
+    evidence = heard.evidence_of(of, plan, target, known, new, held=True) if new else None
     spoken = target.select("Id").limit(0)
     chosen: list[int] | None = []
     if evidence is not None:
@@ -166,21 +165,23 @@ def _plan_pages(
         chosen = keys.few(spoken)
     if chosen is not None:
         spoken = keys.rows(of.spark, chosen)
-    rows = keys.MOST_KEYS + 1 if chosen is None else len(chosen)
-    concerned = keys.near(target, chosen).join(spoken, "Id", "left_semi")
-    if rows <= read.FEW_ROWS:
-        concerned = read.few(concerned)
-    elif chosen is not None:
-        concerned = concerned.persist()  # found once, then compared with themselves as they will be
-    base = concerned.drop("site")
     if of.newest_dump is None and rebuild.is_due(of):  # there is no other evidence than these pages, by today's rules
-        concerned, base, rows = target, target.limit(0), rows + rows_held(of.applied)
-    elif evidence is not None and of.newest_dump is not None:
-        base = _with_returned(of, base, evidence, dumps)
-    try:
-        counts = settle(of, plan, base, concerned, evidence, posts, [], rows)
-    finally:
-        concerned.unpersist()
+        rows = rows_held(of.applied) + heard.keys_spoken_of(evidence)
+        counts = settle(of, plan, target.limit(0), target, evidence, posts, [], rows <= read.FEW_ROWS)
+    else:
+        concerned = keys.near(target, chosen).join(spoken, "Id", "left_semi")
+        is_few = chosen is not None and len(chosen) <= read.FEW_ROWS
+        if is_few:
+            concerned = read.few(concerned)
+        elif chosen is not None:
+            concerned = concerned.persist()  # found once, then compared with themselves as they will be
+        base = concerned.drop("site")
+        if evidence is not None and of.newest_dump is not None:
+            base = _with_returned(of, base, evidence, dumps)
+        try:
+            counts = settle(of, plan, base, concerned, evidence, posts, [], is_few)
+        finally:
+            concerned.unpersist()
     plan.ledger_rows = [
         *books.page_rows(of, new, counts, evidence, posts_row, without_dump=of.newest_dump is None),
         *books.deletions(posts_row, counts),
@@ -215,52 +216,3 @@ def _require_dumps_of_swept(of: Scope, lacking: DataFrame) -> None:
             f"holds the dump {of.newest_dump.partition}, which has the columns that pages do not tell. Nothing was "
             f"changed. Take it in again: so-lakehouse run --site {of.site} --quarter …"
         )
-
-
-def _evidence(
-    of: Scope,
-    plan: TablePlan,
-    base: DataFrame,
-    known: Sequence[PagesManifest],
-    new: Sequence[PagesManifest],
-    held: bool,
-) -> Evidence:
-    """Statements of pages beside the rows of `base`; those of `new` are counted.
-
-    `held`: silver has what `known` pages said, in rows and in the sweeps that it remembers; else they are read again.
-    """
-    refused = pages.quarantine_pages(of.spark, of.lake, of.table, new, of.rules)
-    said = _said(of, new)
-    earlier = [page for page in known if page not in new]
-    if earlier and not held:
-        said = said.unionByName(_uncounted(_said(of, earlier)))
-    elif earlier and (went := _went_along(of, said)):
-        said = said.unionByName(_uncounted(keys.near(_said(of, earlier), went).where(F.col("Id").isin(went))))
-    swept = tombstones.swept(of.tombstones) if held else []
-    if swept:
-        remembered = read.keyed(of.spark, swept, "Id", "_as_of").withColumn("_present", F.lit(False))
-        said = said.unionByName(remembered, allowMissingColumns=True)
-    if plan.absence.unread is not None:  # rows differ in what they speak of; few are spoken of
-        base = keys.near(base, keys.few(said)).join(said.select("Id").distinct(), "Id", "left_semi")
-    heard = heard_after(said, base, plan.absence, plan.cut)
-    ranked = pages.ranked(heard, of.table, of.settings.keep_personal)
-    folder = f"{plan.staging}/statements"
-    return Evidence(write.stage(ranked, of.lake, folder), refused, keys.staged(of.lake, folder))
-
-
-def _said(of: Scope, manifests: Sequence[PagesManifest]) -> DataFrame:
-    return pages.statements(of.spark, of.lake, of.table, manifests, of.settings.keep_personal)
-
-
-def _uncounted(statements: DataFrame) -> DataFrame:
-    return statements.withColumn(INPUT, F.lit(None).cast("string"))
-
-
-def _went_along(of: Scope, said: DataFrame) -> list[int]:
-    """The rows spoken of that went along with a post: of these silver has the key only, so it cannot tell whether what
-    put them under that post is newer."""
-    along = [tombstone.id for tombstone in tombstones.with_posts(of.tombstones)]
-    if not along:
-        return []
-    spoken = said.select("Id").join(keys.rows(of.spark, along), "Id", "left_semi").distinct()
-    return [row[0] for row in spoken.collect()]

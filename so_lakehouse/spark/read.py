@@ -15,7 +15,8 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import Table, Type
 from so_lakehouse.schema_forms import SPARK
 
-FEW_ROWS = 5_000  # with long texts some 10 MB
+# What the driver may hold of one table: several are compared at once, and each row passes it twice.
+FEW_ROWS, FEW_BYTES = 5_000, 50_000_000
 
 QUARANTINE = "byte_offset BIGINT, reason STRING, detail STRING, id BIGINT, raw BINARY"
 

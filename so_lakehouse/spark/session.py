@@ -230,6 +230,6 @@ def _connected(settings: Settings) -> SparkSession:
         return builder.getOrCreate()
     except (PySparkException, ImportError) as error:
         raise Unavailable(
-            f"No Spark Connect server answers at {settings.spark_remote}: {' '.join(str(error).split())}. Start it, or "
-            "leave LAKEHOUSE_SPARK_REMOTE empty for a Spark of our own."
+            f"No Spark Connect server answers at {settings.spark_remote.partition('/;')[0]}: "  # behind it is the token
+            f"{' '.join(str(error).split())}. Start it, or leave LAKEHOUSE_SPARK_REMOTE empty for a Spark of our own."
         ) from error

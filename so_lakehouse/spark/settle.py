@@ -25,7 +25,7 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.tombstones import ABSENT_FROM_DUMP, POST_DELETED, Tombstone
 from so_lakehouse.lake.waiting import Ignored
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import cascade, clean, compare, keys, overlay, pages, read, tally, write
+from so_lakehouse.spark import cascade, clean, compare, overlay, pages, read, tally, write
 from so_lakehouse.spark.absence import DENIED, NOTHING_DENIED, Absence
 from so_lakehouse.spark.cascade import Posts
 from so_lakehouse.spark.compare import ACTION, DELETE
@@ -75,11 +75,6 @@ class Evidence:
     refused: Counter[str]
     keys: list[int] | None
 
-    @property
-    def most_keys(self) -> int:
-        """How many keys there are at most, as far as it is known to be few."""
-        return keys.MOST_KEYS + 1 if self.keys is None else len(self.keys)
-
 
 @dataclass
 class TablePlan:
@@ -115,14 +110,14 @@ def settle(
     evidence: Evidence | None,
     posts: Posts | None,
     dumps: Sequence[Dump],
-    rows: int,
+    is_few: bool,
 ) -> Tally:
     """Puts into the plan what changes, and returns how many keys go which way.
 
     `base`: rows before pages speak; `target`: the rows of silver to compare with; `posts`: what may take rows along;
-    `dumps`: those that `base` comes from, oldest first (none: it comes from silver itself); `rows`: how many keys both
-    sides have at most, as far as they are few. Raises `CheckFailed` where the newest would delete too much, or what it
-    may only be unable to tell.
+    `dumps`: those that `base` comes from, oldest first (none: it comes from silver itself); `is_few`: whether both
+    sides together have few rows. Raises `CheckFailed` where the newest would delete too much, or what it may only be
+    unable to tell.
     """
     personal = of.settings.keep_personal
     decided = overlay.undisputed(base)
@@ -132,7 +127,6 @@ def settle(
     if posts is not None:
         decided = cascade.voided(decided, posts, plan.cut)
     compared = compare.actions(decided, target, overlay.value_columns(of.table, personal))
-    is_few = rows <= read.FEW_ROWS
     acted = read.few(compared) if is_few else compared.select(*compare.KINDS).persist()
     try:
         counts = Tally.of(acted)

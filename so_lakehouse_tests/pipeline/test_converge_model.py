@@ -14,7 +14,7 @@ from so_lakehouse import failpoints
 from so_lakehouse.lake.ledger import open_delta
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.tombstones import ABSENT_FROM_DUMP, NOT_RETURNED, POST_DELETED
-from so_lakehouse.spark import keys, session
+from so_lakehouse.spark import keys, read, session
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.read import silver_rows
 from so_lakehouse_tests.pipeline.converge_model import TOLD, Dump, Evidence, State, beside, merged
@@ -142,6 +142,7 @@ def test_silver_equals_the_model_in_any_order_of_arrival(spark, lake, settings, 
         print(f"{site}: {len(inputs)} inputs")
         if size.many:
             monkeypatch.setattr(session, "SMALL_ROWS", 0)
+            monkeypatch.setattr(read, "FEW_ROWS", 0)
             monkeypatch.setitem(
                 session.LARGE, "spark.sql.shuffle.partitions", "3"
             )  # several, and no more than it takes

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable
 
 from so_lakehouse.errors import BadInput, Unavailable
-from so_lakehouse.lake import delta
+from so_lakehouse.lake import delta, ledger, paths
+from so_lakehouse.lake.ledger import LedgerRow
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.quarantine import CleaningManifest
 from so_lakehouse.lake.query import query_lake
@@ -67,6 +68,29 @@ def test_a_table_can_be_joined_with_itself(lake: Lake) -> None:
     small_site(lake)
     sql = "SELECT q.Id, a.Id FROM silver.posts q JOIN silver.posts a ON a.ParentId = q.Id ORDER BY 1"
     assert query_lake(lake, sql).columns[1].to_pylist() == [2, 4]
+
+
+def change_score(lake: Lake, site: str, score: int) -> None:
+    """As a converge does it: the commit says which site it is about."""
+    told = ledger.commit_metadata([LedgerRow(site, "posts", "dump", "2016-10-01", "v", "r", datetime.now(UTC))])
+    table = delta.open_table(lake, paths.silver("posts"))
+    where = f"site = '{site}' AND \"Id\" = 1"
+    commit = CommitProperties(custom_metadata={"userMetadata": told})
+    table.update({"Score": str(score)}, predicate=where, commit_properties=commit)
+
+
+def test_a_site_that_is_being_written_is_shown_as_it_passed_its_checks_last(lake: Lake) -> None:
+    beer, ai = small_site(lake), small_site(lake, "ai")
+    beer.pass_checks()
+    scores = "SELECT site, Score FROM silver.posts WHERE Id = 1 ORDER BY 1"
+    change_score(lake, "beer", 77)
+    assert rows(lake, scores) == [("ai", 5), ("beer", 5)]
+    change_score(lake, "ai", 6)
+    assert rows(lake, scores) == [("ai", 5), ("beer", 5)]
+    ai.pass_checks()
+    assert rows(lake, scores) == [("ai", 6), ("beer", 5)]
+    beer.pass_checks(refused="posts")
+    assert rows(lake, scores) == [("ai", 6), ("beer", 77)], "what failed can be looked at"
 
 
 def test_bronze_holds_what_the_manifests_name_with_site_and_quarter(lake: Lake) -> None:

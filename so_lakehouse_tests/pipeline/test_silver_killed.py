@@ -17,7 +17,7 @@ from so_lakehouse.lake import silver_tables
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import session
+from so_lakehouse.spark import converge as converging
 from so_lakehouse.spark.converge import converge
 from so_lakehouse_tests.pipeline.evidence import write_dump, write_pages
 
@@ -144,7 +144,7 @@ def killed(spark, tmp_path_factory) -> tuple[list[list[str]], dict, dict]:
     killer = Killer()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(failpoints, "reach", killer.reach)
-        patch.setattr(session, "TABLES_AT_ONCE", 1)  # tables are written in turn: each write can be the one that dies
+        patch.setattr(converging, "TABLES_AT_ONCE", 1)  # tables are written in turn: each write can be the one that dies
         disturbed = went_through(spark, tmp_path_factory.mktemp("killed"), killer.run)
     return killer.steps, disturbed, undisturbed
 

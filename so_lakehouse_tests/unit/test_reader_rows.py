@@ -165,6 +165,12 @@ def test_a_row_cut_off_in_the_middle_of_the_file_costs_only_itself() -> None:
     assert reading.reasons == ["unescaped_less_than", "malformed_attribute"]
 
 
+def test_a_row_of_which_only_the_name_is_left_is_one_refused_row() -> None:
+    """The space behind the name tells it from another element, and is no part of what is kept."""
+    reading = read(b'<posts>\n  <row Id="1" />\n  <row \n</posts>')
+    assert (reading.ids, [refused.raw for refused in reading.refused]) == ([1], [b"<row"])
+
+
 def test_a_quote_missing_in_the_last_row_does_not_swallow_the_end() -> None:
     reading = read(document(GOOD, b'<row Id="3" Body="abc />'))
     assert (reading.ids, reading.reasons) == ([2], ["unescaped_less_than"])
