@@ -239,7 +239,8 @@ def test_the_package_runs_as_a_module():
 
 
 README = (PROJECT_ROOT / "README.md").read_text("utf-8")
-COMMANDS = re.findall(r"^so-lakehouse ((?:sql|status|doctor).*?)(?: +#.*)?$", README, re.MULTILINE)
+# (`doctor` asks the mirror too, and has a test with one at hand.)
+COMMANDS = re.findall(r"^so-lakehouse ((?:sql|status).*?)(?: +#.*)?$", README, re.MULTILINE)
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 

@@ -11,7 +11,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow.fs as pafs
 import pytest
 
 from so_lakehouse.dumps.land import land_dump, plan, resolve
@@ -258,17 +257,3 @@ def test_progress_is_told_in_bytes(mirror_folder: Path, lake: Lake, settings: Se
     assert told[0][0] == f"beer 2016-12: {BEER}"
     assert {total for _, _, total in told} == {400_038}
     assert told[-1][1] == 400_038
-
-
-def test_a_lake_that_is_no_folder_gets_the_whole_file_from_a_place_on_disk(
-    mirror_folder: Path, tmp_path: Path, settings: Settings
-):
-    """Any file system of Arrow's that is not the plain local one takes the way of an object store."""
-    (tmp_path / "bucket").mkdir()
-    store = Lake(str(tmp_path / "unused"))
-    store.fs, store.root = pafs.SubTreeFileSystem(str(tmp_path), pafs.LocalFileSystem()), "bucket"
-    assert not store.is_local
-    manifest = land(store, mirror_folder, settings)
-    assert store.read_bytes(manifest.archives[0].path) == (mirror_folder / "2016-12" / BEER).read_bytes()
-    assert [path for path in (settings.home / "landing").rglob("*") if path.is_file()] == []
-    assert land(store, mirror_folder, settings) == manifest

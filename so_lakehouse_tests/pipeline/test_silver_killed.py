@@ -144,7 +144,9 @@ def killed(spark, tmp_path_factory) -> tuple[list[list[str]], dict, dict]:
     killer = Killer()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(failpoints, "reach", killer.reach)
-        patch.setattr(converging, "TABLES_AT_ONCE", 1)  # tables are written in turn: each write can be the one that dies
+        patch.setattr(
+            converging, "TABLES_AT_ONCE", 1
+        )  # tables are written in turn: each write can be the one that dies
         disturbed = went_through(spark, tmp_path_factory.mktemp("killed"), killer.run)
     return killer.steps, disturbed, undisturbed
 
