@@ -104,11 +104,12 @@ def _dbt(settings: Settings) -> str:
 
 
 def _postgres(settings: Settings) -> str:
-    from so_lakehouse.warehouse.server import connect
+    from so_lakehouse.warehouse import server
 
-    with closing(connect(settings)) as connection, connection.cursor() as cursor:
-        cursor.execute("show server_version")
-        row = cursor.fetchone()
+    for part in server.Part:
+        with closing(server.connect(settings, part)) as connection, connection.cursor() as cursor:
+            cursor.execute("show server_version")
+            row = cursor.fetchone()
     return f"{'external' if settings.postgres else 'embedded'}, version {row[0] if row else '?'}"
 
 

@@ -55,15 +55,18 @@ def read_pages(
         version = version_read(fetches)
         if current and current.data_version == version and all(lake.exists(file) for file in current.all_files):
             return current
+        from so_lakehouse.lake.delta import make_reachable  # deltalake takes a second: only who reads waits
+
         attempt = f"{paths.bronze_api(entity, day, site)}/attempt={uuid4().hex}"
         try:
             manifest = _read(lake, ENTITIES[entity], fetches, attempt, version, progress)
+            make_reachable(lake)
             failpoints.reach("api.before_bronze_manifest")
             lock.require(lake, lock.bronze(site))
-            manifest.save(lake)
         except BaseException:
             lake.delete(attempt)
             raise
+        manifest.save(lake)  # named from here on, whatever comes back: prune takes what is not
     return manifest
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from so_lakehouse import schema
-from so_lakehouse.cli.recorded import carried_out
+from so_lakehouse.cli.recorded import carried_out, require_services
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import ledger
 from so_lakehouse.lake.storage import Lake
@@ -22,6 +22,7 @@ def main(arguments: argparse.Namespace) -> int:
     _require_silver(Lake.of(settings), sites)
     from so_lakehouse.end_to_end import rebuilt_to_marts  # takes seconds: only when there is work
 
+    require_services(settings)
     return carried_out(
         Console(file=sys.stdout),
         settings,

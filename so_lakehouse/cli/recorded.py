@@ -15,12 +15,23 @@ from so_lakehouse.cli import report
 from so_lakehouse.cli.bars import bar
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.settings import Settings
+from so_lakehouse.warehouse import server
 
 if TYPE_CHECKING:
     from so_lakehouse.runner import LayerRun
 
 
 OUTPUTS = (1, 2)  # the process's, which child processes inherit
+
+
+def require_services(settings: Settings) -> None:
+    """Raises `Unavailable` where Spark cannot be started or a part's Postgres does not answer: before hours of work and
+    the API's quota are spent, not after."""
+    from so_lakehouse.spark.session import require_spark  # pyspark takes a moment: only when there is work
+
+    require_spark(settings)
+    for part in server.Part:
+        server.connect(settings, part).close()
 
 
 def carried_out(

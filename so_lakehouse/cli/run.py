@@ -15,13 +15,12 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from so_lakehouse.cli import run_days
-from so_lakehouse.cli.recorded import carried_out
+from so_lakehouse.cli.recorded import carried_out, require_services
 from so_lakehouse.dumps.land import Plan, Resolved, plan, resolve
 from so_lakehouse.dumps.mirrors import Mirror, open_mirror
 from so_lakehouse.dumps.mirrors.contract import shown
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
-from so_lakehouse.warehouse import server
 
 # Without a quarter: the newest release that has the site.
 NEWEST: Sequence[str | None] = (None,)
@@ -52,11 +51,8 @@ def carry_out(
 ) -> int:
     """Runs everything and prints as it goes; 1 where anything failed."""
     from so_lakehouse.end_to_end import Dump, raw_to_marts  # takes seconds: only when there is work
-    from so_lakehouse.spark.session import require_spark
 
-    require_spark(settings)  # before hours of downloading, not after them; so with Postgres
-    for part in server.Part:
-        server.connect(settings, part).close()
+    require_services(settings)
     chosen = [Dump(dump.site.key, dump.quarter, dump.release.release) for dump in dumps]
     os.environ["LAKEHOUSE_MIRROR"] = location  # a run's record tells the mirror too, unless a password is in it
     told = location if shown(location) == location else ""

@@ -12,12 +12,11 @@ from rich.table import Table
 from so_lakehouse.api.days import days_since, require_day
 from so_lakehouse.api.due import days_due
 from so_lakehouse.api.fetch import api_parameter
-from so_lakehouse.cli.recorded import carried_out
+from so_lakehouse.cli.recorded import carried_out, require_services
 from so_lakehouse.clock import Clock
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
-from so_lakehouse.warehouse import server
 
 
 def main(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -48,10 +47,8 @@ def _carry_out(
     console: Console, settings: Settings, sites: Sequence[str], chosen: Sequence[tuple[str, str]], again: bool
 ) -> int:
     from so_lakehouse.end_to_end import Day, days_to_marts  # takes seconds: only when there is work
-    from so_lakehouse.spark.session import require_spark
 
-    require_spark(settings)  # before the quota is spent, not after; so with Postgres
-    server.connect(settings).close()
+    require_services(settings)
     days = [Day(site, day) for site, day in chosen]
     return carried_out(
         console,

@@ -119,6 +119,7 @@ def _read_and_publish(
     attempt = f"attempt={uuid4().hex}"
     folders = {name: f"{paths.bronze_dump(name, raw.quarter, raw.site)}/{attempt}" for name in tables}
     published: dict[str, BronzeManifest] = {}
+    unnamed = set(tables)
     try:
         with plan_reading(lake, raw, tables, settings) as plan:
             if lake.is_local:
@@ -131,12 +132,12 @@ def _read_and_publish(
         for manifest in manifests:
             failpoints.reach("bronze.before_manifest")
             lock.require(lake, lock.bronze(raw.site))
+            unnamed.discard(manifest.table)  # even where saving fails: the store may have done it; prune knows then
             manifest.save(lake)
             published[manifest.table] = manifest
     except BaseException:
-        for name in tables:
-            if name not in published:
-                lake.delete(folders[name])
+        for name in unnamed:
+            lake.delete(folders[name])
         raise
     return published
 

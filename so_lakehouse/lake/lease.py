@@ -6,8 +6,9 @@ SQL (`writer_rows.py`).
 Nobody compares clocks: who waits counts how long it has watched a row that is not renewed, and takes it over after
 `TAKE_OVER_SECONDS`; a server that was away, or a waiter that slept, starts the count anew. A holder renews once more
 before it begins a commit. `STOP_SECONDS` after its last renewal it cancels what it has running, and kills what has not
-ended `KILL_SECONDS` after it, so that nothing of it is left when another may take over. docs/decisions.md says what
-that leaves open.
+ended `KILL_SECONDS` after it, so that nothing of it is left when another may take over. What runs in Python can be
+neither cancelled nor killed: a store's clients give up sooner (`object_store.py`). docs/decisions.md says what that
+leaves open.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def writing(
     lake: Lake, parts: Sequence[str], what: str, settings: Settings, progress: Progress, work: Work | None
 ) -> Iterator[None]:
     """As `lock.writing`; `parts` in the order in which they are taken. Raises `Unavailable` where Postgres does not
-    answer for `PATIENCE_SECONDS`, or the locks were lost."""
+    answer for `PATIENCE_SECONDS`, or the locks were lost, be it after the last commit."""
     lease = Lease(lake.root, what, settings, work)
     try:
         for part in parts:
@@ -68,9 +69,12 @@ def writing(
         raise
     except BaseException:  # a write may still be under way: the rows stay until this process or their time has ended
         _interrupted.add(lease.holder)
+        lease.cancel()
         raise
     else:
         lease.give_back()
+        if lease.lost:
+            raise Unavailable(lease.lost)
     finally:
         lease.end()
         for part in parts:
@@ -149,6 +153,8 @@ class Lease:
         with self._renewing:
             if self.lost:
                 raise Unavailable(self.lost)
+            if self._ended.is_set():
+                raise Unavailable(f"{self._what}: its locks were given back, and what it began still writes.")
             asked_at = _clock()  # before the question: the answer may come late
             missing = self._parts - self._rows.renew()
             if missing:
@@ -163,32 +169,46 @@ class Lease:
         while not self._ended.wait(RENEW_SECONDS):
             try:
                 self._renew()
-            except AWAY:
-                if _clock() - self._renewed_at < STOP_SECONDS:
-                    continue
-                self.lost = (
-                    f"{self._what}: Postgres did not answer for {STOP_SECONDS:.0f} s, so nobody could tell who may "
-                    "write, and what was being written was stopped. See that it runs, then run again."
-                )
-            except Unavailable as error:
-                LOG.warning(error)
+            except Exception as error:  # noqa: BLE001 (whatever it is, nobody can tell any more who may write)
+                if self._ended.is_set():
+                    return
+                LOG.warning("%s: could not renew its locks: %s", self._what, " ".join(str(error).split()))
+                if not self.lost and _clock() - self._renewed_at >= STOP_SECONDS:
+                    self._lose(error)
             if self.lost:
                 self._stop()
                 return
 
+    def _lose(self, error: Exception) -> None:
+        with self._renewing:
+            self.lost = self.lost or (
+                f"{self._what}: Postgres did not renew its locks for {STOP_SECONDS:.0f} s, so nobody could tell who "
+                f"may write, and what was being written was stopped: {' '.join(str(error).split())}. See that it runs "
+                "and lets this role write, then run again."
+            )
+
     def _stop(self) -> None:
         """Stops what is running: nothing of it may be left when another holder begins."""
+        self.cancel()
+        if self._work is None or not self.is_working:
+            return
+        if not self._ended.wait(max(0.0, self._renewed_at + KILL_SECONDS - _clock())):
+            LOG.warning("%s: what it was writing did not stop, so it is killed", self._what)
+            self._work.kill()
+
+    def cancel(self) -> None:
+        """Cancels what is running, as far as that can be. A commit that has begun goes on."""
         if self._work is None or not self.is_working:
             return
         try:
             self._work.cancel()
-        finally:  # whatever Spark answers
-            if not self._ended.wait(max(0.0, self._renewed_at + KILL_SECONDS - _clock())):
-                LOG.warning("%s: what it was writing did not stop, so it is killed", self._what)
-                self._work.kill()
+        except Exception:  # whatever Spark answers: what follows must not wait for it
+            LOG.warning("%s: what it was writing could not be cancelled", self._what, exc_info=True)
 
     def give_back(self) -> None:
-        """Ends the rows; where Postgres is away they end by themselves, as those of a killed holder do."""
+        """Ends the rows; where Postgres is away or refuses they end by themselves, as those of a killed holder do."""
+        with self._renewing:  # a renewal that came after would find the rows gone, and take them for taken over
+            self._ended.set()
         until = _clock() + STOP_SECONDS
         while True:
             try:
@@ -198,6 +218,9 @@ class Lease:
                     LOG.warning("%s: could not give its locks back, Postgres does not answer", self._what)
                     return None
                 time.sleep(POLL_SECONDS)
+            except Unavailable as error:
+                LOG.warning("%s: could not give its locks back: %s", self._what, error)
+                return None
 
     def end(self) -> None:
         self._ended.set()

@@ -48,7 +48,8 @@ def writing(
 
     `parts`: a table of silver is `silver.posts`; see `bronze` for the rest. `what` says to others what is being done
     ("converge beer"). Locks are taken in one order, so that two runs cannot wait for each other. `work` is stopped
-    where the locks cannot be kept; the block then ends in `Unavailable`.
+    where the locks cannot be kept, and where the block is interrupted. A block whose locks were lost ends in
+    `Unavailable`, also where it had come to its end: what it committed stands, what was still under way may not.
     """
     ordered = sorted(set(parts))
     if not lake.is_local:

@@ -6,9 +6,11 @@ Nothing is used that only one maker's server knows, and buckets are named in the
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import pyarrow.fs as pafs
@@ -16,10 +18,35 @@ import pyarrow.fs as pafs
 from so_lakehouse.errors import BadInput, Unavailable
 from so_lakehouse.settings import Settings
 
-# A store that is away for some twenty seconds is waited for: five tries more, after 1, 2, 4, 8 and 16 s at most.
-ATTEMPTS = 6
-CONNECT_SECONDS = 5
-REQUEST_SECONDS = 60
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+
+@dataclass(frozen=True)
+class Tries:
+    """A client's patience with one request: so many tries, and seconds of silence in each. Between two tries it waits
+    1, 2, 4, 8 and 16 s at most."""
+
+    most: int
+    connect_seconds: int
+    request_seconds: int
+
+    @property
+    def longest_seconds(self) -> int:
+        """With a server that is silent; boto3 waits another second for it to ask for what is put."""
+        return self.most * (self.connect_seconds + 1 + self.request_seconds) + 2 ** (self.most - 1) - 1
+
+
+# A store that is away for some twenty seconds is waited for, and one that puts a large upload together for a minute.
+BULK = Tries(6, 5, 60)
+# Of what is put under a name that others read. What is begun after a lock was renewed has ended, however it ends,
+# before `lease.KILL_SECONDS` are over: after 65 s.
+PUBLISHING = Tries(5, 3, 6)
+# Of deltalake, which counts otherwise: once the first of these is over no further try is made; the last may have waited
+# for the second (its default) and takes the third at most, as a whole. Again 65 s.
+DELTA_RETRY_SECONDS, DELTA_WAIT_SECONDS, DELTA_REQUEST_SECONDS = 20, 15, 30
+
+PART = 16 << 20  # bytes of an upload that are held and sent at once; of 10,000 parts at most
 
 # By these words errors of Spark, deltalake, pyarrow and boto3 tell that a store was asked.
 CLIENTS = (
@@ -28,7 +55,8 @@ CLIENTS = (
     "Generic S3 error",
     "AWS Error",
     "An error occurred (",
-    "Could not connect to the endpoint URL",
+    "endpoint URL",
+    "Unable to locate credentials",
 )
 AT_ONCE = 1000  # names in one request to delete, the most there may be
 MOST_LETTERS = 500  # of what a client says; Spark adds pages
@@ -73,17 +101,17 @@ class ObjectStore:
             endpoint_override=parts.netloc or None,
             background_writes=False,
             allow_delayed_open=True,
-            connect_timeout=CONNECT_SECONDS,
-            request_timeout=REQUEST_SECONDS,
-            retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
+            connect_timeout=BULK.connect_seconds,
+            request_timeout=BULK.request_seconds,
+            retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=BULK.most),
         )
 
-    def client(self) -> Any:
-        """For boto3, which does what pyarrow cannot: delete objects by name, end uploads that nobody goes on with."""
-        import boto3  # a third of a second: only who deletes waits
+    def client(self, tries: Tries = BULK) -> Any:
+        """For boto3, which does what pyarrow cannot: give up an upload, end one that nobody goes on with, delete
+        objects by name."""
+        import boto3  # a third of a second: only who writes or deletes waits
         from botocore.config import Config
 
-        patience = {"total_max_attempts": ATTEMPTS, "mode": "standard"}
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint or None,
@@ -91,12 +119,30 @@ class ObjectStore:
             aws_access_key_id=self.access_key or None,
             aws_secret_access_key=self.secret_key or None,
             config=Config(
-                connect_timeout=CONNECT_SECONDS,
-                read_timeout=REQUEST_SECONDS,
-                retries=patience,
+                connect_timeout=tries.connect_seconds,
+                read_timeout=tries.request_seconds,
+                # `standard` would begin with 50 ms, and be through before a store has started again.
+                retries={"total_max_attempts": tries.most, "mode": "legacy"},
                 s3={"addressing_style": "path"},
+                request_checksum_calculation="when_required",  # older servers do not know the others
+                response_checksum_validation="when_required",
             ),
         )
+
+    def put(self, place: str, content: bytes) -> None:
+        """Writes one object in one request."""
+        bucket, _, key = place.partition("/")
+        self.client(PUBLISHING).put_object(Bucket=bucket, Key=key, Body=content)
+
+    def upload(self, place: str, pieces: Iterable[bytes]) -> None:
+        """Writes one object of any size, of constant memory. Where the pieces break off, nothing of it is there, and
+        what had the name before stays."""
+        from boto3.s3.transfer import TransferConfig
+
+        bucket, _, key = place.partition("/")
+        source = io.BufferedReader(_Source(pieces), PART)
+        config = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, use_threads=False)
+        self.client().upload_fileobj(source, bucket, key, Config=config)
 
     def delete(self, place: str) -> None:
         """Removes the object of this name (bucket and key) and all below it; silent where there is none.
@@ -133,9 +179,10 @@ class ObjectStore:
         options = {
             "aws_region": self.region,
             "aws_conditional_put": "etag",
-            "connect_timeout": f"{CONNECT_SECONDS}s",
-            "timeout": f"{REQUEST_SECONDS}s",
-            "max_retries": str(ATTEMPTS - 1),
+            "connect_timeout": f"{PUBLISHING.connect_seconds}s",
+            "timeout": f"{DELTA_REQUEST_SECONDS}s",
+            "max_retries": str(BULK.most - 1),
+            "retry_timeout": f"{DELTA_RETRY_SECONDS}s",
         }
         if self.access_key:
             options |= {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret_key}
@@ -152,9 +199,9 @@ class ObjectStore:
         options = {
             "endpoint.region": self.region,
             "path.style.access": "true",
-            "connection.establish.timeout": f"{CONNECT_SECONDS}s",
-            "connection.timeout": f"{REQUEST_SECONDS}s",
-            "attempts.maximum": str(ATTEMPTS),
+            "connection.establish.timeout": f"{BULK.connect_seconds}s",
+            "connection.timeout": f"{BULK.request_seconds}s",
+            "attempts.maximum": str(BULK.most),
         }
         if self.access_key:
             provider = "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"
@@ -177,3 +224,23 @@ class ObjectStore:
             "runs, that the bucket is there, and that LAKEHOUSE_S3_ENDPOINT, LAKEHOUSE_S3_ACCESS_KEY and "
             "LAKEHOUSE_S3_SECRET_KEY are right; then run again."
         )
+
+
+class _Source(io.RawIOBase):
+    """Pieces as a file to read from, from its beginning to its end."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces: Iterator[bytes] = iter(pieces)
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        if not self._rest:
+            self._rest = memoryview(next(self._pieces, b""))
+        target = memoryview(buffer)
+        count = min(len(target), len(self._rest))
+        target[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count

@@ -37,7 +37,7 @@ def raw_api_grid() -> str:
 
 def api_missed(entity: str, site: str) -> str:
     """The ids that were asked for once and not returned, and since when."""
-    return f"api_missed/{entity}/site={site}.json"
+    return f"{RAW_API}/missed/{entity}/site={site}.json"
 
 
 def bronze_dump(table: str, quarter: str = "", site: str = "") -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -42,7 +42,8 @@ class Lake:
 
     Reads raise `FileNotFoundError` for what is not there, and `Unavailable` where an object store does not answer.
     `write_*` replaces a file at once: a reader sees the old bytes or the new ones. An object store has no folders:
-    what lies below a path makes it one.
+    what lies below a path makes it one. Which store it is must be said: without, it would be AWS with the keys that
+    are around.
     """
 
     def __init__(self, uri: str, store: ObjectStore | None = None) -> None:
@@ -51,7 +52,9 @@ class Lake:
             raise BadInput(f"LAKEHOUSE_LAKE is {uri}. Write a folder, file:///folder or s3://bucket/prefix.")
         self.is_local = not found or scheme == "file"
         self.root: str = (place if found else uri).rstrip("/")
-        self.store = None if self.is_local else store or ObjectStore()
+        if not self.is_local and store is None:
+            raise TypeError(f"{uri} lies in an object store: say in which (Lake.of takes the one of the settings).")
+        self.store = None if self.is_local else store
         self.fs: pafs.FileSystem = self.store.filesystem() if self.store else pafs.LocalFileSystem()
         if odd := sorted(set(self.root) & NOT_IN_ADDRESSES):
             raise BadInput(
@@ -129,8 +132,9 @@ class Lake:
 
     def write_bytes(self, relative: str, content: bytes) -> None:
         target = self.path(relative)
-        if not self.is_local:  # a put is whole already
-            self._put(relative, [content])
+        if self.store is not None:  # a put is whole already
+            with self.answering():
+                self.store.put(target, content)
             return
         self.make_folder(relative.rpartition("/")[0])
         part = f"{target}.{uuid4().hex}.part"
@@ -153,20 +157,21 @@ class Lake:
     def move(self, relative: str, to: str) -> None:
         """Gives a file another name, replacing what has it. In an object store it is written anew, whatever its size:
         the store's own copy ends at 5 GB."""
-        if self.is_local:
+        if self.store is None:
             self.fs.move(self.path(relative), self.path(to))
             return
-        self._put(to, self.pieces(relative))
+        with self.answering():
+            self.store.upload(self.path(to), self.pieces(relative))
         self.delete(relative)
 
     def adopt(self, local: Path, relative: str) -> None:
         """Moves a finished file of this machine into the lake, whole or not at all."""
-        target = self.local_path(relative)
-        if target is None:
-            with local.open("rb") as source:
-                self._put(relative, iter(lambda: source.read(PIECE), b""))
+        if self.store is not None:
+            with local.open("rb") as source, self.answering():
+                self.store.upload(self.path(relative), iter(lambda: source.read(PIECE), b""))
             local.unlink()
             return
+        target = Path(self.path(relative))
         self.make_folder(relative.rpartition("/")[0])
         local.replace(target)
         folder = os.open(target.parent, os.O_RDONLY)
@@ -201,21 +206,6 @@ class Lake:
     def _info(self, relative: str) -> pafs.FileInfo:
         with self.answering():
             return self.fs.get_file_info(self.path(relative))
-
-    def _put(self, relative: str, pieces: Iterable[bytes]) -> None:
-        """Writes one object, of constant memory; it has its name once all of it has arrived."""
-        with self.answering():
-            sink = self.fs.open_output_stream(self.path(relative))
-            try:
-                for piece in pieces:
-                    sink.write(piece)
-            except BaseException:
-                # There is no way to give up an upload: closing would publish what has arrived, and so would letting go.
-                with suppress(OSError, LakehouseError):
-                    sink.close()
-                    self.delete(relative)
-                raise
-            sink.close()
 
     @contextmanager
     def answering(self) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """The rows of Postgres that say who may write which part of a lake in an object store, and the session that asks.
 
-Belongs here: SQL and the connection. Not here: when a row is taken, renewed, or taken over (`lease.py`).
+Belongs here: SQL and the connection. Not here: when a row is taken, renewed, or taken over (`lease.py`), and the
+table's form (`warehouse/migrations.py`).
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import psycopg2
+from psycopg2 import errors
 from psycopg2.extensions import connection as PostgresConnection
 
+from so_lakehouse.errors import Unavailable
 from so_lakehouse.settings import Settings
-from so_lakehouse.warehouse import server
+from so_lakehouse.warehouse import migrations, server
 
-# What a server that is away, is being restarted or does not get on answers.
-AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError)
+# What a server that is away, is being restarted, does not get on or has become another's standby answers.
+AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError, errors.ReadOnlySqlTransaction)
 
 # A server that is gone without a word is noticed within seconds, not when TCP gives up.
 CONNECT_SECONDS = 5
@@ -24,13 +27,6 @@ SILENT_MILLISECONDS = 10_000
 # A row that was promised must be there after a crash, whatever the server is set to.
 SESSION = "SET synchronous_commit = on; SET statement_timeout = '10s'; SET lock_timeout = '5s'"
 
-# `told` is the holder as `holders.me` describes it. A row that is there is held.
-TABLE = """
-CREATE TABLE IF NOT EXISTS lake.writer (
-  lake text NOT NULL, part text NOT NULL, holder text NOT NULL, renewed bigint NOT NULL DEFAULT 0,
-  renewed_at timestamptz NOT NULL DEFAULT now(), told jsonb NOT NULL, PRIMARY KEY (lake, part)
-)
-"""
 TAKE = "INSERT INTO lake.writer (lake, part, holder, told) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
 LOOK = "SELECT holder, renewed, told FROM lake.writer WHERE lake = %s AND part = %s"
 # Exactly the row that was watched: a holder that renews it at this moment keeps it.
@@ -53,8 +49,10 @@ class WriterRow(NamedTuple):
 
 
 class WriterRows:
-    """The rows of one lake, for one holder. Every method is one committed statement, safe to call from several threads,
-    and raises one of `AWAY` where Postgres is; the next call connects anew."""
+    """The rows of one lake, for one holder. Every method is one committed statement, safe to call from several threads.
+
+    It raises one of `AWAY` where Postgres is, and `Unavailable` where it refuses; the next call connects anew.
+    """
 
     def __init__(self, settings: Settings, lake: str, holder: str) -> None:
         self._settings, self._lake, self._holder = settings, lake, holder
@@ -98,6 +96,13 @@ class WriterRows:
             except AWAY:
                 self.close()
                 raise
+            except psycopg2.Error as error:
+                self.close()
+                raise Unavailable(
+                    f"Postgres refuses what the locks of {self._lake} need: {' '.join(str(error).split())}. The role "
+                    "of LAKEHOUSE_POSTGRES must own schema lake: so-lakehouse stack up arranges it, as does the "
+                    "database's administrator (docs/operations.md); then run again."
+                ) from error
 
     def _connected(self) -> PostgresConnection:
         connection = psycopg2.connect(
@@ -108,12 +113,15 @@ class WriterRows:
             keepalives_interval=2,
             keepalives_count=3,
         )
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(SESSION)
-            cursor.execute("SELECT to_regclass('lake.writer') IS NOT NULL")
-            if cursor.fetchone() != (True,):
-                cursor.execute("SELECT pg_advisory_lock(hashtext('so_lakehouse.writer'))")
-                cursor.execute(f"CREATE SCHEMA IF NOT EXISTS lake; {TABLE}")
-                cursor.execute("SELECT pg_advisory_unlock(hashtext('so_lakehouse.writer'))")
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(SESSION)
+                cursor.execute("SELECT to_regclass('lake.writer') IS NOT NULL")
+                if cursor.fetchone() != (True,):
+                    cursor.execute(migrations.LOCK)
+                    migrations.bring_up(cursor)
+            connection.autocommit = True
+        except BaseException:
+            connection.close()
+            raise
         return connection

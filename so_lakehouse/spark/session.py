@@ -210,7 +210,9 @@ def _handed_over(secrets: dict[str, str]) -> Iterator[None]:
     with NamedTemporaryFile("w", suffix=".conf") as file:  # for its owner alone
         file.writelines(f"{name} {value}\n" for name, value in secrets.items())
         file.flush()
-        os.environ["PYSPARK_SUBMIT_ARGS"] = f"--properties-file {file.name} {before or 'pyspark-shell'}"
+        # Unless it is asked for too, spark-defaults.conf is not read, and in it is a cluster's secret.
+        ours = f"--load-spark-defaults --properties-file {file.name}"
+        os.environ["PYSPARK_SUBMIT_ARGS"] = f"{ours} {before or 'pyspark-shell'}"
         try:
             yield
         finally:

@@ -61,7 +61,8 @@ class Writer:
 
 WRITERS = (
     Writer("s3_lake", reads=(), writes=("",)),
-    Writer("s3_raw", reads=(), writes=("raw",)),
+    # What the API is asked for by id is chosen from silver, and which days are due from bronze too.
+    Writer("s3_raw", reads=("bronze", "silver", SILVER_GATES), writes=("raw",)),
     Writer("s3_bronze", reads=("raw",), writes=("bronze",)),
     Writer("s3_silver", reads=("bronze",), writes=("silver", SILVER_GATES, "quarantine", "staging")),
     Writer("s3_warehouse", reads=("silver", SILVER_GATES), writes=()),

@@ -54,7 +54,7 @@ def prepare(connection: PostgresConnection) -> list[str]:
 
 def _prepare(connection: PostgresConnection) -> list[str]:
     with connection, connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('so_lakehouse.ddl'))")
+        cursor.execute(migrations.LOCK)
         applied = migrations.bring_up(cursor)
         needed = [statement for table in PROJECTIONS.values() for statement in _statements(cursor, table)]
         if needed:

@@ -117,8 +117,28 @@ MIGRATIONS: tuple[Migration, ...] = (
             "COMMENT ON TABLE lake.refused IS 'Checks that stopped the last load of a site; nothing of it is here.'",
         ),
     ),
+    Migration(
+        5,
+        "Who may write which part of a lake in an object store",
+        (
+            # It may be there: before this migration, whoever took the first lock made it.
+            """CREATE TABLE IF NOT EXISTS lake.writer (
+                 lake text NOT NULL,
+                 part text NOT NULL,
+                 holder text NOT NULL,
+                 renewed bigint NOT NULL DEFAULT 0,
+                 renewed_at timestamptz NOT NULL DEFAULT now(),
+                 told jsonb NOT NULL,
+                 PRIMARY KEY (lake, part))""",
+            "COMMENT ON TABLE lake.writer IS 'Write locks of lakes in object stores; a row that is there is held.'",
+            "COMMENT ON COLUMN lake.writer.renewed IS 'How often the holder has said that it goes on.'",
+            "COMMENT ON COLUMN lake.writer.told IS 'The holder, for people and for who waits: process, machine, work.'",
+        ),
+    ),
 )
 
+# Held by whoever brings a database up, in the transaction that does it.
+LOCK = "SELECT pg_advisory_xact_lock(hashtext('so_lakehouse.ddl'))"
 
 LEFT_ALONE = (
     "Nothing was changed. Use that release or a newer one (git pull, make setup), or point LAKEHOUSE_POSTGRES at a "
@@ -127,7 +147,7 @@ LEFT_ALONE = (
 
 
 def bring_up(cursor: PostgresCursor) -> list[str]:
-    """Applies what this database has not had yet; returns the statements. The caller holds the lock and commits.
+    """Applies what this database has not had yet; returns the statements. The caller holds `LOCK` and commits.
 
     Raises `BadInput` where the database has had migrations that this release does not know.
     """

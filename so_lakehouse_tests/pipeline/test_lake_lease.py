@@ -17,9 +17,13 @@ from typing import Any
 
 import pytest
 
+from so_lakehouse.lake import lease
+from so_lakehouse.lake.lease import Lease
+from so_lakehouse.lake.writer_rows import WriterRows
+from so_lakehouse.progress import silent
 from so_lakehouse.settings import PROJECT_ROOT, Settings
-from so_lakehouse.warehouse import server
-from so_lakehouse.warehouse.postgres_process import PostgresProcess
+from so_lakehouse.warehouse import roles, server
+from so_lakehouse.warehouse.postgres_process import SUPERUSER, PostgresProcess
 from so_lakehouse_tests.conftest import postgres_home
 
 TAKE_OVER_SECONDS = 6.0  # of the processes
@@ -84,8 +88,19 @@ def home() -> Iterator[Path]:
 def address(home) -> str:
     """A Postgres that this test may stop; nobody but the test starts it again."""
     address = server.uri(Settings(home=home))
-    ask(address, "DROP TABLE IF EXISTS lake.writer")
+    ask(address, "DROP SCHEMA IF EXISTS lake, lake_partition, marts, marts_build CASCADE")
     return address
+
+
+@pytest.fixture
+def loader(address) -> str:
+    """The same database with a role for each part, as the loader reaches it."""
+    for role in (roles.LOADER, roles.DBT, roles.READER, roles.DASHBOARD):
+        if not ask(address, f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'"):
+            ask(address, f"CREATE ROLE {role} LOGIN")
+    with closing(server.connect(Settings(postgres=address))) as connection:
+        roles.arrange(connection)
+    return address.replace(f"//{SUPERUSER}@", f"//{roles.LOADER}@", 1)
 
 
 @pytest.fixture
@@ -97,11 +112,11 @@ def postgres_process(home, address) -> Iterator[PostgresProcess]:
 
 
 @pytest.fixture
-def writer(address) -> Iterator[Callable[[], Writer]]:
+def writer(address) -> Iterator[Callable[..., Writer]]:
     begun: list[Writer] = []
 
-    def begin() -> Writer:
-        begun.append(Writer(address))
+    def begin(at: str = address) -> Writer:
+        begun.append(Writer(at))
         return begun[-1]
 
     yield begin
@@ -178,6 +193,68 @@ def test_a_holder_that_was_taken_over_may_not_commit(writer, address):
     second.hear("may commit")
 
 
+def test_a_holder_that_was_taken_over_after_its_last_commit_does_not_end_in_success(writer, address):
+    first = writer()
+    first.hear("held")
+    first.tell("commit")
+    first.hear("may commit")
+    ask(address, "UPDATE lake.writer SET holder = 'another'")
+    first.hear("cancelled")
+    first.tell("end")
+    assert "another run took over silver.ledger, silver.posts" in first.hear("ended")["error"]
+
+
+def test_an_interrupted_holder_cancels_what_it_has_running(writer):
+    first = writer()
+    first.hear("held")
+    os.kill(first.process.pid, signal.SIGINT)
+    first.hear("cancelled")
+    assert first.process.wait(30) != 0
+
+
+def test_a_renewal_after_the_locks_were_given_back_takes_nobody_for_a_rival(address, monkeypatch):
+    monkeypatch.setattr(lease, "RENEW_SECONDS", 0.05)
+    cancelled = threading.Event()
+
+    class Work:
+        cancel = kill = cancelled.set
+
+    held = Lease("bucket/lake", "converge beer", Settings(postgres=address), Work())
+    held.take("silver.posts", silent)
+    held.is_working = True
+    held.give_back()
+    assert not cancelled.wait(0.5)
+    held.end()
+    assert held.lost == ""
+
+
+def test_the_loader_takes_locks_though_it_may_make_no_schema(address, loader):
+    def take() -> str:
+        rows = WriterRows(Settings(postgres=loader), "bucket/lake", "me")
+        try:
+            return rows.take("silver.posts", "{}").holder
+        finally:
+            rows.close()
+
+    assert take() == "me"
+    ask(address, "DROP TABLE lake.writer; DELETE FROM lake.migration WHERE number >= 5")
+    assert take() == "me", "a database that was arranged before there was such a table"
+    owner = "SELECT tableowner::text FROM pg_tables WHERE schemaname = 'lake' AND tablename = 'writer'"
+    assert ask(address, owner) == [(roles.LOADER,)]
+
+
+def test_a_role_that_may_not_renew_any_more_is_stopped_as_without_postgres(writer, address, loader):
+    first = writer(loader)
+    first.hear("held")
+    ask(address, f"REVOKE UPDATE ON lake.writer FROM {roles.LOADER}")
+    revoked = time.monotonic()
+    first.hear("cancelled")
+    first.hear("killed")
+    assert time.monotonic() - revoked < TAKE_OVER_SECONDS
+    first.tell("end")
+    assert "permission denied for table writer" in first.hear("ended")["error"]
+
+
 def test_a_restart_of_postgres_lets_nobody_in(writer, postgres_process):
     first = writer()
     first.hear("held")
@@ -205,7 +282,7 @@ def test_without_postgres_work_is_stopped_before_another_could_begin(writer, pos
     first.hear("killed")
     assert time.monotonic() - away < TAKE_OVER_SECONDS
     first.tell("commit")
-    assert "Postgres did not answer for 3 s" in first.hear("ended")["error"]
+    assert "Postgres did not renew its locks for 3 s" in first.hear("ended")["error"]
     assert not second.says("held", 1), "nobody takes a lock from a server that is away"
     postgres_process.start()
     second.hear("held")

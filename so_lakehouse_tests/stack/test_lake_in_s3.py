@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,12 +15,14 @@ import pytest
 from deltalake import write_deltalake
 from deltalake.exceptions import DeltaError
 
+from so_lakehouse.api.bronze import read_pages
 from so_lakehouse.doctor import examine
 from so_lakehouse.dumps.bronze import read_dump
 from so_lakehouse.dumps.land import land_dump, resolve
 from so_lakehouse.dumps.mirrors import open_mirror
 from so_lakehouse.errors import BadInput, Unavailable
 from so_lakehouse.lake import delta, lock, paths, prune
+from so_lakehouse.lake.api_raw import WINDOW, PageFile
 from so_lakehouse.lake.manifests import RawManifest
 from so_lakehouse.lake.query import query_lake, tables
 from so_lakehouse.lake.storage import Lake
@@ -110,9 +113,14 @@ def test_a_large_file_comes_whole_or_not_at_all(lake, tmp_path):
         yield content
         raise OSError("the disk went away")
 
-    with pytest.raises(OSError, match="the disk went away"):
-        lake._put("raw/broken", breaks_off())
+    for name in ("raw/broken", "raw/archive"):
+        with pytest.raises(OSError, match="the disk went away"):
+            lake.store.upload(lake.path(name), breaks_off())
     assert not lake.exists("raw/broken")
+    assert lake.sha256("raw/archive") == hashlib.sha256(content).hexdigest(), "what had the name has it still"
+    lake.move("raw/archive", "raw/archive.damaged")
+    assert lake.sha256("raw/archive.damaged") == hashlib.sha256(content).hexdigest()
+    assert not lake.exists("raw/archive")
 
 
 def test_uploads_that_nobody_goes_on_with_are_ended(lake, object_store, bucket):  # noqa: F811
@@ -161,6 +169,16 @@ def test_a_dump_goes_from_the_mirror_through_the_bucket_to_sql(lake, mirror_fold
     assert not removed, "all of it is needed"
 
 
+def test_pages_are_reached_where_no_dump_was_ever_read(lake, with_postgres):
+    pages, asked_at = PageFile(), datetime(2026, 1, 6, tzinfo=UTC)
+    pages.add({"path": "questions", "parameters": {}}, asked_at, 200, {}, json.dumps({"items": [{"title": "no key"}]}))
+    pages.items = 1
+    pages.save(lake, "http://127.0.0.1:9", "beer", "2026-01-05", "questions", WINDOW)
+    read_pages(lake, "beer", "2026-01-05", "questions", with_postgres)
+    found = query_lake(lake, "select site, reason from quarantine.rows").to_pylist()
+    assert [row["site"] for row in found] == ["beer"]
+
+
 def test_what_a_killed_read_left_is_seen_by_nobody_and_swept(lake, mirror_folder, with_postgres):
     raw = land(lake, mirror_folder, with_postgres)
     left = f"{paths.bronze_dump('posts', raw.quarter, SITE)}/attempt=dead/part-0.parquet"
@@ -194,8 +212,8 @@ def test_a_write_without_the_lock_is_a_defect(lake):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"s3_secret_key": "wrong"}, "SIGNATURE"),
-        ({"lake": "s3://there-is-no-such-bucket/lake"}, "NO_SUCH_BUCKET"),
+        ({"s3_secret_key": "wrong"}, "SignatureDoesNotMatch"),
+        ({"lake": "s3://there-is-no-such-bucket/lake"}, "NoSuchBucket"),
     ],
 )
 def test_what_the_store_refuses_is_told_in_words(s3_settings, change, words):  # noqa: F811

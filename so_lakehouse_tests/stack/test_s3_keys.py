@@ -62,7 +62,7 @@ def filled(s3: Stack) -> Stack:
     ("name", "reads", "writes"),
     [
         ("s3_lake", FOLDERS, FOLDERS),
-        ("s3_raw", ("raw",), ("raw",)),
+        ("s3_raw", ("raw", "bronze", "silver", "silver_gates"), ("raw",)),
         ("s3_bronze", ("raw", "bronze"), ("bronze",)),
         (
             "s3_silver",

@@ -60,6 +60,11 @@ def test_an_address_of_no_kind_is_refused_by_name():
         Lake("foo://x")
 
 
+def test_a_lake_in_an_object_store_is_not_taken_to_be_in_aws_where_nobody_says_so():
+    with pytest.raises(TypeError, match="say in which"):
+        Lake("s3://bucket/lake")
+
+
 @pytest.mark.parametrize("name", ["c#", "what?", "100%"])
 def test_a_folder_that_no_address_can_name_is_refused(tmp_path, name):
     with pytest.raises(BadInput, match="which Spark and Delta would not"):
