@@ -104,8 +104,12 @@ def write_pages(
     absent: Iterable[tuple[str, int]] = (),
     site: str = "beer",
     version: str = "1",
+    failed: bool = False,
 ) -> None:
-    """Publishes one day's pages of an entity: (fetched, row) for what was returned, (fetched, id) for what was not."""
+    """Publishes one day's pages of an entity: (fetched, row) for what was returned, (fetched, id) for what was not.
+
+    `failed`: a blocking check of them failed.
+    """
     table = ENTITIES[entity].table
     kind = {"questions": {"PostTypeId": 1}, "answers": {"PostTypeId": 2}}.get(entity, {})
     rows = [DEFAULTS[table] | kind | row | {"_as_of": at(fetched), "_present": True} for fetched, row in said]
@@ -114,8 +118,9 @@ def write_pages(
     path = f"{paths.bronze_api(entity, day, site)}/version={version}/part-0.parquet"
     form = page_schema(schema.table(table))
     file = _write(lake, path, pa.Table.from_pylist([_complete(row, form) for row in every], schema=form))
-    newest = max(row["_as_of"] for row in every)
-    PagesManifest(site, day, entity, version, len(rows), len(gone), newest.isoformat(), (file,)).save(lake)
+    newest = max(row["_as_of"] for row in every).isoformat()
+    checks = (CheckOutcome("rows_conserved", not failed, True, "by hand"),)
+    PagesManifest(site, day, entity, version, len(rows), len(gone), newest, (file,), checks=checks).save(lake)
 
 
 class Gone(NamedTuple):
