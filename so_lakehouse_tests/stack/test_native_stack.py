@@ -54,6 +54,18 @@ print("sum", spark.sql("SELECT sum(id) FROM silver.numbers").first()[0])
 spark.stop()
 """
 
+# Our own session and lake, from the environment that the stack gives to everybody.
+OUR_CLIENT = """
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.settings import Settings
+from so_lakehouse.spark.session import open_session
+settings = Settings.from_environment()
+spark, numbers = open_session(settings), Lake.of(settings).uri("staging/numbers")
+spark.range(10).write.format("delta").save(numbers)
+print("sum", spark.read.format("delta").load(numbers).groupBy().sum("id").first()[0])
+spark.stop()
+"""
+
 
 @dataclass(frozen=True)
 class Running:
@@ -194,6 +206,21 @@ def test_spark_works_in_its_worker_and_finds_tables_by_name_in_the_metastore(
         named = 'SELECT d."NAME", t."TBL_NAME" FROM "TBLS" t JOIN "DBS" d ON d."DB_ID" = t."DB_ID"'
         assert ask(connection, named) == [("silver", "numbers")]
     assert list((stack.settings.stack_folder / "spark").glob("work-*/app-*/0/stderr")), "it ran in the worker"
+
+
+def test_our_own_session_writes_to_the_bucket_through_the_worker(running_stack: Running) -> None:
+    before = set((running_stack.stack.settings.stack_folder / "spark").glob("work-*/app-*"))
+    done = subprocess.run(
+        [sys.executable, "-c", OUR_CLIENT],
+        env=running_stack.used() | {"LAKEHOUSE_SPARK_MEMORY": "1g"},
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert "sum 45" in done.stdout, done.stderr[-2000:]
+    assert set((running_stack.stack.settings.stack_folder / "spark").glob("work-*/app-*")) - before, "in the worker"
 
 
 def test_spark_takes_no_work_from_who_does_not_know_the_secret(running_stack: Running, tmp_path: Path) -> None:
