@@ -34,13 +34,12 @@ class Size:
     posts: int
     comments: int
     spoken: int
-    many: bool  # for Spark: taken for a large table, with more keys than are named one by one
 
     def keys(self, table: str) -> range:
         return range(1, 1 + (self.posts if table == "posts" else self.comments))
 
 
-SIZES = (Size(40, 60, 12, many=False), Size(400, 600, 120, many=True))
+SMALL, LARGE = Size(40, 60, 12), Size(400, 600, 120)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from contextlib import suppress
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
@@ -23,7 +23,8 @@ from so_lakehouse_tests.pipeline.random_history import (
     COLUMNS,
     CREATED_SECONDS,
     ENTITIES,
-    SIZES,
+    LARGE,
+    SMALL,
     DumpInput,
     PagesInput,
     newest_issues,
@@ -32,6 +33,8 @@ from so_lakehouse_tests.pipeline.random_history import (
 )
 
 SEEDS = range(1, 1 + int(os.environ.get("MODEL_SEEDS", "1")))
+# What becomes of the runs before all has arrived: killed somewhere, of some tables only, or held against the model.
+CRASHED, PARTLY, COMPARED = "crashed", "partly", "compared"
 
 
 class Crash(BaseException):
@@ -85,6 +88,13 @@ class Silver:
                 self.held[table] = set(query_lake(self.lake, query)["Id"].to_pylist())
                 self.ever_held[table] |= self.held[table]
 
+    def everything(self, table: str) -> list[dict]:
+        """All that readers see of a table, but the name of the site."""
+        if open_delta(self.lake, table) is None:
+            return []
+        rows = query_lake(self.lake, f"select * from silver.{table} where site = '{self.site}' order by Id")
+        return rows.drop_columns(["site"]).to_pylist()
+
     def rows(self, table: str) -> dict:
         """Rows by key, dates as moments."""
         if open_delta(self.lake, table) is None:
@@ -103,6 +113,8 @@ class Silver:
             found, told = self.rows(table), filled(state.rows, columns)
             differing = {key: (found.get(key), told.get(key)) for key in found.keys() | told}
             assert not {key: pair for key, pair in differing.items() if pair[0] != pair[1]}, what
+            grown = sum(row.rows_inserted - row.rows_deleted for row in result[table].applied)
+            assert grown == len(found) - len(self.held[table]), f"{what}: what its new rows of the ledger say"
             self.assert_remembers(table, evidence, state, what)
         failed = [check.detail for r in result.values() for check in r.checks if check.blocking and not check.passed]
         assert not failed, f"{self.site}, after {len(arrived)} inputs: {failed}"
@@ -126,7 +138,7 @@ def filled(rows: dict, columns: tuple[str, ...]) -> dict:
 def test_silver_equals_the_model_in_any_order_of_arrival(spark, lake, settings, monkeypatch, seed):
     chance = random.Random(seed)
     accepting = replace(settings, accept_shrink=True)
-    crash_in = [0]
+    crash_in, done = [0], Counter[str]()
 
     def reach(name: str) -> None:
         crash_in[0] -= 1
@@ -135,36 +147,48 @@ def test_silver_equals_the_model_in_any_order_of_arrival(spark, lake, settings, 
 
     monkeypatch.setattr(failpoints, "reach", reach)
 
-    for size in SIZES:  # each in an order of its own; the model knows of none
-        site = f"seed{seed}-{size.posts}"
-        silver = Silver(spark, lake, site)
-        inputs = random_history(chance, size)
-        print(f"{site}: {len(inputs)} inputs")
-        if size.many:
-            monkeypatch.setattr(session, "SMALL_ROWS", 0)
-            monkeypatch.setattr(read, "FEW_ROWS", 0)
-            monkeypatch.setitem(
-                session.LARGE, "spark.sql.shuffle.partitions", "3"
-            )  # several, and no more than it takes
-            monkeypatch.setattr(keys, "MOST_KEYS", size.spoken // 4)
-        waiting, arrived = shuffled(chance, inputs), []
-        while waiting:
-            arriving = chance.randint(8, 11)
-            for given in waiting[:arriving]:
+    def take_in(silver: Silver, arrived: list, kind: str) -> None:
+        """One run, of what has arrived by then."""
+        tables = chance.choice([["comments", "post_history"], ["posts"]]) if kind == PARTLY else [*COLUMNS]
+        crash_in[0] = chance.randint(1, 6) if kind == CRASHED else 0
+        try:
+            result = converge(spark, lake, silver.site, tables, accepting)
+        except Crash:
+            done[CRASHED] += 1
+        else:
+            if len(tables) == len(COLUMNS):
+                silver.assert_equals_model(arrived, result)
+            done[PARTLY if kind == PARTLY else COMPARED] += 1
+        crash_in[0] = 0
+        silver.look()
+
+    def arrive(site: str, inputs: list, *before: str) -> Silver:
+        """Silver of a site where these inputs arrive in an order of its own, with such runs before all are there."""
+        silver, order, parts = Silver(spark, lake, site), shuffled(chance, inputs), len(before) + 1
+        for part, kind in enumerate([*before, COMPARED], start=1):
+            arrived = order[: len(order) * part // parts]
+            for given in order[len(order) * (part - 1) // parts : len(arrived)]:
                 publish(lake, site, given)
-            arrived += waiting[:arriving]
-            waiting = waiting[arriving:]
             if dumps := newest_issues(arrived):
                 publish(lake, site, chance.choice(dumps), version=chance.choice(["", "landed anew "]))
-            tables = [*COLUMNS]
-            if waiting:  # what is left undone is done when the rest has arrived
-                crash_in[0] = chance.choice([0, chance.randint(1, 8)])
-                tables = chance.choice([tables, tables, ["comments", "post_history"], ["posts"]])
-            with suppress(Crash):
-                result = converge(spark, lake, site, tables, accepting)
-                if len(tables) == len(COLUMNS):
-                    silver.assert_equals_model(arrived, result)
-            crash_in[0] = 0
-            silver.look()
-        again = converge(spark, lake, site, [*COLUMNS], accepting)
-        assert not any(r.applied for r in again.values()), f"{site}: a run without news applied something"
+            take_in(silver, arrived, kind)
+        return silver
+
+    inputs = random_history(chance, SMALL)
+    print(f"seed {seed}: {len(inputs)} inputs")
+    one = arrive(f"seed{seed}-one", inputs, CRASHED, COMPARED)
+    other = arrive(f"seed{seed}-other", inputs, PARTLY)
+    for table in COLUMNS:
+        assert one.everything(table) == other.everything(table), f"{table}: two orders of the same inputs"
+    again = converge(spark, lake, one.site, [*COLUMNS], accepting)
+    assert not any(r.applied for r in again.values()), "a run without news applied something"
+
+    monkeypatch.setattr(session, "SMALL_ROWS", 0)
+    monkeypatch.setattr(read, "FEW_ROWS", 0)
+    monkeypatch.setitem(session.LARGE, "spark.sql.shuffle.partitions", "3")  # several, and no more than it takes
+    monkeypatch.setattr(keys, "MOST_KEYS", LARGE.spoken // 4)
+    arrive(f"seed{seed}-large", random_history(chance, LARGE), chance.choice([CRASHED, PARTLY, COMPARED]))
+    if seed == SEEDS.start:  # of others a killed run may have had too little to do
+        assert done[CRASHED] >= 1, done
+        assert done[PARTLY] >= 1, done
+        assert done[COMPARED] > 3, f"three runs are those that all had arrived for: {done}"
