@@ -109,11 +109,24 @@ class WriterRows:
             keepalives_count=3,
         )
         connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(SESSION)
-            cursor.execute("SELECT to_regclass('lake.writer') IS NOT NULL")
-            if cursor.fetchone() != (True,):
-                cursor.execute("SELECT pg_advisory_lock(hashtext('so_lakehouse.writer'))")
-                cursor.execute(f"CREATE SCHEMA IF NOT EXISTS lake; {TABLE}")
-                cursor.execute("SELECT pg_advisory_unlock(hashtext('so_lakehouse.writer'))")
+        try:
+            _make_table(connection)
+        except BaseException:
+            connection.close()  # and with it the lock that others wait for
+            raise
         return connection
+
+
+def _make_table(connection: PostgresConnection) -> None:
+    """Makes the table where there is none. The schema is the administrator's to make where each part has a role."""
+    with connection.cursor() as cursor:
+        cursor.execute(SESSION)
+        cursor.execute("SELECT to_regclass('lake.writer') IS NOT NULL")
+        if cursor.fetchone() == (True,):
+            return
+        cursor.execute("SELECT pg_advisory_lock(hashtext('so_lakehouse.writer'))")
+        cursor.execute("SELECT to_regnamespace('lake') IS NOT NULL")
+        if cursor.fetchone() != (True,):
+            cursor.execute("CREATE SCHEMA lake")
+        cursor.execute(TABLE)
+        cursor.execute("SELECT pg_advisory_unlock(hashtext('so_lakehouse.writer'))")
