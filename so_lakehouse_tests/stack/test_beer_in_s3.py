@@ -20,7 +20,6 @@ from so_lakehouse.settings import PROJECT_ROOT, Settings
 from so_lakehouse.warehouse.query import query_warehouse
 from so_lakehouse_tests.conftest import postgres_home
 from so_lakehouse_tests.pipeline.writer import environment
-from so_lakehouse_tests.stack.object_store import bucket, object_store, s3_settings  # noqa: F401
 
 RELEASES = ("2016-09", "2016-12")
 # When something happened, and names that are made anew: no two runs agree in these.
@@ -39,7 +38,7 @@ def in_a_folder(real_dumps) -> Any:
         yield contents(settings)
 
 
-def test_the_same_tables_come_out(in_a_folder, real_dumps, s3_settings, warehouse):  # noqa: F811
+def test_the_same_tables_come_out(in_a_folder, real_dumps, s3_settings, warehouse):
     settings = replace(s3_settings, postgres=warehouse.postgres)
     run(settings, real_dumps)
     found = contents(settings)
