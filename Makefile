@@ -35,6 +35,11 @@ setup: prerequisites .venv/.installed .jars/.resolved dbt_project/target/manifes
 	@.venv/bin/python -m so_lakehouse.spark.jars
 	@touch $@
 
+.jars/.of_the_stack: so_lakehouse/stack/jars.lock.txt so_lakehouse/spark/jars.s3.lock.txt .jars/.resolved
+	@echo "Resolving the stack's jars (690 MB) …"
+	@.venv/bin/python -m so_lakehouse.stack.jars
+	@touch $@
+
 dbt_project/target/manifest.json: .venv/.installed $(shell find dbt_project/models dbt_project/macros dbt_project/tests dbt_project/dbt_project.yml dbt_project/profiles.yml -type f 2>/dev/null)
 	@cd dbt_project && ../.venv/bin/dbt --quiet parse
 	@touch $@
@@ -48,7 +53,7 @@ dev: setup ## Dagster's UI on the same state, at http://127.0.0.1:3000
 test: setup ## everything that needs no server
 	@.venv/bin/python -m pytest so_lakehouse_tests --ignore so_lakehouse_tests/stack --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10
 
-test-stack: setup ## on real servers: MinIO, versitygw, Postgres, Hive Metastore, Spark cluster, Dagster
+test-stack: setup .jars/.of_the_stack ## on real servers: MinIO, versitygw, Postgres, Hive Metastore, Spark cluster, Dagster
 	@.venv/bin/python -m pytest so_lakehouse_tests/stack --durations 10
 
 stack: setup ## object store, Postgres, metastore, Spark cluster and Dagster as processes of this machine

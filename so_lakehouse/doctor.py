@@ -113,6 +113,16 @@ def _postgres(settings: Settings) -> str:
     return f"{'external' if settings.postgres else 'embedded'}, version {row[0] if row else '?'}"
 
 
+def _metastore(settings: Settings) -> str:
+    from so_lakehouse.spark import catalog
+
+    if not settings.metastore:
+        return "none (LAKEHOUSE_METASTORE)"
+    if not catalog.answers(settings):
+        raise LakehouseError(f"Nobody answers at {settings.metastore}. Start it, or leave LAKEHOUSE_METASTORE empty.")
+    return f"{settings.metastore} answers"
+
+
 def _mirror(settings: Settings) -> str:
     from so_lakehouse.dumps.mirrors import open_mirror
 
@@ -131,5 +141,6 @@ PROBES: dict[str, Callable[[Settings], str]] = {
     "lake": _lake,
     "dbt manifest": _dbt,
     "Postgres": _postgres,
+    "metastore": _metastore,
     "mirror": _mirror,
 }

@@ -92,6 +92,11 @@ class Settings:
         "Address of a Spark Connect server (sc://host:15002) to use instead of starting Spark.",
         secret=True,  # with its token
     )
+    metastore: str = _setting(
+        "LAKEHOUSE_METASTORE",
+        "",
+        "Address of a Hive Metastore (thrift://host:9083) that shall know silver's tables by name; default none.",
+    )
     spark_memory: str = _setting("LAKEHOUSE_SPARK_MEMORY", "2g", "Memory of the Spark driver.")
     spark_java: str = _setting(
         "LAKEHOUSE_SPARK_JAVA",
@@ -232,6 +237,9 @@ class Settings:
         memory = str(values.get("spark_memory", cls.spark_memory))
         if not re.fullmatch(r"\d+[kmgtKMGT]b?", memory):
             raise BadInput(f"LAKEHOUSE_SPARK_MEMORY is {memory!r}; write it as 2g or 1500m.")
+        metastore = str(values.get("metastore", ""))
+        if metastore and not re.fullmatch(r"thrift://[^\s:/,]+:\d+", metastore):
+            raise BadInput(f"LAKEHOUSE_METASTORE is {metastore!r}; write it as thrift://host:9083, or nothing.")
         _check_api(values)
         for name in ("lake", "mirror", "dagster"):  # a folder is the same one wherever a later process starts
             if "://" not in str(values.get(name, "://")):

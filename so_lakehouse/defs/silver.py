@@ -96,7 +96,7 @@ def _metadata(lakehouse: Lakehouse, table: str, result: "Converged") -> dict:
     }
     # Where something was taken in, what was settled long before is no news.
     worth_telling = [ignored for ignored in result.ignored if not (ignored.settled and result.applied)]
-    notes = [f"{ignored.partition}: {ignored.reason}" for ignored in worth_telling]
+    notes = [*(f"{ignored.partition}: {ignored.reason}" for ignored in worth_telling), *filter(None, [result.catalog])]
     return {
         "dagster/partition_row_count": result.rows,
         "quarantined": result.quarantined,

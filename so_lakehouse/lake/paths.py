@@ -60,9 +60,9 @@ def bronze_api_manifest(entity: str, day: str, site: str) -> str:
     return f"{bronze_api(entity, day, site)}/manifest.json"
 
 
-def silver(table: str) -> str:
-    """Delta table (all sites); also `tombstones` and `ledger`."""
-    return f"silver/{table}"
+def silver(table: str = "") -> str:
+    """Delta table (all sites); also `tombstones` and `ledger`. Without a name, the folder of all."""
+    return f"silver/{table}" if table else "silver"
 
 
 SILVER_GATES = "silver_gates"

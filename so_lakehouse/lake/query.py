@@ -15,7 +15,7 @@ from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError
 
 from so_lakehouse.errors import BadInput
-from so_lakehouse.lake import delta, gates, ledger, paths
+from so_lakehouse.lake import catalog, delta, gates, ledger, paths
 from so_lakehouse.lake.api_pages import PagesManifest
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.quarantine import CleaningManifest
@@ -67,9 +67,9 @@ def query_lake(lake: Lake, sql: str) -> pa.Table:
 
 def tables(lake: Lake) -> list[str]:
     """The names that `query_lake` can open now."""
-    silver = [entry.rpartition("/")[2] for entry in lake.list("silver") if delta.is_table(lake, entry)]
+    silver = [f"silver.{name}" for name in catalog.in_the_lake(lake)]
     bronze = [table for table in TABLES if any(manifest.files for manifest in _bronze(lake, table))]
-    return [*(f"silver.{name}" for name in silver), *(f"bronze.{name}" for name in bronze), QUARANTINE]
+    return [*silver, *(f"bronze.{name}" for name in bronze), QUARANTINE]
 
 
 def _open(lake: Lake, engine: QueryBuilder, name: str) -> bool:

@@ -186,6 +186,9 @@ TOMBSTONES = DeltaTable(
     PLAIN,
 )
 
+# Every table of silver by its name.
+ALL_TABLES = (*schema.TABLES, LEDGER.name, TOMBSTONES.name)
+
 
 def uri(lake: Lake, name: str) -> str:
     """Address of the Delta table for Spark and deltalake."""

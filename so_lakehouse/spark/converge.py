@@ -6,9 +6,10 @@ A crash anywhere in between is repaired by the next run, because every step find
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -27,7 +28,7 @@ from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.lake.waiting import Ignored
 from so_lakehouse.progress import Progress, in_steps, silent
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import gate, repair, write
+from so_lakehouse.spark import catalog, gate, repair, write
 from so_lakehouse.spark.cascade import DEPENDENTS, Posts
 from so_lakehouse.spark.migrate import bring_up
 from so_lakehouse.spark.plan import plan_table, scope
@@ -35,6 +36,8 @@ from so_lakehouse.spark.posts import posts_after
 from so_lakehouse.spark.rebuild import require_dumps
 from so_lakehouse.spark.session import TABLES_AT_ONCE, Work, fit_to_rows, own_session
 from so_lakehouse.spark.settle import Scope, TablePlan
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Converged:
     version: int | None  # of the Delta table, after this run; None: there is no table yet
     data_version: str  # changes exactly when rows of the site do
     checks: tuple[CheckOutcome, ...] = ()
+    catalog: str = ""  # why the metastore may not know silver's tables, and what to do
 
     @property
     def quarantined(self) -> int:
@@ -75,7 +79,7 @@ def converge(
     written = [*names, silver_tables.TOMBSTONES.name, silver_tables.LEDGER.name]
     parts = [f"silver.{name}" for name in written]
     held = lock.writing(lake, parts, f"converge {site}", settings, progress, Work(spark))
-    with told_when_full(site, scratch(lake, settings)), lake.answering(), held:
+    with told_when_full(site, scratch(lake, settings)), catalog.answering(settings), lake.answering(), held:
         known = repair.ledger_in_order(spark, lake, site, names, progress)
         for name in names:
             table = silver_tables.silver_table(schema.table(name), settings.keep_personal)
@@ -90,7 +94,9 @@ def converge(
             gates.refuse(lake, site, str(error))
             raise
         gates.refuse(lake, site, "")
-        return converged
+        if missing := catalog.follow(spark, lake, settings):
+            LOG.warning(missing)
+        return {name: replace(table, catalog=missing) for name, table in converged.items()}
 
 
 def _converge(

@@ -152,6 +152,11 @@ def main() -> int:
     parser.add_argument("--s3", action="store_true", help="also what a lake in an object store needs (690 MB)")
     settings = Settings.from_environment()
     jars = (*locked_jars(), *s3_jars()) if parser.parse_args().s3 else jars_for(settings)
+    return bring(settings, jars)
+
+
+def bring(settings: Settings, jars: Sequence[Jar]) -> int:
+    """As `resolve_jars`, told at a terminal; the exit code."""
     try:
         brought = resolve_jars(settings, jars)
     except LakehouseError as error:

@@ -22,11 +22,11 @@ from so_lakehouse.lake import gates, layout, ledger, lock, paths, plain
 from so_lakehouse.lake import prune as pruning
 from so_lakehouse.lake.layout import DataFile
 from so_lakehouse.lake.silver_tables import (
+    ALL_TABLES,
     CHECKPOINTS,
     LEDGER,
     RETENTION,
     RETENTION_DAYS,
-    TOMBSTONES,
     literal,
     quoted_path,
     uri,
@@ -35,11 +35,9 @@ from so_lakehouse.lake.storage import Lake, StoredFile
 from so_lakehouse.progress import Progress, silent
 from so_lakehouse.schema import TABLES
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import write
+from so_lakehouse.spark import catalog, write
 from so_lakehouse.spark.migrate import bring_up
 from so_lakehouse.spark.session import Work, fit_to_rows, own_session
-
-ALL_TABLES = (*TABLES, LEDGER.name, TOMBSTONES.name)
 
 CONFIGURATION = {
     "spark.databricks.delta.optimize.maxFileSize": str(layout.FILE_BYTES),
@@ -77,7 +75,7 @@ def maintain(
     hours = retention(lake, site, settings, retention_hours)
     parts = [lock.bronze(site), *(f"silver.{name}" for name in ALL_TABLES)]
     held = lock.writing(lake, parts, f"maintain {site}", settings, progress, Work(spark))
-    with lake.answering(), held, own_session(spark) as session:
+    with catalog.answering(settings), lake.answering(), held, own_session(spark) as session:
         bring_up(spark, lake, LEDGER, progress)
         # Before any commit can expire: the ledger alone tells what they applied then.
         plain.record(lake, ledger.load(lake, site, TABLES).unrecorded)
@@ -95,6 +93,8 @@ def maintain(
             progress(f"{site}: vacuuming {name}", before[name])
             _vacuum(session, lake, name, hours)
         sizes = {name: lake.size(paths.silver(name)) for name in names}
+        if settings.metastore:
+            done.append(Maintained("catalog", catalog.follow(session, lake, settings), 0, 0, True))
     return [*done, *(Maintained(f"silver {name}", notes[name], before[name], sizes[name], True) for name in names)]
 
 

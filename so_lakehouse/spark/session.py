@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
@@ -14,12 +16,14 @@ import psutil
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.lake.object_store import ObjectStore
 from so_lakehouse.settings import Settings
+from so_lakehouse.spark import catalog
 from so_lakehouse.spark.jars import locked_jars, require_jars, s3_jars
 from so_lakehouse.spark.java import require_java
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+LOG = logging.getLogger(__name__)
 LOG_CONFIGURATION = Path(__file__).with_name("log4j2.properties")
 
 JAVA_OPTIONS = f"-Dlog4j2.configurationFile=file:{LOG_CONFIGURATION} -Dfile.encoding=UTF-8"
@@ -117,7 +121,7 @@ def spark_config(settings: Settings) -> dict[str, str]:
             config["spark.driver.extraClassPath"] = os.pathsep.join(large)
         else:  # to the executors, wherever they are
             jars += large
-    return config | {"spark.jars": ",".join(jars)}
+    return config | catalog.options(settings) | {"spark.jars": ",".join(jars)}
 
 
 def fit_to_rows(spark: SparkSession, rows: int) -> None:
@@ -183,13 +187,16 @@ def open_session(settings: Settings) -> SparkSession:
     """The session of this process, started where there is none; it lasts as long as the process.
 
     Raises `Unavailable` where Java or the jars are missing, before anything starts, and where no Spark Connect server
-    answers.
+    answers. A metastore that does not answer is left out, with a warning: Spark would fail at the first statement.
     """
     require_spark(settings)
     from pyspark.sql import SparkSession
 
     if settings.spark_remote:
         return _connected(settings)
+    if settings.metastore and not catalog.answers(settings):
+        LOG.warning("The metastore at %s does not answer; Spark starts without it.", settings.metastore)
+        settings = replace(settings, metastore="")
     config = spark_config(settings)
     secrets = {name: config.pop(name) for name in SECRETS if name in config}
     builder = SparkSession.builder

@@ -1,6 +1,7 @@
-"""The jars that the stack's Java services need beside pyspark's and Spark's: `python -m so_lakehouse.stack.jars`.
+"""The jars that the stack needs beside pyspark's and those of every Spark: `python -m so_lakehouse.stack.jars`.
 
-They lie with Spark's, and come by the same way: resolved once, verified, never at run time.
+They are the metastore's own, and what Spark needs for a lake in an object store. They lie with Spark's, and come by the
+same way: resolved once, verified, never at run time.
 """
 
 from __future__ import annotations
@@ -8,13 +9,13 @@ from __future__ import annotations
 from importlib.resources import files
 
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark.jars import Jar, resolve_jars
+from so_lakehouse.spark.jars import Jar, bring, resolve_jars, s3_jars
 
 
 def locked_jars() -> tuple[Jar, ...]:
-    """The jars of `jars.lock.txt`, in its order."""
+    """The metastore's jars in `jars.lock.txt`, in its order, then those of a lake in an object store."""
     lines = files("so_lakehouse.stack").joinpath("jars.lock.txt").read_text().splitlines()
-    return tuple(Jar(*line.split()) for line in lines if line and not line.startswith("#"))
+    return (*(Jar(*line.split()) for line in lines if line and not line.startswith("#")), *s3_jars())
 
 
 def resolve(settings: Settings) -> None:
@@ -23,4 +24,4 @@ def resolve(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    resolve(Settings.from_environment())
+    raise SystemExit(bring(Settings.from_environment(), locked_jars()))

@@ -1,6 +1,7 @@
 """The Hive Metastore out of pyspark's own jars, on the stack's Postgres: its schema, its command, its process.
 
-Belongs here: how the metastore is started. Does not belong here: which tables are registered in it.
+Belongs here: how the metastore is started. Does not belong here: which tables are registered in it
+(`lake/catalog.py`).
 """
 
 from __future__ import annotations

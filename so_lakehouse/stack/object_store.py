@@ -26,7 +26,7 @@ from so_lakehouse.stack.programs import require
 MINIO, VERSITYGW = "minio", "versitygw"
 ROOT = "so-lakehouse-root"  # access key of the administrator
 HEALTH = {MINIO: "/minio/health/ready", VERSITYGW: "/health"}
-FOLDERS = {MINIO: ("",), VERSITYGW: ("files", "attributes", "users")}  # below its data
+FOLDERS = {MINIO: ("",), VERSITYGW: ("files", "users")}  # below its data
 TIMEOUT = 10  # seconds of one request of set-up
 
 
@@ -71,8 +71,9 @@ def arguments(settings: Settings) -> list[str]:
         page = f"{listen}:{settings.stack_s3_page_port}"
         return ["server", data, "--address", f"{listen}:{settings.stack_s3_port}", "--console-address", page]
     address = ["--port", f"{listen}:{settings.stack_s3_port}", "--health", HEALTH[VERSITYGW], "--quiet"]
-    # Attributes of files, its first choice, hold 4 KB on ext4: less than a bucket's policy.
-    return [*address, "--iam-dir", f"{data}/users", "posix", "--sidecar", f"{data}/attributes", f"{data}/files"]
+    # What it knows of an object it keeps in attributes of the file. Kept apart (--sidecar), the two are not replaced at
+    # once: who reads meanwhile meets new bytes with the old checksum.
+    return [*address, "--iam-dir", f"{data}/users", "posix", f"{data}/files"]
 
 
 def environment(secrets: Mapping[str, str]) -> dict[str, str]:
@@ -153,14 +154,19 @@ def _keys_of_versitygw(settings: Settings, secrets: Mapping[str, str], store: An
         if not created.ok:
             raise Unavailable(f"versitygw refuses the key {writer.access_key}: {created.text.strip()}")
     for bucket in BUCKETS:
-        statements = [
-            statement | {"Principal": {"AWS": [writer.access_key]}}
-            for writer in WRITERS
-            if writer.bucket == bucket
-            for statement in writer.statements()
-        ]
-        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
-        store.put_bucket_policy(Bucket=bucket, Policy=policy)
+        policy = {"Version": "2012-10-17", "Statement": _statements_of(bucket)}
+        # An attribute of a file holds less than 4 KB on ext4.
+        store.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy, separators=(",", ":")))
+
+
+def _statements_of(bucket: str) -> list[dict[str, Any]]:
+    """The statements of a bucket's policy; keys that may do the same share one."""
+    shared: dict[str, dict[str, Any]] = {}
+    for writer in WRITERS:
+        for statement in writer.statements() if writer.bucket == bucket else ():
+            known = shared.setdefault(json.dumps(statement), statement | {"Principal": {"AWS": []}})
+            known["Principal"]["AWS"].append(writer.access_key)
+    return list(shared.values())
 
 
 def _ask_versitygw(

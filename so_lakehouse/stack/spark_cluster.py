@@ -122,7 +122,6 @@ def configure(settings: Settings, secrets: Mapping[str, str]) -> None:
         "spark.authenticate": "true",
         "spark.authenticate.secret": secrets["spark"],
         "spark.master.rest.enabled": "false",  # it takes work from anybody
-        "spark.hadoop.hive.metastore.uris": Network(settings).metastore,
     }
     if settings.stack_network == MACHINE:
         values |= {"spark.driver.host": LOCAL, "spark.driver.bindAddress": LOCAL}

@@ -14,11 +14,15 @@ import pytest
 
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.settings import PROJECT_ROOT, Settings
-from so_lakehouse.stack import native, object_store, postgres, programs
+from so_lakehouse.stack import native, postgres, programs
+from so_lakehouse.stack import object_store as servers
 from so_lakehouse.stack.process import Service, Supervised
 from so_lakehouse.stack.secrets import kept
+from so_lakehouse_tests.stack.object_store import Server
 
 IN_CI = os.environ.get("CI", "false").lower() not in {"", "0", "false"}
+# What a team's lakehouse runs on, but for Dagster's services.
+TEAM = ("postgres", "s3", "metastore", "spark-master", "spark-worker-1")
 
 
 @dataclass(frozen=True)
@@ -88,13 +92,42 @@ def stack() -> Iterator[Stack]:
             yield made
 
 
-@pytest.fixture(scope="session", params=[object_store.MINIO, object_store.VERSITYGW])
+@pytest.fixture(scope="session", params=[servers.MINIO, servers.VERSITYGW])
 def s3(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """A stack whose object store runs, with its buckets and keys: each of the two servers in turn."""
     program = need_program(request.param)
     with new_stack() as made:
         settings = replace(made.settings, stack_s3=request.param, stack_programs=program.parent)
         used = replace(made, settings=settings)
-        service = object_store.service(settings, made.secrets, lambda: object_store.set_up(settings, made.secrets))
+        service = servers.service(settings, made.secrets, lambda: servers.set_up(settings, made.secrets))
         with running(used, service):
             yield used
+
+
+@pytest.fixture(scope="session")
+def object_store(s3: Stack) -> Server:
+    """The same server, for a lake in it."""
+    return Server(s3)
+
+
+@pytest.fixture
+def bucket(object_store: Server) -> str:
+    """An empty bucket."""
+    return object_store.new_bucket()
+
+
+@pytest.fixture
+def s3_settings(object_store: Server, bucket: str, settings: Settings) -> Settings:
+    """Settings of an empty lake in the bucket."""
+    return object_store.settings(settings, bucket)
+
+
+@pytest.fixture(scope="session")
+def team() -> Iterator[Stack]:
+    """A stack on which a team's lakehouse can run, started as `so-lakehouse stack up` does."""
+    program = need_program(servers.MINIO)
+    with new_stack() as made:
+        settings = replace(made.settings, stack_programs=program.parent, stack_worker_memory="1g")
+        used = replace(made, settings=settings)
+        native.up(settings, lambda service, what: None, TEAM)
+        yield used

@@ -1,74 +1,40 @@
-"""The S3 servers that tests run against, each a process of its own with a folder of its own, and buckets in them.
+"""An object store that runs, as tests of a lake in it use it: its administrator's key, and empty buckets.
 
-Two makers' servers, because nothing may depend on one of them. A program is looked for on PATH and in ~/go/bin.
+Two makers' servers, because nothing may depend on one of them (`conftest.s3`).
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import pytest
-
 from so_lakehouse.lake.object_store import ObjectStore
+from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
+from so_lakehouse.stack.network import Network
+from so_lakehouse.stack.object_store import ROOT
 
-ACCESS_KEY, SECRET_KEY = "lakehouse-test", "not-a-secret-at-all"
-START_SECONDS = 60
+if TYPE_CHECKING:
+    from so_lakehouse_tests.stack.conftest import Stack
 
 
-@dataclass
+@dataclass(frozen=True)
 class Server:
-    """One server that runs."""
+    """The object store of a stack."""
 
-    name: str
-    port: int
-    folder: Path
-    log: Path
-    process: subprocess.Popen[bytes] | None = None
+    stack: Stack
 
     @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+    def name(self) -> str:
+        return self.stack.settings.stack_s3
 
-    def start(self) -> None:
-        """On the same port and folder as before, where it was stopped."""
-        at = f"127.0.0.1:{self.port}"
-        words = {
-            "minio": ["server", str(self.folder), "--address", at, "--quiet"],
-            "versitygw": ["--access", ACCESS_KEY, "--secret", SECRET_KEY, "--port", at, "posix", str(self.folder)],
-        }[self.name]
-        keys = {"MINIO_ROOT_USER": ACCESS_KEY, "MINIO_ROOT_PASSWORD": SECRET_KEY}
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [program(self.name), *words], env=os.environ | keys, stdout=log, stderr=subprocess.STDOUT
-            )
-        until = time.monotonic() + START_SECONDS
-        while not self._answers():
-            if self.process.poll() is not None or time.monotonic() > until:
-                pytest.fail(f"{self.name} did not start: {self.log.read_text()[-2000:]}")
-            time.sleep(0.1)
-
-    def _answers(self) -> bool:
-        with closing(socket.socket()) as knock:
-            knock.settimeout(1)
-            return knock.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def stop(self) -> None:
-        assert self.process is not None
-        self.process.terminate()
-        self.process.wait(30)
+    @property
+    def secret_key(self) -> str:
+        return self.stack.secrets["s3_root"]
 
     def store(self) -> ObjectStore:
-        return ObjectStore(self.endpoint, ACCESS_KEY, SECRET_KEY)
+        return ObjectStore(Network(self.stack.settings).s3, ROOT, self.secret_key)
 
     def new_bucket(self) -> str:
         """The name of an empty bucket."""
@@ -81,45 +47,13 @@ class Server:
         return replace(
             settings,
             lake=f"s3://{bucket}/lake",
-            s3_endpoint=self.endpoint,
-            s3_access_key=ACCESS_KEY,
-            s3_secret_key=SECRET_KEY,
+            s3_endpoint=Network(self.stack.settings).s3,
+            s3_access_key=ROOT,
+            s3_secret_key=self.secret_key,
         )
 
 
-def program(name: str) -> str:
-    """Skips the test where there is no such program; in CI that is a failure."""
-    found = shutil.which(name) or shutil.which(name, path=str(Path.home() / "go" / "bin"))
-    if found is None:
-        reason = f"no program {name} on PATH or in ~/go/bin"
-        if os.environ.get("CI", "false").lower() not in {"", "0", "false"}:
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
-
-
-@pytest.fixture(scope="session", params=["minio", "versitygw"])
-def object_store(request, tmp_path_factory) -> Iterator[Server]:
-    """One server after the other, for all tests that ask for it."""
-    folder = tmp_path_factory.mktemp(request.param)
-    (folder / "data").mkdir()
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = Server(request.param, port, folder / "data", folder / "server.log")
-    server.start()
-    yield server
-    if server.process and server.process.poll() is None:
-        server.stop()
-
-
-@pytest.fixture
-def bucket(object_store) -> str:
-    """An empty bucket."""
-    return object_store.new_bucket()
-
-
-@pytest.fixture
-def s3_settings(object_store, bucket, settings) -> Settings:
-    """Settings of an empty lake in the bucket."""
-    return object_store.settings(settings, bucket)
+def empty(lake: Lake) -> None:
+    """Removes all that a lake holds."""
+    for entry in lake.list(""):
+        lake.delete(entry)

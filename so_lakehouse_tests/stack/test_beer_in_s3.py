@@ -1,5 +1,5 @@
-"""A real site over two quarters, by the command line: the lake in an object store gives what a folder gives, table by
-table."""
+"""A real site over two quarters, by the command line: a lake in an object store, and a team's whole stack, give what a
+folder gives, table by table."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES
 from so_lakehouse.settings import PROJECT_ROOT, Settings
+from so_lakehouse.stack import dagster_services
+from so_lakehouse.stack import environment as stack_environment
+from so_lakehouse.stack import object_store as servers
 from so_lakehouse.warehouse.query import query_warehouse
 from so_lakehouse_tests.conftest import postgres_home
 from so_lakehouse_tests.pipeline.writer import environment
-from so_lakehouse_tests.stack.object_store import bucket, object_store, s3_settings  # noqa: F401
+from so_lakehouse_tests.stack.object_store import empty
+from so_lakehouse_tests.stack.spark_client import ask
 
 RELEASES = ("2016-09", "2016-12")
 # When something happened, and names that are made anew: no two runs agree in these.
@@ -35,13 +39,33 @@ def in_a_folder(real_dumps) -> Any:
     """The embedded default."""
     with postgres_home() as home:
         settings = Settings(home=home)
-        run(settings, real_dumps)
+        run(environment(settings), real_dumps)
         yield contents(settings)
 
 
-def test_the_same_tables_come_out(in_a_folder, real_dumps, s3_settings, warehouse):  # noqa: F811
+@pytest.mark.parametrize("s3", [servers.VERSITYGW], indirect=True)
+def test_the_same_tables_come_out_of_an_object_store(in_a_folder, real_dumps, s3_settings, warehouse):
     settings = replace(s3_settings, postgres=warehouse.postgres)
-    run(settings, real_dumps)
+    run(environment(settings), real_dumps)
+    require_equal(settings, in_a_folder)
+
+
+def test_the_same_tables_come_out_of_a_teams_stack_and_have_their_names_in_its_metastore(
+    in_a_folder, real_dumps, team, tmp_path
+):
+    """MinIO, a Spark worker of its own, the metastore, Postgres over TCP with a role for each part, also Dagster's."""
+    dagster_services.configure(team.settings)
+    variables = stack_environment.variables(team.settings, team.secrets)
+    settings = Settings.from_environment(variables)
+    empty(Lake.of(settings))
+    run(variables, real_dumps)
+    require_equal(settings, in_a_folder)
+    names = [*TABLES, "ledger", "tombstones"]
+    told = ask(team, tmp_path, *(f"SELECT count(*) FROM silver.{name}" for name in names))
+    assert told == [[[len(in_a_folder[f"silver.{name}"])]] for name in names]
+
+
+def require_equal(settings: Settings, in_a_folder: dict[str, list[str]]) -> None:
     found = contents(settings)
     assert found.keys() == in_a_folder.keys()
     assert [name for name, rows in found.items() if rows != in_a_folder[name]] == []
@@ -49,7 +73,7 @@ def test_the_same_tables_come_out(in_a_folder, real_dumps, s3_settings, warehous
     assert not (settings.home / "lake").exists(), "nothing was written to this machine's folder"
 
 
-def run(settings: Settings, mirror: Path) -> None:
+def run(variables: dict[str, str], mirror: Path) -> None:
     words = ("run", "--site", "beer", "--quarter", *RELEASES, "--mirror", str(mirror))
     command = [
         sys.executable,
@@ -59,7 +83,7 @@ def run(settings: Settings, mirror: Path) -> None:
     done = subprocess.run(
         [*command, *words],
         cwd=PROJECT_ROOT,
-        env=os.environ | environment(settings),
+        env=os.environ | variables,
         capture_output=True,
         text=True,
         check=False,

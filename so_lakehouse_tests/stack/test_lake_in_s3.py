@@ -28,13 +28,12 @@ from so_lakehouse.lake.query import query_lake, tables
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES
 from so_lakehouse.simulate.dumps import write_mirror
-from so_lakehouse_tests.stack.object_store import bucket, object_store, s3_settings  # noqa: F401
 
 SITE, QUARTER = "simulated-databases", "2025-10-01"
 
 
 @pytest.fixture
-def lake(s3_settings) -> Lake:  # noqa: F811
+def lake(s3_settings) -> Lake:
     return Lake.of(s3_settings)
 
 
@@ -46,7 +45,7 @@ def mirror_folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def with_postgres(s3_settings, warehouse):  # noqa: F811
+def with_postgres(s3_settings, warehouse):
     return replace(s3_settings, postgres=warehouse.postgres)
 
 
@@ -73,7 +72,7 @@ def test_files_come_and_go_as_in_a_folder(lake):
         lake.read_bytes("a/e")
 
 
-def test_a_folder_is_deleted_whatever_its_names_look_like(lake, object_store, bucket):  # noqa: F811
+def test_a_folder_is_deleted_whatever_its_names_look_like(lake, object_store, bucket):
     client = object_store.store().client()
     for name in ("x/", "x/y/", "x/y/z.json", "x/1", "xy/1"):  # Hadoop makes names that end in /
         client.put_object(Bucket=bucket, Key=f"lake/{name}", Body=b"")
@@ -123,7 +122,7 @@ def test_a_large_file_comes_whole_or_not_at_all(lake, tmp_path):
     assert not lake.exists("raw/archive")
 
 
-def test_uploads_that_nobody_goes_on_with_are_ended(lake, object_store, bucket):  # noqa: F811
+def test_uploads_that_nobody_goes_on_with_are_ended(lake, object_store, bucket):
     client = object_store.store().client()
     upload = client.create_multipart_upload(Bucket=bucket, Key="lake/raw/dead")["UploadId"]
     client.upload_part(Bucket=bucket, Key="lake/raw/dead", UploadId=upload, PartNumber=1, Body=b"x" * 100)
@@ -216,7 +215,7 @@ def test_a_write_without_the_lock_is_a_defect(lake):
         ({"lake": "s3://there-is-no-such-bucket/lake"}, "NoSuchBucket"),
     ],
 )
-def test_what_the_store_refuses_is_told_in_words(s3_settings, change, words):  # noqa: F811
+def test_what_the_store_refuses_is_told_in_words(s3_settings, change, words):
     asked = replace(s3_settings, **change)
     with pytest.raises(Unavailable, match=f"The object store at http://127.*{words}.*LAKEHOUSE_S3_ENDPOINT") as refused:
         Lake.of(asked).write_bytes("a", b"b")
@@ -225,7 +224,7 @@ def test_what_the_store_refuses_is_told_in_words(s3_settings, change, words):  #
     assert not finding.fine
 
 
-def test_doctor_finds_a_bucket_that_can_be_written(s3_settings, lake):  # noqa: F811
+def test_doctor_finds_a_bucket_that_can_be_written(s3_settings, lake):
     (finding,) = examine(s3_settings, ["lake"])
     assert finding.fine, finding.detail
     assert not lake.files(""), "and leaves nothing in it"
@@ -244,6 +243,6 @@ def test_spark_s_errors_about_the_store_are_told_in_words(lake):
     [{"s3_endpoint": "127.0.0.1:9000"}, {"s3_secret_key": ""}, {"lake": "gs://bucket/lake"}, {"lake": "s3://"}],
     ids=lambda change: next(iter(change)),
 )
-def test_settings_that_cannot_be_meant_are_refused(s3_settings, change):  # noqa: F811
+def test_settings_that_cannot_be_meant_are_refused(s3_settings, change):
     with pytest.raises(BadInput, match="LAKEHOUSE_"):
         Lake.of(replace(s3_settings, **change))

@@ -44,10 +44,12 @@ LAUNCH = """mutation($selector: JobOrPipelineSelector!) {
 RUN = """query($run: ID!) { runOrError(runId: $run) { ... on Run { status
   eventConnection { events { ... on ExecutionStepFailureEvent { error { message causes { message } } } } } } } }"""
 
-# Knows nothing of this project: Spark as it comes, with the configuration that the stack gives to everybody.
+# Knows nothing of this project: Spark as it comes, with what the stack gives to everybody.
 SPARK_CLIENT = """
+import os
 from pyspark.sql import SparkSession
-spark = SparkSession.builder.master({master!r}).enableHiveSupport().getOrCreate()
+builder = SparkSession.builder.master({master!r}).enableHiveSupport()
+spark = builder.config("spark.hadoop.hive.metastore.uris", os.environ["LAKEHOUSE_METASTORE"]).getOrCreate()
 spark.sql("CREATE DATABASE silver")
 spark.range(10).write.option("path", "file://{where}").saveAsTable("silver.numbers")
 print("sum", spark.sql("SELECT sum(id) FROM silver.numbers").first()[0])

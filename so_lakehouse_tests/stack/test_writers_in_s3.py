@@ -17,14 +17,13 @@ from so_lakehouse.settings import Settings
 from so_lakehouse.warehouse import server
 from so_lakehouse_tests.pipeline.test_two_writers import DECEMBER, SEPTEMBER, land
 from so_lakehouse_tests.pipeline.writer import Writer
-from so_lakehouse_tests.stack.object_store import SECRET_KEY, object_store  # noqa: F401
 
 # Of each driver. How often two commits meet is luck: without the lock one in a hundred was lost.
 MERGES = int(os.environ.get("S3_MERGES", "5"))
 
 
 @pytest.fixture(scope="module")
-def shared(object_store, postgres, tmp_path_factory) -> Settings:  # noqa: F811
+def shared(object_store, postgres, tmp_path_factory) -> Settings:
     """Settings of two processes: a lake in a bucket, its locks in a Postgres."""
     settings = Settings(home=tmp_path_factory.mktemp("shared"), postgres=server.uri(postgres))
     return object_store.settings(settings, object_store.new_bucket())
@@ -47,13 +46,15 @@ def writers(shared, tmp_path_factory):
         writer.close()
 
 
-def test_what_two_drivers_merged_is_there(lake, writers):
+def test_what_two_drivers_merged_is_there(lake, shared, writers):
     for writer, site in zip(writers, ("beer", "wine"), strict=True):
         writer.tell(site, merges=MERGES)
     for writer in writers:
         java = psutil.Process(writer.process.pid).children(recursive=True)
         assert java
-        assert not any(SECRET_KEY in word for process in java for word in process.cmdline()), "others can read it there"
+        assert not any(shared.s3_secret_key in word for process in java for word in process.cmdline()), (
+            "others can read it there"
+        )
     acknowledged = [writer.hear("done")["merged"] for writer in writers]
     assert acknowledged == [MERGES, MERGES]
     found = query_lake(lake, "select site, count(*) as n from silver.posts group by site order by site").to_pylist()
