@@ -36,6 +36,7 @@ def test_a_lakehouse_of_an_earlier_release_becomes_a_fresh_one(spark, lake, sett
     run(warehouse, earlier_release.WAREHOUSE)
     assert form(warehouse) != new_form
     before = {name: silver_rows(lake, name) for name in (*TABLES, "tombstones", "ledger")}
+    assert [name for name in before if silver_form(lake, name) != silver_form(fresh, name)], "nothing to bring up"
     result = converge(spark, lake, "beer", list(TABLES), settings)
     assert [check.detail for r in result.values() for check in r.checks if check.blocking and not check.passed] == []
     for name in TABLES:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from so_lakehouse import failpoints
@@ -26,12 +28,12 @@ DUMP = {
 @pytest.fixture
 def site(spark, lake, warehouse):
     class Site:
-        def converge(self, name="beer", rebuild=False):
-            return converge(spark, lake, name, BOTH, warehouse, rebuild=rebuild)
+        def converge(self, name="beer", rebuild=False, **changes):
+            return converge(spark, lake, name, BOTH, replace(warehouse, **changes), rebuild=rebuild)
 
-        def load(self):
+        def load(self, **changes):
             """What a load after a converge did, table by table; the warehouse then equals silver."""
-            self.converge()
+            self.converge(**changes)
             loaded = load_site(lake, warehouse, "beer")
             assert [
                 outcome.detail for outcome in compare_site(lake, warehouse, "beer").values() if not outcome.passed
@@ -62,6 +64,29 @@ def test_what_goes_by_a_sweep_and_comes_back_by_a_page_does_so_in_the_warehouse_
     assert site.months(4) == {"posts": ["2016-01", "2016-02", "2016-10"], "comments": ["2016-03"]}
 
 
+def double(spark, lake, where):
+    """Somebody else writes posts once more that are there."""
+    address = silver_tables.uri(lake, "posts")
+    twice = spark.read.format("delta").load(address).where(where)
+    twice.write.format("delta").mode("append").save(address)
+
+
+def test_a_repair_names_no_months_of_what_it_repairs_and_an_accepted_shrink_all_of_what_went(spark, lake, site):
+    many = [{"Id": key, "CreationDate": at("2016-05-10") if key % 2 else at("2016-07-10")} for key in range(1001, 1103)]
+    write_dump(lake, "2016-09-11", {"posts": [*DUMP["posts"], *many], "comments": DUMP["comments"]})
+    site.load()
+    double(spark, lake, "Id IN (1, 1001)")
+    edited = {"Id": 2, "Score": 7, "CreationDate": at("2016-02-10")}
+    write_pages(lake, "questions", "2016-10-05", [("2016-10-06", edited)])
+    assert [loaded[1:] for loaded in site.load().values()] == [(0, 1, 0), (0, 0, 0)]
+    assert site.months(2) == {"posts": ["2016-02"], "comments": []}
+    write_dump(lake, "2016-12-11", {"posts": [DUMP["posts"][1], many[0]], "comments": DUMP["comments"]})
+    with pytest.raises(CheckFailed, match="deletions_plausible"):
+        site.load()
+    assert [loaded[1:] for loaded in site.load(accept_shrink=True).values()] == [(0, 1, 102), (0, 0, 0)]
+    assert site.months(3) == {"posts": ["2016-01", "2016-02", "2016-05", "2016-07"], "comments": []}
+
+
 def test_a_check_that_fails_keeps_its_site_out_of_the_warehouse_and_no_other(spark, lake, site, warehouse, monkeypatch):
     for name in ("ai", "beer"):
         write_dump(lake, "2016-09-11", DUMP, site=name)
@@ -70,9 +95,7 @@ def test_a_check_that_fails_keeps_its_site_out_of_the_warehouse_and_no_other(spa
         """Somebody else writes a row twice while beer's posts are converged."""
         if place == "silver.posts_written":
             monkeypatch.undo()
-            address = silver_tables.uri(lake, "posts")
-            twice = spark.read.format("delta").load(address).where("site = 'beer' AND Id = 1")
-            twice.write.format("delta").mode("append").save(address)
+            double(spark, lake, "site = 'beer' AND Id = 1")
 
     site.converge("ai")
     monkeypatch.setattr(failpoints, "reach", doubled)
