@@ -35,6 +35,11 @@ setup: prerequisites .venv/.installed .jars/.resolved dbt_project/target/manifes
 	@.venv/bin/python -m so_lakehouse.spark.jars
 	@touch $@
 
+.jars/.resolved_s3: so_lakehouse/spark/jars.s3.lock.txt .jars/.resolved
+	@echo "Resolving the jars of a lake in an object store (690 MB) …"
+	@.venv/bin/python -m so_lakehouse.spark.jars --s3
+	@touch $@
+
 dbt_project/target/manifest.json: .venv/.installed $(shell find dbt_project/models dbt_project/macros dbt_project/tests dbt_project/dbt_project.yml dbt_project/profiles.yml -type f 2>/dev/null)
 	@cd dbt_project && ../.venv/bin/dbt --quiet parse
 	@touch $@
@@ -48,10 +53,10 @@ dev: setup ## Dagster's UI on the same state, at http://127.0.0.1:3000
 test: setup ## everything that needs no server
 	@.venv/bin/python -m pytest so_lakehouse_tests --ignore so_lakehouse_tests/stack --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10
 
-test-stack: setup ## on real servers: MinIO, versitygw, Postgres, Hive Metastore, Spark cluster, Dagster
+test-stack: setup .jars/.resolved_s3 ## on real servers; the first time Go builds them (minutes), and 690 MB of jars come
 	@.venv/bin/python -m pytest so_lakehouse_tests/stack --durations 10
 
-stack: setup ## object store, Postgres, metastore, Spark cluster and Dagster as processes of this machine
+stack: setup .jars/.resolved_s3 ## object store, Postgres, metastore, Spark cluster and Dagster as processes of this machine
 	@so-lakehouse stack up
 
 stack-down: ## stop exactly what make stack started
