@@ -1,23 +1,27 @@
-"""A failed blocking check stops its site and nothing else, also across runs and grids; the command line says so."""
+"""A failed blocking check stops its site and nothing else, also across runs and grids."""
 
 from __future__ import annotations
 
 import re
 import subprocess
-from typing import NamedTuple
+import sys
+from contextlib import nullcontext
 
 import pytest
 
+from so_lakehouse.definitions import defs
 from so_lakehouse.dumps.archive import program
+from so_lakehouse.end_to_end import Dump, raw_to_marts
+from so_lakehouse.instance import open_instance
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.runner import Runner
 from so_lakehouse.settings import Settings
 from so_lakehouse.simulate.dumps import cut_of, write_checksums, write_mirror
 from so_lakehouse.warehouse.query import query_warehouse
-from so_lakehouse_tests.pipeline.command_line import call, said
 
-SOUND, BROKEN, SHRUNK = "simulated-brewing", "simulated-databases", "simulated-gardening"
-FIRST, SECOND = "2025-07-01", "2025-10-01"
+SOUND, BROKEN = "simulated-brewing", "simulated-databases"
+FIRST, SECOND, THIRD = "2025-07-01", "2025-10-01", "2026-01-01"
 
 
 def spoil_comments(lines):
@@ -42,101 +46,84 @@ def rewrite_comments(archive, folder, rewritten):
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    """Three sites: of two the second quarter cannot be believed, for either reason."""
+    """Two sites: of one the second quarter cannot be believed, of the other the third."""
     folder = tmp_path_factory.mktemp("blocking")
-    write_mirror(folder / "mirror", [SOUND, BROKEN, SHRUNK], [FIRST, SECOND], people=60)
-    for site, rewritten in ((BROKEN, spoil_comments), (SHRUNK, lose_comments)):
-        archive = folder / "mirror" / cut_of(SECOND).isoformat() / f"{site}.stackexchange.com.7z"
+    write_mirror(folder / "mirror", [SOUND, BROKEN], [FIRST, SECOND, THIRD], people=60)
+    for site, quarter, rewritten in ((BROKEN, SECOND, spoil_comments), (SOUND, THIRD, lose_comments)):
+        archive = folder / "mirror" / cut_of(quarter).isoformat() / f"{site}.stackexchange.com.7z"
         rewrite_comments(archive, folder / f"unpacked {site}", rewritten)
-    return Settings(home=folder / "home", mirror=str(folder / "mirror"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAKEHOUSE_HOME", str(folder / "home"))
+        yield Settings(home=folder / "home", mirror=str(folder / "mirror"))
 
 
-class After(NamedTuple):
-    """What a command said, and what was in the tables when it had ended."""
-
-    done: subprocess.CompletedProcess[str]
-    published: set[str]  # sites in the marts
-    loaded: dict[str, int]  # comments in the warehouse by site
-    comments: dict[str, int]  # and in silver
-    applied: dict[str, set[str]]  # quarters in the ledger by site
-
-    def line(self, *words: str) -> str:
-        """The one line that begins with these words."""
-        (found,) = [line for line in self.done.stdout.splitlines() if line.split()[: len(words)] == list(words)]
-        return found
-
-    def partitions(self, layer: str) -> list[str]:
-        """Of which the command says that it ran this layer."""
-        lines = (line.split() for line in self.done.stdout.splitlines())
-        return [words[2] for words in lines if words[:2] == ["done", layer]]
+@pytest.fixture(scope="module")
+def runner(settings):
+    return Runner(defs, open_instance(settings), sys.stdout)
 
 
-def after(settings, *words):
-    done = call(settings.home, "run", *words, "--mirror", settings.mirror)
-    lake = Lake(settings.lake_uri)
-    count = "select site, count(*) as n from {} group by site"
-    published = query_warehouse(settings, "select distinct site from marts.activity_month").to_pylist()
-    loaded = query_warehouse(settings, count.format("lake.comments")).to_pylist()
-    comments = query_lake(lake, count.format("silver.comments")).to_pylist()
-    ledger = query_lake(lake, "select distinct site, partition from silver.ledger").to_pylist()
-    return After(
-        done,
-        {row["site"] for row in published},
-        {row["site"]: row["n"] for row in loaded},
-        {row["site"]: row["n"] for row in comments},
-        {site: {row["partition"] for row in ledger if row["site"] == site} for site in (SOUND, BROKEN, SHRUNK)},
+def take_in(settings, runner, dumps, accept_shrink=False):
+    return raw_to_marts(
+        runner,
+        dumps,
+        settings.mirror,
+        accept_shrink=accept_shrink,
+        working=lambda title: nullcontext(),
+        finished=lambda run: None,
     )
 
 
 @pytest.fixture(scope="module")
-def stopped(settings):
-    return after(settings, "--site", SOUND, BROKEN, SHRUNK, "--quarter", FIRST, SECOND)
+def runs(settings, runner):
+    return take_in(settings, runner, [Dump(BROKEN, FIRST), Dump(SOUND, SECOND), Dump(BROKEN, SECOND)])
 
 
-@pytest.fixture(scope="module")
-def accepted(settings, stopped):
-    """A later command, which knows nothing of the first. It names the quarter that can be read of both: silver takes in
-    whatever waits in bronze.
-    """
-    return after(settings, "--site", BROKEN, SHRUNK, "--quarter", FIRST, "--accept-shrink")
-
-
-def test_the_command_fails_and_names_the_check_the_table_the_site_and_what_to_do(stopped):
-    assert stopped.done.returncode == 1, said(stopped.done)
-    sentence = stopped.line("failed", "bronze", f"{SECOND}|{BROKEN}:")
-    for word in ("bronze/dump/comments", "quarantine_small", f"comments of {BROKEN}", "so-lakehouse sql", "re-issue"):
+def test_the_failure_names_the_check_the_table_the_site_and_what_to_do(runs):
+    (failed,) = [run for run in runs if not run.succeeded]
+    assert (failed.layer, failed.partition) == ("bronze", f"{SECOND}|{BROKEN}")
+    (sentence,) = failed.failed_checks
+    for word in ("bronze/dump/comments", "quarantine_small", BROKEN, "quarantine.rows"):
         assert word in sentence
-    assert "Traceback" not in said(stopped.done)
 
 
-def test_the_other_site_goes_all_the_way(stopped):
-    assert stopped.published == {SOUND}
-    assert stopped.partitions("warehouse") == [SOUND]
-    assert stopped.applied[SOUND] == {FIRST, SECOND}
+def test_the_other_site_goes_all_the_way(settings, runs):
+    published = query_warehouse(settings, "select distinct site from marts.activity_month").to_pylist()
+    assert {row["site"] for row in published} == {SOUND}
+    assert [run.partition for run in runs if run.layer == "warehouse"] == [SOUND]
 
 
-def test_a_dump_that_would_delete_too_much_stops_its_site_and_the_command_says_how_to_accept_it(stopped):
-    sentence = stopped.line("failed", "silver", f"{SHRUNK}:")
-    for word in ("deletions_plausible", cut_of(SECOND).isoformat(), "rows of comments", SHRUNK, "--accept-shrink"):
-        assert word in sentence
-    assert stopped.applied[SHRUNK] == {FIRST}
-    assert SHRUNK not in stopped.loaded
-
-
-def test_a_later_run_of_silver_still_reads_nothing_of_the_failed_dump(accepted):
+def test_a_later_run_of_silver_still_reads_nothing_of_the_failed_dump(settings, runner, runs):
     """The gate is in the data: that nobody remembers the failed run changes nothing."""
-    assert accepted.applied[BROKEN] == {FIRST}
-    assert "quarantine_small" in accepted.line("done", "silver", BROKEN)
+    again = runner.run("silver", runner.keys_of("silver"), BROKEN)
+    assert again.succeeded, again
+    applied = query_lake(
+        Lake(settings.lake_uri),
+        f"select distinct partition from silver.ledger where site = '{BROKEN}'",
+    ).to_pylist()
+    assert applied == [{"partition": FIRST}]
+    assert "quarantine_small" in str(again.materialised["silver/comments"]["note"])
 
 
-def test_what_passed_earlier_can_still_be_loaded(stopped, accepted):
-    assert BROKEN not in stopped.loaded
-    assert accepted.loaded[BROKEN] == stopped.comments[BROKEN] > 0
+def test_what_passed_earlier_can_still_be_loaded(settings, runner, runs):
+    loaded = runner.run("warehouse", runner.keys_of("warehouse"), BROKEN)
+    assert loaded.succeeded, loaded
+    (row,) = query_warehouse(settings, f"select count(*) as n from lake.posts where site = '{BROKEN}'").to_pylist()
+    assert row["n"] > 0
 
 
-def test_once_accepted_the_deletions_go_to_the_marts_and_the_command_succeeds(stopped, accepted):
-    assert accepted.done.returncode == 0, said(accepted.done)
-    assert accepted.partitions("silver") == accepted.partitions("warehouse") == [BROKEN, SHRUNK]
-    assert accepted.applied[SHRUNK] == {FIRST, SECOND}
-    assert 0 < accepted.loaded[SHRUNK] < 0.7 * stopped.comments[SHRUNK]
-    assert accepted.published == {SOUND, BROKEN, SHRUNK}
+def test_a_dump_that_would_delete_too_much_stops_its_site_until_it_is_accepted(settings, runner, runs):
+    comments = f"select count(*) as n from lake.comments where site = '{SOUND}'"
+    (before,) = query_warehouse(settings, comments).to_pylist()
+    stopped = take_in(settings, runner, [Dump(SOUND, THIRD)])
+    (failed,) = [run for run in stopped if not run.succeeded]
+    assert (failed.layer, failed.partition) == ("silver", SOUND)
+    for word in ("deletions_plausible", cut_of(THIRD).isoformat(), "rows of comments", "--accept-shrink"):
+        assert word in str(failed), failed
+    assert "warehouse" not in {run.layer for run in stopped}
+    assert query_warehouse(settings, comments).to_pylist() == [before]
+
+    accepted = take_in(settings, runner, [Dump(SOUND, THIRD)], accept_shrink=True)
+    assert [run.layer for run in accepted if not run.succeeded] == []
+    assert accepted[-1].layer == "marts"
+    (after,) = query_warehouse(settings, comments).to_pylist()
+    assert 0 < after["n"] < 0.7 * before["n"]
