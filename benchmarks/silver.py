@@ -35,29 +35,31 @@ def site_of(posts: int, options: Options) -> dict[str, Any]:
 
 
 def run(options: Options) -> Iterator[str]:
-    """A full first merge, the next quarter's, a run without news, and two kinds of a day's changes."""
+    """A full first merge, the next quarter's, a run without news, two kinds of a day's changes, and maintenance."""
     if not options.with_spark:
         yield "Left out: --without-spark."
         return
-    sizes = [posts for posts in SIZES if posts <= options.most_posts]
+    sizes = [posts for posts in SIZES if posts <= options.most_posts] or [options.most_posts]
     found = {posts: site_of(posts, options) for posts in sizes}
     yield "| step | posts | seconds | rows/s | bytes written | of the table | peak memory |"
     yield "|---|---|---|---|---|---|---|"
     for name in found[sizes[0]]:
         for steps in found.values():
             step = steps[name]
+            rate = f"{step['taken_in'] / step['seconds']:,.0f}" if step["taken_in"] else "-"
             yield (
-                f"| {name} | {step['rows']:,} | {step['seconds']:.1f} | {step['rows'] / step['seconds']:,.0f} "
+                f"| {name} | {step['rows']:,} | {step['seconds']:.1f} | {rate} "
                 f"| {step['written'] / 1e6:,.1f} MB | {step['written'] / step['table']:.1%} "
                 f"| {step['peak_mib']:,.0f} MiB |"
             )
     smallest, largest = found[sizes[0]], found[sizes[-1]]
     yield ""
-    for name, limit in TO_REACH.items():
+    for name, limit in TO_REACH.items() if len(sizes) > 1 else ():
         ratio, size = largest[name]["seconds"] / smallest[name]["seconds"], sizes[-1] / sizes[0]
         yield f"{name}: {ratio:.1f} times the seconds at {size:.0f} times the size (to reach at 16 times: {limit})."
     yield ""
     yield (
-        f"One run each. A day changes {CHANGED_ON_A_DAY:,} questions: all among the newest hundredth of the keys, or "
-        "half of them anywhere. Bytes written are data files, change feed and deletion vectors."
+        f"One run each. Rows/s are rows of evidence taken in. A day changes {CHANGED_ON_A_DAY:,} questions: all among "
+        "the newest hundredth of the keys, or half of them anywhere. Bytes written are data files, change feed and "
+        "deletion vectors."
     )

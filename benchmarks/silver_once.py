@@ -4,7 +4,7 @@ Not a benchmark itself: `silver.py` starts it, so that memory is that of one sit
 folder for the lakehouse, changed rows of a day.
 
 The steps: the first quarter, the next one, nothing new, a day of changed posts among the newest hundredth of the keys,
-and a day of which one half is spread over all keys.
+a day of which one half is spread over all keys, maintenance, and such a day once more: files are in order of keys then.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +36,7 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
 from so_lakehouse.simulate.dumps import DEMO_QUARTERS
 from so_lakehouse.spark.converge import converge
+from so_lakehouse.spark.maintenance import maintain
 from so_lakehouse.spark.session import open_session
 
 SITE = "simulated-databases"
@@ -117,21 +118,28 @@ def main() -> None:
     session.sql("SELECT 1").collect()
     steps: dict[str, Any] = {}
 
-    def step(name: str) -> None:
+    def converged() -> dict[str, int]:
+        """Takes in what waits; returns how many rows of evidence that were, and how many the table has now."""
+        result = converge(session, lake, SITE, [TABLE], settings)[TABLE]
+        failed = [check.detail for check in result.checks if check.blocking and not check.passed]
+        assert not failed, failed
+        return {"taken_in": sum(row.rows_in for row in result.applied), "rows": result.rows}
+
+    def maintained() -> dict[str, int]:
+        maintain(session, lake, SITE, settings)
+        return {"taken_in": 0, "rows": steps["day, spread tail"]["rows"]}
+
+    def step(name: str, work: Callable[[], dict[str, int]] = converged) -> None:
         pa.default_memory_pool().release_unused()  # Arrow's part of what making the evidence took
         before, began = newest_version(lake), time.perf_counter()
         with peak_memory() as peak:
-            result = converge(session, lake, SITE, [TABLE], settings)[TABLE]
-        steps[name] = {
+            counts = work()
+        steps[name] = counts | {
             "seconds": time.perf_counter() - began,
-            "rows": result.rows,
-            "applied": {row.source: row.rows_updated + row.rows_inserted for row in result.applied},
             "written": written_since(lake, before),
             "peak_mib": peak[0] / 2**20,
             "table": lake.size(paths.silver(TABLE)),
         }
-        failed = [check.detail for check in result.checks if check.blocking and not check.passed]
-        assert not failed, failed
 
     for name, quarter in zip(("first quarter", "next quarter"), DEMO_QUARTERS, strict=True):
         raw = land_dump(lake, mirror, resolve(mirror, SITE, quarter), settings)
@@ -141,17 +149,19 @@ def main() -> None:
     chance = random.Random(1)
     keys = sorted(bronze(lake, ["Id"])["Id"].to_pylist())
     newest = keys[-max(len(keys) // 100, int(changed)) :]
-    day = datetime(2026, 2, 1, tzinfo=UTC)
-    for name, chosen in (
-        ("day, newest keys", chance.sample(newest, int(changed))),
-        (
-            "day, spread tail",
-            [*chance.sample(newest, int(changed) // 2), *chance.sample(keys[: -len(newest)], int(changed) // 2)],
-        ),
-    ):
-        write_day(lake, name.replace(", ", "-").replace(" ", "-"), day, chosen)
+    half, first_day = int(changed) // 2, datetime(2026, 2, 1, tzinfo=UTC)
+
+    def spread() -> list[int]:
+        return [*chance.sample(newest, half), *chance.sample(keys[: -len(newest)], half)]
+
+    def a_day(name: str, number: int, chosen: list[int]) -> None:
+        write_day(lake, name.replace(", ", "-").replace(" ", "-"), first_day + timedelta(days=number), chosen)
         step(name)
-        day += timedelta(days=1)
+
+    a_day("day, newest keys", 0, chance.sample(newest, int(changed)))
+    a_day("day, spread tail", 1, spread())
+    step("maintenance", maintained)
+    a_day("day, spread tail, files in order of keys", 2, spread())
     print(json.dumps(steps))
 
 

@@ -131,7 +131,9 @@ class Settings:
         0,
         "Newest quarters of a site that maintenance keeps in raw, besides those that bronze holds; 0 keeps all.",
     )
-    accept_shrink: bool = _setting("LAKEHOUSE_ACCEPT_SHRINK", False, "Let a dump delete more than 10 % of a table.")
+    accept_shrink: bool = _setting(
+        "LAKEHOUSE_ACCEPT_SHRINK", False, "Let a dump delete more than 10 % and 100 rows of a table."
+    )
     fail_at: str = _setting(
         "LAKEHOUSE_FAIL_AT", "", "Name of the fail point at which the process kills itself (tests)."
     )

@@ -48,11 +48,6 @@ def delta_schema(table: DeltaTable) -> dg.TableSchema:
     )
 
 
-def same_name_lineage(upstream: dg.AssetKey, columns: Iterable[str]) -> dg.TableColumnLineage:
-    """Every column comes from the column of the same name in `upstream`."""
-    return dg.TableColumnLineage({name: [dg.TableColumnDep(asset_key=upstream, column_name=name)] for name in columns})
-
-
 def check_specs(
     asset: dg.AssetKey, declarations: Sequence[CheckDeclaration], partitions_def: dg.PartitionsDefinition
 ) -> list[dg.AssetCheckSpec]:

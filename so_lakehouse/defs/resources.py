@@ -1,17 +1,11 @@
 """What assets are given: the lakehouse (settings and files) and Spark. No connection is made before an asset asks."""
 
-import sys
-from functools import cached_property
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 from dagster_pyspark import LazyPySparkResource
-from packaging.version import Version
 
-from so_lakehouse.defs.dbt_project import DBT_PROJECT
+from so_lakehouse.defs.dbt_project import DBT
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
 
@@ -40,16 +34,4 @@ class Spark(LazyPySparkResource):
         self._spark_session = self._spark_session or open_session(Settings.from_environment())  # type: ignore[assignment]
 
 
-class Dbt(DbtCliResource):
-    """dbt of this environment, whose version its package tells: `dbt --version` takes two seconds of every run."""
-
-    @cached_property
-    def _cli_version(self) -> Version:
-        return Version(version("dbt-core"))
-
-
-RESOURCES = {
-    "lakehouse": Lakehouse(),
-    "pyspark": Spark(),
-    "dbt": Dbt(project_dir=str(DBT_PROJECT.project_dir), dbt_executable=str(Path(sys.executable).with_name("dbt"))),
-}
+RESOURCES = {"lakehouse": Lakehouse(), "pyspark": Spark(), "dbt": DBT}

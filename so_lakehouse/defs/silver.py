@@ -9,10 +9,10 @@ from dagster_pyspark import LazyPySparkResource
 
 from so_lakehouse.defs.api_bronze import pages_key
 from so_lakehouse.defs.bronze import bronze_key
-from so_lakehouse.defs.metadata import OWNERS, check_results, check_specs, delta_schema, same_name_lineage
+from so_lakehouse.defs.metadata import OWNERS, check_results, check_specs, delta_schema
 from so_lakehouse.defs.resources import Lakehouse
 from so_lakehouse.lake import paths
-from so_lakehouse.lake.silver_tables import silver_table
+from so_lakehouse.lake.silver_tables import accounts_gone, silver_table
 from so_lakehouse.partitions import SITE_OF_SITE_DAY, SITE_OF_SITE_QUARTER, SITES
 from so_lakehouse.progress import current
 from so_lakehouse.quality.silver import checks
@@ -38,7 +38,6 @@ def silver_key(table: str) -> dg.AssetKey:
 
 
 def _spec(table: Table) -> dg.AssetSpec:
-    columns = silver_columns(table, keep_personal=False)
     return dg.AssetSpec(
         silver_key(table.name),
         deps=[
@@ -57,9 +56,23 @@ def _spec(table: Table) -> dg.AssetSpec:
         ),
         metadata={
             "dagster/column_schema": delta_schema(silver_table(table, keep_personal=False)),
-            "dagster/column_lineage": same_name_lineage(bronze_key(table.name), (column.name for column in columns)),
+            "dagster/column_lineage": _lineage(table),
             "dagster/table_name": f"silver.{table.name}",
         },
+    )
+
+
+def _lineage(table: Table) -> dg.TableColumnLineage:
+    """Each column comes from those of the same name in dumps and in pages that tell it, a derived one from its own."""
+    made_of = {column.name: [column.name] for column in silver_columns(table, keep_personal=False)}
+    made_of |= {gone.name: [gone.user_id, gone.display_name] for gone in accounts_gone(table)}
+    told = {bronze_key(table.name): table.column_names}
+    told |= {pages_key(entity.name): entity.columns for entity in entities_of(table)}
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(key, name) for key, names in told.items() for name in sources if name in names]
+            for column, sources in made_of.items()
+        }
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import shutil
 import subprocess
 import sys
 
@@ -11,11 +13,14 @@ from dagster import AssetKey
 from dagster_dbt import DbtCliResource
 from dagster_dbt.core.dbt_event_iterator import DbtEventIterator
 
+from so_lakehouse import schema
 from so_lakehouse.definitions import defs
 from so_lakehouse.partitions import SITE_DAY, SITES
 from so_lakehouse.quality import bronze, fetches, pages, silver
 from so_lakehouse.schema import TABLES
 from so_lakehouse.schema_api import ENTITIES
+from so_lakehouse.schema_forms import SPARK, silver_columns
+from so_lakehouse.settings import PROJECT_ROOT
 from so_lakehouse.warehouse.projection import PROJECTIONS
 
 GRAPH = defs.resolve_asset_graph()
@@ -78,8 +83,60 @@ def test_every_entity_of_the_api_has_its_declared_checks_and_they_are_kept_per_d
 
 
 def columns_of(key):
-    schema = GRAPH.get(key).metadata.get("dagster/column_schema")
-    return {column.name for column in schema.columns} if schema else None
+    """Names and types, in order, as Dagster shows them."""
+    shown = GRAPH.get(key).metadata.get("dagster/column_schema")
+    return {column.name: column.type for column in shown.columns} if shown else None
+
+
+def as_declared(columns):
+    return {column.name: column.type.value for column in columns}
+
+
+@pytest.mark.parametrize("declared", TABLES.values(), ids=list(TABLES))
+def test_the_columns_that_dagster_shows_of_a_dump_are_the_schemas_in_bronze_and_in_silver(declared):
+    bronze_columns = columns_of(AssetKey(["bronze", "dump", declared.name]))
+    assert list(bronze_columns.items()) == list(as_declared(declared.columns).items())
+    kept = {column.name: SPARK[column.type].lower() for column in silver_columns(declared, keep_personal=False)}
+    assert kept.items() <= columns_of(AssetKey(["silver", declared.name])).items()
+
+
+@pytest.mark.parametrize("entity", ENTITIES.values(), ids=list(ENTITIES))
+def test_the_columns_that_dagster_shows_of_pages_are_those_that_they_tell(entity):
+    told = as_declared(schema.table(entity.table)[name] for name in entity.columns)
+    assert columns_of(AssetKey(["bronze", "api", entity.name])) == told
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS.values(), ids=list(PROJECTIONS))
+def test_the_columns_that_dagster_shows_of_the_warehouse_are_the_projections(projection):
+    shown = columns_of(AssetKey(["warehouse", projection.name]))
+    assert list(shown.items()) == [(field.name, field.type) for field in projection.fields]
+
+
+def lineage_of(key):
+    return GRAPH.get(key).metadata["dagster/column_lineage"].deps_by_column
+
+
+def test_a_column_of_silver_comes_from_dumps_and_from_every_page_that_tells_it():
+    lineage = lineage_of(AssetKey(["silver", "posts"]))
+    sources = {
+        name: {f"{dep.asset_key.to_user_string()}.{dep.column_name}" for dep in deps} for name, deps in lineage.items()
+    }
+    every = {"bronze/dump/posts", "bronze/api/questions", "bronze/api/answers"}
+    assert sources["Score"] == {f"{asset}.Score" for asset in every}
+    assert sources["Title"] == {"bronze/dump/posts.Title", "bronze/api/questions.Title"}
+    assert sources["ParentId"] == {"bronze/dump/posts.ParentId", "bronze/api/answers.ParentId"}
+    assert sources["FavoriteCount"] == {"bronze/dump/posts.FavoriteCount"}
+    assert sources["OwnerIsDeleted"] == {f"{asset}.Owner{end}" for asset in every for end in ("UserId", "DisplayName")}
+    assert sources.keys() >= {column.name for column in schema.POSTS.columns if not column.personal}
+
+
+def test_no_column_that_a_page_tells_and_silver_keeps_lacks_that_page_in_its_lineage():
+    for entity in ENTITIES.values():
+        lineage = lineage_of(AssetKey(["silver", entity.table]))
+        pages_of_entity = AssetKey(["bronze", "api", entity.name])
+        from_pages = {dep.column_name for deps in lineage.values() for dep in deps if dep.asset_key == pages_of_entity}
+        kept = {column.name for column in silver_columns(schema.table(entity.table), keep_personal=False)}
+        assert from_pages >= kept & set(entity.columns)
 
 
 def test_every_column_that_another_is_made_of_is_one_of_its_asset():
@@ -102,20 +159,57 @@ def test_maintenance_is_a_job_per_site_in_the_pool_that_converges_run_in():
     assert op.pool == GRAPH.get(AssetKey(["silver", "posts"])).assets_def.op.pool
 
 
-def test_loading_needs_no_network_no_jvm_and_no_lakehouse(tmp_path):
-    """In a process whose every socket and child process is refused."""
-    guard = (
-        "import socket, subprocess\n"
-        "def refuse(*arguments, **named): raise AssertionError('loading reached out')\n"
-        "from so_lakehouse.defs import dbt_project  # may parse dbt's project in a checkout without set-up\n"
-        "socket.socket.connect = refuse; subprocess.Popen.__init__ = refuse\n"
-        "from so_lakehouse.definitions import defs\n"
-        "defs.resolve_asset_graph(); defs.resolve_all_job_defs()\n"
-    )
+LOADING = """
+import socket, subprocess
+def refuse(*arguments, **named): raise AssertionError("loading reached out")
+from so_lakehouse.defs import dbt_project  # may parse dbt's project in a checkout without set-up
+socket.socket.connect = refuse; subprocess.Popen.__init__ = refuse
+from so_lakehouse.definitions import defs
+defs.resolve_asset_graph(); defs.resolve_all_job_defs()
+"""
+MOST_SECONDS = 3
+
+
+def processor_seconds_of_ended_processes() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def test_loading_takes_under_three_seconds_and_needs_no_network_no_jvm_and_no_lakehouse(tmp_path):
+    """In a process whose every socket and child process is refused. Processor time, the least of up to three: what else
+    the machine does can only add to it.
+    """
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LAKEHOUSE_HOME": str(tmp_path / "none")}
-    done = subprocess.run([sys.executable, "-c", guard], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    taken = []
+    while len(taken) < 3 and min(taken, default=MOST_SECONDS) >= MOST_SECONDS:
+        before = processor_seconds_of_ended_processes()
+        done = subprocess.run(
+            [sys.executable, "-c", LOADING], env=environment, capture_output=True, text=True, check=False
+        )
+        taken.append(processor_seconds_of_ended_processes() - before)
+        assert done.returncode == 0, done.stderr
+    assert min(taken) < MOST_SECONDS
     assert not (tmp_path / "none").exists()
+
+
+SMALLEST_PROJECT = "{name: so_lakehouse, profile: so_lakehouse, flags: {send_anonymous_usage_stats: false}}"
+
+
+def test_dbt_is_found_beside_python_by_whoever_has_not_its_folder_on_the_path(tmp_path):
+    """In a checkout without set-up, whose project is parsed while definitions load."""
+    project = tmp_path / "dbt_project"
+    project.mkdir()
+    shutil.copy(PROJECT_ROOT / "dbt_project" / "profiles.yml", project)
+    (project / "dbt_project.yml").write_text(SMALLEST_PROJECT)
+    code = (
+        "from pathlib import Path; from so_lakehouse import settings\n"
+        f"settings.PROJECT_ROOT = Path({str(tmp_path)!r})\n"
+        "import so_lakehouse.defs.dbt_project\n"
+    )
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (project / "target" / "manifest.json").exists()
 
 
 def test_what_is_replaced_in_dagster_dbt_is_still_there():

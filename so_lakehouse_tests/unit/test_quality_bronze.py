@@ -34,19 +34,26 @@ def test_a_healthy_table_passes_every_declared_check():
     assert failed(HEALTHY, previous=HEALTHY) == set()
 
 
-@pytest.mark.parametrize(
-    ("fault", "check"),
-    [
-        ({"rows": 1_999}, "rows_conserved"),
-        ({"rows": 1_979, "quarantined": 21}, "quarantine_small"),
-        ({"rows": 1_999, "quarantined": 1}, "quarantine_empty"),
-        ({"present": False, "rows": 0, "rows_in_file": 0}, "table_in_archive"),
-        ({"unknown_attributes": {"Mood": 7}}, "columns_known"),
-        ({"encoding": "utf-16-le (declared utf-8)"}, "encoding_as_declared"),
-    ],
-)
-def test_each_fault_fails_its_check(fault, check):
-    assert check in failed(replace(HEALTHY, **fault))
+# What a fault makes fail; the check it is there for is its key. Too much in quarantine is also not nothing.
+FAULTS = {
+    "rows_conserved": ({"rows": 1_999}, {"rows_conserved"}),
+    "quarantine_small": ({"rows": 1_979, "quarantined": 21}, {"quarantine_small", "quarantine_empty"}),
+    "quarantine_empty": ({"rows": 1_999, "quarantined": 1}, {"quarantine_empty"}),
+    "table_in_archive": ({"present": False, "rows": 0, "rows_in_file": 0}, {"table_in_archive"}),
+    "columns_known": ({"unknown_attributes": {"Mood": 7}}, {"columns_known"}),
+    "encoding_as_declared": ({"encoding": "utf-16-le (declared utf-8)"}, {"encoding_as_declared"}),
+    "row_count_plausible": ({"rows": 1_700, "rows_in_file": 1_700}, {"row_count_plausible"}),
+}
+
+
+@pytest.mark.parametrize("check", FAULTS)
+def test_each_fault_fails_its_check_and_no_other(check):
+    fault, expected = FAULTS[check]
+    assert failed(replace(HEALTHY, **fault), previous=HEALTHY) == expected
+
+
+def test_every_declared_check_has_its_fault():
+    assert set(FAULTS) == {declared.name for declared in bronze.DECLARATIONS}
 
 
 def test_a_table_that_lost_a_tenth_since_the_last_release_warns():
