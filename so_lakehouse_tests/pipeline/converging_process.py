@@ -1,8 +1,9 @@
 """A process with a Spark driver of its own that writes to silver as it is told, one JSON line each.
 
-Started by `writer.py`, with settings from its environment. A line names `site`, and may name `die_at`, a fail point:
-the site is converged, and the answer tells how many ledger rows were new and whether it had to wait. With `merges` it
-merges so many single rows into silver.posts instead, each with the lock taken and given back, and says how many it did.
+Started by `writer.py`, with settings from its environment. A line names `site`, and may name `die_at`, a fail point,
+and `tables`: the site is converged, and the answer tells how many ledger rows were new and whether it had to wait. With
+`merges` it merges so many single rows into silver.posts instead, each with the lock taken and given back, and says how
+many it did.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.session import open_session
 from so_lakehouse_tests.pipeline.evidence import CREATED
 
-TABLES = ("posts",)
+TABLES = ("posts", "comments")
 POSTS = silver_table(schema.table("posts"), keep_personal=False)
 
 
@@ -51,7 +52,7 @@ def main() -> None:
             done = [merge(spark, lake, told["site"], key, settings) for key in range(1, told["merges"] + 1)]
             tell("done", merged=len(done))
             continue
-        result = converge(spark, lake, told["site"], TABLES, settings, progress)
+        result = converge(spark, lake, told["site"], told.get("tables", TABLES), settings, progress)
         tell("done", applied=sum(len(table.applied) for table in result.values()), waited=bool(waited))
     spark.stop()
 

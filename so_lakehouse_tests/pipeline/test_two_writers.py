@@ -42,11 +42,16 @@ def wait_for(file: Path) -> None:
 
 
 def land(lake: Lake, cut: str, site: str) -> None:
-    """A site's dump; December's deletes a third of September's rows, changes a third and adds as many."""
+    """A site's dump; December's deletes a third of September's rows, changes a third and adds as many.
+
+    Each post has a comment, and the last ten that December deletes have one that it still holds.
+    """
     keys = range(1, 61) if cut == SEPTEMBER else range(21, 81)
     score = 0 if cut == SEPTEMBER else 5
     posts = [{"Id": key, "Title": site, "Score": score if key <= 40 else 0} for key in keys]
-    write_dump(lake, cut, {"posts": posts}, site=site)
+    held = keys if cut == SEPTEMBER else range(11, 81)
+    comments = [{"Id": key, "PostId": key, "Text": site, "Score": score if key <= 40 else 0} for key in held]
+    write_dump(lake, cut, {"posts": posts, "comments": comments}, site=site)
 
 
 def contents(lake: Lake) -> dict[str, list[str]]:
@@ -70,10 +75,10 @@ def test_two_processes_end_where_one_after_the_other_would(spark, lake, settings
         return [writer.hear("done") for writer in writers]
 
     same_site = at_once("beer", "beer")
-    assert sorted(done["applied"] for done in same_site) == [0, 1], "one did the work, the other found it done"
+    assert sorted(done["applied"] for done in same_site) == [0, 2], "one did the work, the other found it done"
     land(lake, DECEMBER, "beer")
     two_sites = at_once("beer", "wine")
-    assert [done["applied"] for done in two_sites] == [1, 1]
+    assert [done["applied"] for done in two_sites] == [2, 2]
     assert [sum(done["waited"] for done in pair) for pair in (same_site, two_sites)] == [1, 1]
 
     land(lake, DECEMBER, "wine")

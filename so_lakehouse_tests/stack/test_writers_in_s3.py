@@ -64,11 +64,11 @@ def test_what_two_drivers_merged_is_there(lake, shared, writers):
 def test_a_publish_is_seen_whole_and_a_killed_writer_not_at_all(lake, writers):
     first, second = writers
     land(lake, SEPTEMBER, "ale")
-    first.tell("ale")
+    first.tell("ale", tables=["posts"])
     first.hear("done")
     old = state(lake)
     land(lake, DECEMBER, "ale")
-    first.tell("ale", die_at="silver.before_posts")
+    first.tell("ale", tables=["posts"], die_at="silver.before_posts")
     assert first.process.wait(120) == -9
     assert state(lake) == old, "what was staged is no part of silver"
 
@@ -81,7 +81,7 @@ def test_a_publish_is_seen_whole_and_a_killed_writer_not_at_all(lake, writers):
 
     with ThreadPoolExecutor(1) as pool:
         reader = pool.submit(read)
-        second.tell("ale")
+        second.tell("ale", tables=["posts"])
         applied = second.hear("done")["applied"]
         done.set()
         reader.result()
