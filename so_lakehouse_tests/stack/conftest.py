@@ -67,8 +67,10 @@ def new_stack() -> Iterator[Stack]:
     with TemporaryDirectory(prefix="so_lakehouse_stack_") as folder:
         settings = on_free_ports(Settings(home=Path(folder)))
         stack = Stack(settings, kept(settings.stack_folder))
-        yield stack
-        native.down(settings, lambda service, what: None)
+        try:
+            yield stack
+        finally:
+            native.down(settings, lambda service, what: None)
 
 
 @contextmanager
