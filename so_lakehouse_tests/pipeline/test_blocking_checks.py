@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
 from contextlib import nullcontext
 
 import pytest
+from rich.console import Console
 
+from so_lakehouse.cli.run import carry_out, wanted
 from so_lakehouse.definitions import defs
 from so_lakehouse.dumps.archive import program
+from so_lakehouse.dumps.mirrors import open_mirror
 from so_lakehouse.end_to_end import Dump, raw_to_marts
 from so_lakehouse.instance import open_instance
 from so_lakehouse.lake.query import query_lake
@@ -62,15 +66,24 @@ def runner(settings):
     return Runner(defs, open_instance(settings), sys.stdout)
 
 
-def take_in(settings, runner, dumps, accept_shrink=False):
+def take_in(settings, runner, dumps):
     return raw_to_marts(
         runner,
         dumps,
         settings.mirror,
-        accept_shrink=accept_shrink,
+        accept_shrink=False,
         working=lambda title: nullcontext(),
         finished=lambda run: None,
     )
+
+
+def by_command(settings, dump, accept_shrink=False) -> tuple[int, str]:
+    """Exit code of `so-lakehouse run`, and what it says at its end."""
+    console = Console(file=io.StringIO(), width=1000)
+    dumps = wanted(open_mirror(settings.mirror, settings), [dump.site], [dump.quarter])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAKEHOUSE_MIRROR", settings.mirror)  # the command sets it for its own process
+        return carry_out(console, settings, dumps, settings.mirror, accept_shrink), console.file.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +97,13 @@ def test_the_failure_names_the_check_the_table_the_site_and_what_to_do(runs):
     (sentence,) = failed.failed_checks
     for word in ("bronze/dump/comments", "quarantine_small", BROKEN, "quarantine.rows"):
         assert word in sentence
+
+
+def test_the_command_ends_with_exit_code_1_and_says_so(settings, runs):
+    code, output = by_command(settings, Dump(BROKEN, SECOND))
+    assert code == 1
+    for word in ("bronze/dump/comments", "quarantine_small", BROKEN, "quarantine.rows"):
+        assert word in output
 
 
 def test_the_other_site_goes_all_the_way(settings, runs):
@@ -111,19 +131,16 @@ def test_what_passed_earlier_can_still_be_loaded(settings, runner, runs):
     assert row["n"] > 0
 
 
-def test_a_dump_that_would_delete_too_much_stops_its_site_until_it_is_accepted(settings, runner, runs):
+def test_a_dump_that_would_delete_too_much_stops_its_site_until_it_is_accepted(settings, runs):
     comments = f"select count(*) as n from lake.comments where site = '{SOUND}'"
     (before,) = query_warehouse(settings, comments).to_pylist()
-    stopped = take_in(settings, runner, [Dump(SOUND, THIRD)])
-    (failed,) = [run for run in stopped if not run.succeeded]
-    assert (failed.layer, failed.partition) == ("silver", SOUND)
-    for word in ("deletions_plausible", cut_of(THIRD).isoformat(), "rows of comments", "--accept-shrink"):
-        assert word in str(failed), failed
-    assert "warehouse" not in {run.layer for run in stopped}
+    code, output = by_command(settings, Dump(SOUND, THIRD))
+    assert code == 1
+    for word in (SOUND, "deletions_plausible", cut_of(THIRD).isoformat(), "rows of comments", "--accept-shrink"):
+        assert word in output
     assert query_warehouse(settings, comments).to_pylist() == [before]
 
-    accepted = take_in(settings, runner, [Dump(SOUND, THIRD)], accept_shrink=True)
-    assert [run.layer for run in accepted if not run.succeeded] == []
-    assert accepted[-1].layer == "marts"
+    code, output = by_command(settings, Dump(SOUND, THIRD), accept_shrink=True)
+    assert code == 0, output
     (after,) = query_warehouse(settings, comments).to_pylist()
     assert 0 < after["n"] < 0.7 * before["n"]
