@@ -36,9 +36,9 @@ class Jar:
     sha256: str
 
 
-def locked_jars(lock: str = "jars.lock.txt") -> tuple[Jar, ...]:
-    """The jars of a lock file, in its order."""
-    lines = files("so_lakehouse.spark").joinpath(lock).read_text().splitlines()
+def locked_jars(lock: str = "jars.lock.txt", package: str = "so_lakehouse.spark") -> tuple[Jar, ...]:
+    """The jars of a lock file that lies in a package, in its order."""
+    lines = files(package).joinpath(lock).read_text().splitlines()
     return tuple(Jar(*line.split()) for line in lines if line and not line.startswith("#"))
 
 

@@ -84,7 +84,7 @@ class TablePlan:
     staging: str
     ignored: list[Ignored] = field(default_factory=list)
     ledger_rows: list[LedgerRow] = field(default_factory=list)
-    first_load: bool = False  # silver has no row of this site: `changes` are rows to append
+    first_load: bool = False  # silver has no row of this site: `changes` are all its rows
     changes: DataFrame | None = None  # compare.changed_rows, staged; None: no row changes
     tombstones: pa.Table | None = None  # all of the table's from now on; None: those it has stay
     returning: tuple[Tombstone, ...] = ()  # of rows whose post is back; they stand until those rows are written

@@ -6,16 +6,14 @@ same way: resolved once, verified, never at run time.
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 from so_lakehouse.settings import Settings
+from so_lakehouse.spark import jars
 from so_lakehouse.spark.jars import Jar, bring, resolve_jars, s3_jars
 
 
 def locked_jars() -> tuple[Jar, ...]:
     """The metastore's jars in `jars.lock.txt`, in its order, then those of a lake in an object store."""
-    lines = files("so_lakehouse.stack").joinpath("jars.lock.txt").read_text().splitlines()
-    return (*(Jar(*line.split()) for line in lines if line and not line.startswith("#")), *s3_jars())
+    return (*jars.locked_jars("jars.lock.txt", "so_lakehouse.stack"), *s3_jars())
 
 
 def resolve(settings: Settings) -> None:
