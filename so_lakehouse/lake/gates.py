@@ -71,6 +71,18 @@ def refuse(lake: Lake, site: str, why: str) -> None:
         lake.write_json(paths.silver_gate(site), _content(lake, site) | {"refused": why})
 
 
+def settled(lake: Lake, site: str) -> str:
+    """What the last converge that came through has noted (`spark/settled.py`); empty where none has."""
+    return _content(lake, site).get("settled", "")
+
+
+def settle(lake: Lake, site: str, noted: str) -> None:
+    """Notes what `settled` tells. The caller holds the locks."""
+    if settled(lake, site) != noted:
+        lock.require(lake, f"silver.{LEDGER.name}")
+        lake.write_json(paths.silver_gate(site), _content(lake, site) | {"settled": noted})
+
+
 def _content(lake: Lake, site: str) -> dict[str, Any]:
     try:
         return lake.read_json(paths.silver_gate(site))
