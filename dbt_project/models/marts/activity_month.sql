@@ -54,8 +54,8 @@ observed as (
         end as hours_waited,
         case
             when ((question.asked_at at time zone 'UTC')::date + 30 <= site.acceptance_complete_day) is not true then null
-            when question.accepted_answer_id is null then false
-            else question.accepted_on - (question.asked_at at time zone 'UTC')::date <= 30
+            -- No such vote, though one is accepted: pages told it since, so it was accepted after the votes end.
+            else coalesce(question.accepted_on - (question.asked_at at time zone 'UTC')::date <= 30, false)
         end as is_accepted_in_30_days
     from questions as question
     inner join sites as site on site.site = question.site
