@@ -74,9 +74,9 @@ def test_only_what_changed_is_named_to_the_models_that_follow(earlier: Settings,
 
 
 def test_the_one_moment_to_which_all_columns_were_whole_becomes_that_of_counters(earlier: Settings) -> None:
-    run(earlier, "UPDATE lake.load_status SET complete_to = '2016-09-30 23:59:59+00' WHERE table_name <> 'tags'")
+    run(earlier, "UPDATE lake.load_status SET complete_to = '2016-09-30 23:59:59+00' WHERE table_name <> 'votes'")
     prepare(earlier)
-    moments = "SELECT DISTINCT complete_to = counters_complete_to, table_name = 'tags' FROM lake.load_status"
+    moments = "SELECT DISTINCT complete_to = counters_complete_to, table_name = 'votes' FROM lake.load_status"
     assert set(run(earlier, moments)) == {(True, False), (None, True)}
 
 
