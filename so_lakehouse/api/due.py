@@ -17,7 +17,7 @@ from so_lakehouse.schema_api import ENTITIES, Entity
 def days_due(lake: Lake, site: str, days: Iterable[str]) -> list[str]:
     """Those of these days of which raw lacks a part, or bronze has not read all that raw has."""
     known = gates.load(lake, site)
-    cuts = {table: gate.complete_to for table, gate in known.items()}
+    cuts = {table: gate.cut_at for table, gate in known.items()}
     return [day for day in days if any(_is_due(lake, entity, day, site, cuts) for entity in ENTITIES.values())]
 
 

@@ -53,6 +53,7 @@ class PagesManifest:
     quarantine_file: str = ""  # Parquet, relative to the lake; empty where nothing was refused
     unknown_fields: dict[str, int] = field(default_factory=dict)  # kept in `_extra`, though nobody asked for them
     is_whole: bool = True  # whether the fetches cover the whole day
+    whole_at: str = ""  # ISO, UTC: the end of the fetch that made it whole; an earlier release did not note it
 
     @property
     def all_files(self) -> tuple[str, ...]:
@@ -65,6 +66,11 @@ class PagesManifest:
     @property
     def newest(self) -> datetime:
         return datetime.fromisoformat(self.newest_as_of)
+
+    @property
+    def whole_by(self) -> datetime:
+        """When the whole day had been asked for, at the latest."""
+        return datetime.fromisoformat(self.whole_at or self.newest_as_of)
 
     @classmethod
     def load(cls, lake: Lake, entity: str, day: str, site: str) -> Self | None:

@@ -25,13 +25,15 @@ from so_lakehouse.lake.strangers import strange_commits
 class TableGate:
     """What was checked of one table: the Delta version that was read, and what each check said.
 
-    `complete_to`: the cut of the newest dump in that version; the ledger may know of a later one by now.
+    Both moments are of that version; the ledger may know of later ones by now. `cut_at`: the cut of the newest dump,
+    which is how far counters are whole. `complete_to`: how far rows are (`complete.py`); never before the cut.
     """
 
     version: int
     data_version: str
     checks: tuple[CheckOutcome, ...]
     complete_to: datetime | None = None
+    cut_at: datetime | None = None
     written_at: str = ""  # ISO, UTC
 
     @property
@@ -133,13 +135,16 @@ def _last_changes(lake: Lake) -> dict[tuple[str, str], int]:
 
 
 def _entry(gate: TableGate) -> dict[str, Any]:
-    return asdict(gate) | {"complete_to": gate.complete_to and gate.complete_to.isoformat()}
+    moments = {"complete_to": gate.complete_to, "cut_at": gate.cut_at}
+    return asdict(gate) | {name: moment and moment.isoformat() for name, moment in moments.items()}
 
 
 def _gate(entry: dict[str, Any]) -> TableGate:
-    moment = entry.get("complete_to")
+    complete_to = entry.get("complete_to")
+    cut_at = entry.get("cut_at", complete_to)  # a gate of an earlier release has one moment, the cut
     read = {
         "checks": tuple(CheckOutcome(**check) for check in entry["checks"]),
-        "complete_to": datetime.fromisoformat(moment) if moment else None,
+        "complete_to": complete_to and datetime.fromisoformat(complete_to),
+        "cut_at": cut_at and datetime.fromisoformat(cut_at),
     }
     return TableGate(**entry | read)

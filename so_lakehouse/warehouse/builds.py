@@ -110,7 +110,7 @@ def _loads(cursor: PostgresCursor) -> str:
     """Fingerprint of what the loads have brought. The Delta version is left out: maintenance moves it, but no row."""
     cursor.execute(
         "SELECT md5(coalesce(string_agg(ROW(site, table_name, data_version, projection, rows, complete_to,"
-        " load_id)::text, ' ' ORDER BY site, table_name), '')) FROM lake.load_status"
+        " counters_complete_to, load_id)::text, ' ' ORDER BY site, table_name), '')) FROM lake.load_status"
     )
     return one(cursor)
 

@@ -174,7 +174,10 @@ def test_a_day_that_a_later_dump_has_overtaken_is_not_due_when_maintenance_has_r
     silver = SilverSite(lake)
     for table in ("posts", "comments", "users"):
         silver.put(table, {"Id": 1})
-    silver.pass_checks(cut_at=api.clock.now() + timedelta(days=1))
+    now, tomorrow = api.clock.now(), api.clock.now() + timedelta(days=1)
+    silver.pass_checks(cut_at=now - timedelta(days=9), posts_complete_to=tomorrow)
+    assert days_due(lake, "beer", [DAY]) == [DAY], "what days make whole overtakes none of them"
+    silver.pass_checks(cut_at=tomorrow)
     assert days_due(lake, "beer", [DAY]) == []
 
 
