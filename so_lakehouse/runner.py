@@ -7,6 +7,7 @@ does is the assets'.
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
@@ -165,16 +166,23 @@ def _reported(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
 
 
 def _process() -> str:
-    """This process, told apart from a later one with the same number by when it began."""
-    return f"{os.getpid()} {psutil.Process().create_time()}"
+    """This process, told apart from a later one with the same number by when it began, and its machine."""
+    return f"{os.getpid()} {psutil.Process().create_time()} {socket.gethostname()}"
+
+
+def goes_on(process: str) -> bool:
+    """Whether the process of such a tag is alive; one of another machine counts as alive, because nobody can tell."""
+    number, began, *machine = process.split(" ")
+    if machine and machine != [socket.gethostname()]:
+        return True
+    return psutil.pid_exists(int(number)) and psutil.Process(int(number)).create_time() == float(began)
 
 
 def _end_orphans(instance: dg.DagsterInstance) -> None:
     """Ends runs whose process was killed: Dagster counts them as going on and keeps their places in pools for ever."""
     active = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
     for run in instance.get_runs(dg.RunsFilter(statuses=active, tags=RUN_TAG)):
-        number, _, began = run.tags[PROCESS_TAG].partition(" ")
-        if psutil.pid_exists(int(number)) and psutil.Process(int(number)).create_time() == float(began):
+        if goes_on(run.tags[PROCESS_TAG]):
             continue
         instance.report_run_failed(run, "The process of this run was killed. What it left undone, the next run does.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

@@ -71,6 +71,26 @@ class Settings:
     api_reask: int = _setting(
         "LAKEHOUSE_API_REASK", 20, "Per cent of the API's quota that asking young posts again may use; 0: not at all."
     )
+    sites: str = _setting(
+        "LAKEHOUSE_SITES",
+        "",
+        "Sites to keep current by themselves, as `beer ai`, besides those that were run once.",
+    )
+    max_download_bytes: int = _setting(
+        "LAKEHOUSE_MAX_DOWNLOAD",
+        1_000_000_000,
+        "Bytes of the largest dump that is landed unasked; larger ones wait for so-lakehouse run.",
+    )
+    look_seconds: int = _setting("LAKEHOUSE_LOOK_SECONDS", 60, "Seconds after which a sensor looks again what is due.")
+    releases_seconds: int = _setting(
+        "LAKEHOUSE_RELEASES_SECONDS", 3600, "Seconds after which the mirror is asked again for new releases."
+    )
+    quiet_seconds: int = _setting(
+        "LAKEHOUSE_QUIET_SECONDS", 300, "Seconds without a run that feeds the marts, after which they are built."
+    )
+    wave_seconds: int = _setting(
+        "LAKEHOUSE_WAVE_SECONDS", 3600, "Seconds after a first change at which the marts are built, quiet or not."
+    )
     now: str = _setting(
         "LAKEHOUSE_NOW",
         "",
@@ -188,6 +208,11 @@ class Settings:
     @property
     def lake_is_in_s3(self) -> bool:
         return self.lake_uri.startswith(("s3://", "s3a://"))
+
+    @property
+    def asks_the_public_api(self) -> bool:
+        """Whether the API is the one whose requests everybody behind this machine's address shares."""
+        return self.api == type(self).api
 
     @property
     def landing_folder(self) -> Path:

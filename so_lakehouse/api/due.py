@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 from so_lakehouse.api.bronze import version_read
 from so_lakehouse.api.fetch import is_whole
 from so_lakehouse.lake import gates
-from so_lakehouse.lake.api_pages import PagesManifest
-from so_lakehouse.lake.api_raw import fetches_of
+from so_lakehouse.lake.api_pages import index_of
+from so_lakehouse.lake.api_raw import FetchManifest, fetches_of
 from so_lakehouse.lake.storage import Lake
-from so_lakehouse.schema_api import ENTITIES, Entity
+from so_lakehouse.schema_api import ENTITIES
 
 
 def days_due(lake: Lake, site: str, days: Iterable[str]) -> list[str]:
     """Those of these days of which raw lacks a part, or bronze has not read all that raw has."""
-    known = gates.load(lake, site)
-    cuts = {table: gate.complete_to for table, gate in known.items()}
-    return [day for day in days if any(_is_due(lake, entity, day, site, cuts) for entity in ENTITIES.values())]
+    asked = list(days)
+    due = {*days_to_fetch(lake, site, asked), *days_to_read(lake, site, asked)}
+    return [day for day in asked if day in due]
 
 
-def _is_due(lake: Lake, entity: Entity, day: str, site: str, cuts: Mapping[str, datetime | None]) -> bool:
-    fetches = fetches_of(lake, entity.name, day, site)
-    if not is_whole(fetches, entity.name, day):
-        return True
-    cut = cuts.get(entity.table)
-    if cut and all(datetime.fromisoformat(fetch.newest_as_of) <= cut for fetch in fetches):
-        return False  # a later dump has overtaken these pages, and maintenance may have removed them
-    read = PagesManifest.load(lake, entity.name, day, site)
-    return read is None or read.data_version != version_read(fetches)
+def days_to_fetch(lake: Lake, site: str, days: Iterable[str]) -> list[str]:
+    """Those of these days of which raw lacks a part."""
+    return [day for day in days if not all(is_whole(f, name, day) for name, f in fetched(lake, site, day).items())]
+
+
+def days_to_read(lake: Lake, site: str, days: Iterable[str]) -> list[str]:
+    """Those of these days of which bronze has not read all that raw has."""
+    cuts = {table: gate.complete_to for table, gate in gates.load(lake, site).items()}
+    known = index_of(lake, site)
+
+    def is_unread(name: str, day: str, fetches: list[FetchManifest]) -> bool:
+        cut = cuts.get(ENTITIES[name].table)
+        if not fetches or (cut and all(datetime.fromisoformat(fetch.newest_as_of) <= cut for fetch in fetches)):
+            return False  # a later dump has overtaken these pages, and maintenance may have removed them
+        read = known.get(name, {}).get(day)
+        return read is None or read.data_version != version_read(fetches)
+
+    return [day for day in days if any(is_unread(name, day, f) for name, f in fetched(lake, site, day).items())]
+
+
+def fetched(lake: Lake, site: str, day: str) -> dict[str, list[FetchManifest]]:
+    """What raw holds of a day, by entity."""
+    return {entity: fetches_of(lake, entity, day, site) for entity in ENTITIES}

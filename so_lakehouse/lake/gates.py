@@ -71,6 +71,19 @@ def refuse(lake: Lake, site: str, why: str) -> None:
         lake.write_json(paths.silver_gate(site), _content(lake, site) | {"refused": why})
 
 
+def taken_in(lake: Lake, site: str) -> dict[str, str]:
+    """The evidence (`spark/evidence.py`) that the last converge of each table took in, by table."""
+    return _content(lake, site).get("taken_in", {})
+
+
+def take_in(lake: Lake, site: str, evidence: Mapping[str, str]) -> None:
+    """Notes what `taken_in` tells of these tables. The caller holds the locks."""
+    known = taken_in(lake, site)
+    if (noted := known | dict(evidence)) != known:
+        lock.require(lake, f"silver.{LEDGER.name}")
+        lake.write_json(paths.silver_gate(site), _content(lake, site) | {"taken_in": noted})
+
+
 def _content(lake: Lake, site: str) -> dict[str, Any]:
     try:
         return lake.read_json(paths.silver_gate(site))

@@ -28,7 +28,7 @@ from so_lakehouse.lake.tombstones import Tombstone
 from so_lakehouse.lake.waiting import Ignored
 from so_lakehouse.progress import Progress, in_steps, silent
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import catalog, gate, repair, write
+from so_lakehouse.spark import catalog, evidence, gate, repair, write
 from so_lakehouse.spark.cascade import DEPENDENTS, Posts
 from so_lakehouse.spark.migrate import bring_up
 from so_lakehouse.spark.plan import plan_table, scope
@@ -88,12 +88,14 @@ def converge(
         # Twice: the changes are staged beside the table before they are merged into it.
         if lake.is_local and (needed := 2 * waiting.bytes_to_take_in(lake, site, names, known)):
             require_space(Path(lake.root), needed, settings.disk_reserve_bytes, f"{site}: silver")
+        offered = evidence.versions(lake, site, settings.keep_personal, names)
         try:
             converged = _converge(spark, lake, site, names, known, settings, progress, rebuild)
         except CheckFailed as error:
             gates.refuse(lake, site, str(error))
             raise
         gates.refuse(lake, site, "")
+        gates.take_in(lake, site, offered)
         if missing := catalog.follow(spark, lake, settings):
             LOG.warning(missing)
         return {name: replace(table, catalog=missing) for name, table in converged.items()}
