@@ -14,7 +14,7 @@ import dagster as dg
 from so_lakehouse.automation.answer import FOLLOWING, READING, Run, Runs
 from so_lakehouse.dumps.sites import find
 from so_lakehouse.partitions import SITES
-from so_lakehouse.runner import DBT_LAYERS, FOLDERS, PROCESS_TAG, RUN_TAG, goes_on
+from so_lakehouse.runner import DBT_LAYERS, FOLDERS, PROCESS_TAG, RUN_TAG, end_orphans, goes_on
 from so_lakehouse.settings import Settings
 
 UNFINISHED = [
@@ -39,8 +39,9 @@ def known_sites(instance: dg.DagsterInstance, settings: Settings) -> list[str]:
 
 
 def runs(instance: dg.DagsterInstance, settings: Settings) -> Runs:
-    """What goes on or waits, and what became of what was asked for."""
-    going_on = [run for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)) if not _is_orphan(run)]
+    """What goes on or waits, and what became of what was asked for. Runs whose process was killed are ended first."""
+    end_orphans(instance)
+    going_on = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
     return Runs(
         tuple(_run(run) for run in (*going_on, *_of_running_commands(instance))),
         lambda key: _tried(instance, key),
@@ -48,16 +49,11 @@ def runs(instance: dg.DagsterInstance, settings: Settings) -> Runs:
     )
 
 
-def _is_orphan(run: dg.DagsterRun) -> bool:
-    """Whether it was the command line's and its process was killed."""
-    return PROCESS_TAG in run.tags and not goes_on(run.tags[PROCESS_TAG])
-
-
 def _of_running_commands(instance: dg.DagsterInstance) -> Iterator[dg.DagsterRun]:
     """Finished runs of commands that go on: their next layer is the command's to run."""
     since = datetime.now(UTC) - LONGEST_COMMAND
     for run in instance.get_runs(dg.RunsFilter(statuses=FINISHED, tags=RUN_TAG, created_after=since)):
-        if not _is_orphan(run):
+        if goes_on(run.tags[PROCESS_TAG]):
             yield run
 
 

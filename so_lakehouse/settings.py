@@ -85,6 +85,11 @@ class Settings:
     releases_seconds: int = _setting(
         "LAKEHOUSE_RELEASES_SECONDS", 3600, "Seconds after which the mirror is asked again for new releases."
     )
+    retry_seconds: int = _setting(
+        "LAKEHOUSE_RETRY_SECONDS",
+        21_600,
+        "Seconds after which a dump or a day that could not be fetched is tried again, though nothing has changed.",
+    )
     quiet_seconds: int = _setting(
         "LAKEHOUSE_QUIET_SECONDS", 300, "Seconds without a run that feeds the marts, after which they are built."
     )
@@ -94,7 +99,8 @@ class Settings:
     now: str = _setting(
         "LAKEHOUSE_NOW",
         "",
-        "Moment (ISO, UTC) at which the clock begins that closes days; default: the machine's clock.",
+        "Moment (ISO, UTC) at which the clock begins that closes days, in each process anew or, as moment@machine's "
+        "moment, for all; default: the machine's clock.",
     )
     postgres: str = _setting(
         "LAKEHOUSE_POSTGRES",
@@ -268,6 +274,8 @@ class Settings:
         if metastore and not re.fullmatch(r"thrift://[^\s:/,]+:\d+", metastore):
             raise BadInput(f"LAKEHOUSE_METASTORE is {metastore!r}; write it as thrift://host:9083, or nothing.")
         _check_api(values)
+        if values.get("retry_seconds") == 0:
+            raise BadInput("LAKEHOUSE_RETRY_SECONDS is 0; write 1 or more seconds.")
         for name in ("lake", "mirror", "dagster"):  # a folder is the same one wherever a later process starts
             if "://" not in str(values.get(name, "://")):
                 values[name] = str(Path(str(values[name])).expanduser().resolve())

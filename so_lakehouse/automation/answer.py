@@ -6,7 +6,10 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+from so_lakehouse.settings import Settings
 
 # While one of these goes on or waits, a site's evidence is not whole yet, or its locks are taken.
 READING = frozenset({"raw", "raw api", "bronze", "bronze api"})
@@ -90,3 +93,8 @@ class Runs:
 def version_of(*facts: Any) -> str:
     """A short name of these facts (what JSON can hold)."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def attempt(now: datetime, settings: Settings) -> int:
+    """Another number each `LAKEHOUSE_RETRY_SECONDS`: part of the version of what is asked of the world outside."""
+    return int(now.timestamp()) // settings.retry_seconds

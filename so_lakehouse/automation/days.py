@@ -9,7 +9,7 @@ from so_lakehouse.api.budget import WINDOWS, Budget
 from so_lakehouse.api.days import days_since
 from so_lakehouse.api.due import days_to_fetch, days_to_read, fetched
 from so_lakehouse.api.fetch import api_parameter
-from so_lakehouse.automation.answer import Answer, Request, Runs, version_of
+from so_lakehouse.automation.answer import Answer, Request, Runs, attempt, version_of
 from so_lakehouse.clock import Clock
 from so_lakehouse.dumps.sites import find
 from so_lakehouse.errors import BadInput
@@ -54,8 +54,8 @@ def due(
 ) -> Answer:
     """What to fetch of the `newest` days, and what to read of these and of the `older` ones.
 
-    Every site's newest day comes first, then the other days site by site. A day that failed is tried again the next
-    day, or when a part of it has come.
+    Every site's newest day comes first, then the other days site by site. A day that failed is tried again after a
+    while, or when a part of it has come.
     """
     may_ask, notes = _may_ask(sites, settings)
     to_fetch = [(site, day) for site in may_ask for day in days_to_fetch(lake, site, newest)]
@@ -63,7 +63,7 @@ def due(
     if to_fetch and (pause := Budget.of(settings, clock).pause(WINDOWS)):
         notes.append(f"{len(to_fetch)} days wait. {pause}")
         to_fetch = []
-    fetching = [_fetch(lake, site, day, clock) for site, day in to_fetch]
+    fetching = [_fetch(lake, site, day, attempt(clock.now(), settings)) for site, day in to_fetch]
     reading = [_read(lake, site, day) for site, day in to_read if (site, day) not in set(to_fetch)]
     requests = sorted([*fetching, *reading], key=lambda request: request.partition[1], reverse=True)
     requests.sort(key=lambda request: (request.partition[1] != max(newest, default=""), request.partition[0]))
@@ -92,8 +92,8 @@ def _may_ask(sites: Sequence[str], settings: Settings) -> tuple[list[str], list[
     return found, notes
 
 
-def _fetch(lake: Lake, site: str, day: str, clock: Clock) -> Request:
-    version = version_of(_versions(lake, site, day), clock.now().date().isoformat())
+def _fetch(lake: Lake, site: str, day: str, number: int) -> Request:
+    version = version_of(_versions(lake, site, day), number)
     return Request(("raw api", "bronze api"), (site, day), version, "the day has closed and is not here whole.")
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import datetime
 from functools import partial
 
-from so_lakehouse.automation.answer import Answer, Request, Runs, version_of
+from so_lakehouse.automation.answer import Answer, Request, Runs, attempt, version_of
 from so_lakehouse.dumps.bronze import READER_VERSION, is_read
 from so_lakehouse.dumps.land import Resolved, plan
 from so_lakehouse.dumps.mirrors import Mirror
@@ -30,17 +30,19 @@ FOLDERS = (paths.RAW_DUMP, *(paths.bronze_dump(table) for table in TABLES))
 QUESTIONS_AT_ONCE = 8
 
 
-def due(lake: Lake, mirror: Mirror | None, sites: Sequence[str], settings: Settings, runs: Runs, today: date) -> Answer:
+def due(
+    lake: Lake, mirror: Mirror | None, sites: Sequence[str], settings: Settings, runs: Runs, now: datetime
+) -> Answer:
     """What to land and to read. `mirror`: None where it is not to be asked this time.
 
-    What failed to land is tried again the next day: the cause may lie outside. What failed to be read is tried again
+    What failed to land is tried again after a while: the cause may lie outside. What failed to be read is tried again
     when it has changed.
     """
     landed = {site: _landed(lake, site) for site in sites}
     notes: list[str] = []
     requests = [request for site in sites for request in _unread(lake, site, landed[site], settings)]
     if mirror is not None:
-        requests += _released(lake, mirror, landed, settings, today, notes.append)
+        requests += _released(lake, mirror, landed, settings, now, notes.append)
     return runs.answer(requests, notes)
 
 
@@ -76,7 +78,7 @@ def _released(
     mirror: Mirror,
     landed: dict[str, list[RawManifest]],
     settings: Settings,
-    today: date,
+    now: datetime,
     note: Callable[[str], None],
 ) -> Iterator[Request]:
     try:
@@ -93,13 +95,13 @@ def _released(
             if dump is None:
                 note(f"{site}: {mirror.source} has no dump of it.")
             elif dump.release.order > here[site]:
-                yield from _asked(lake, mirror, dump, settings, today, note)
+                yield from _asked(lake, mirror, dump, settings, now, note)
     except Unavailable as error:
         note(f"{error} Releases are looked for again later.")
 
 
 def _asked(
-    lake: Lake, mirror: Mirror, dump: Resolved, settings: Settings, today: date, note: Callable[[str], None]
+    lake: Lake, mirror: Mirror, dump: Resolved, settings: Settings, now: datetime, note: Callable[[str], None]
 ) -> Iterator[Request]:
     site, release = dump.site.key, dump.release
     try:
@@ -114,5 +116,5 @@ def _asked(
         )
         return
     sums = [[archive.name, archive.size, archive.sha256 or archive.sha1] for archive in dump.archives]
-    version = version_of(release.order, sums, today.isoformat())
+    version = version_of(release.order, sums, attempt(now, settings))
     yield Request(("raw", "bronze"), (site, dump.quarter), version, f"{mirror.source} has {release}.")

@@ -100,7 +100,7 @@ def land_dumps(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     is_time, cursor = _time_to_ask(context.cursor, now, settings)
     mirror: Mirror | None = open_mirror("", settings, IMPATIENT) if is_time else None
     sites = known_sites(context.instance, settings)
-    answer = step.due(lake, mirror, sites, settings, runs(context.instance, settings), now.date())
+    answer = step.due(lake, mirror, sites, settings, runs(context.instance, settings), now)
     return _result(context, answer, cursor)
 
 
