@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from so_lakehouse.api.bronze import version_read
@@ -16,18 +17,21 @@ from so_lakehouse.schema_api import ENTITIES
 
 def days_due(lake: Lake, site: str, days: Iterable[str]) -> list[str]:
     """Those of these days of which raw lacks a part, or bronze has not read all that raw has."""
-    asked = list(days)
-    due = {*days_to_fetch(lake, site, asked), *days_to_read(lake, site, asked)}
-    return [day for day in asked if day in due]
+    return [state.day for state in days_of(lake, site, days) if not (state.is_whole and state.is_read)]
 
 
-def days_to_fetch(lake: Lake, site: str, days: Iterable[str]) -> list[str]:
-    """Those of these days of which raw lacks a part."""
-    return [day for day in days if not all(is_whole(f, name, day) for name, f in fetched(lake, site, day).items())]
+@dataclass(frozen=True)
+class DayState:
+    """One day of a site. `version`: of what raw holds of it; empty where that is nothing."""
+
+    day: str
+    is_whole: bool  # raw holds all of it
+    is_read: bool  # bronze has read all that raw holds, or a later dump has overtaken it
+    version: str
 
 
-def days_to_read(lake: Lake, site: str, days: Iterable[str]) -> list[str]:
-    """Those of these days of which bronze has not read all that raw has."""
+def days_of(lake: Lake, site: str, days: Iterable[str]) -> list[DayState]:
+    """The state of each of these days, over all entities."""
     cuts = {table: gate.complete_to for table, gate in gates.load(lake, site).items()}
     known = index_of(lake, site)
 
@@ -38,9 +42,13 @@ def days_to_read(lake: Lake, site: str, days: Iterable[str]) -> list[str]:
         read = known.get(name, {}).get(day)
         return read is None or read.data_version != version_read(fetches)
 
-    return [day for day in days if any(is_unread(name, day, f) for name, f in fetched(lake, site, day).items())]
+    def state(day: str) -> DayState:
+        held = {entity: fetches_of(lake, entity, day, site) for entity in ENTITIES}
+        return DayState(
+            day,
+            all(is_whole(fetches, entity, day) for entity, fetches in held.items()),
+            not any(is_unread(entity, day, fetches) for entity, fetches in held.items()),
+            " ".join(version_read(fetches) for fetches in held.values() if fetches),
+        )
 
-
-def fetched(lake: Lake, site: str, day: str) -> dict[str, list[FetchManifest]]:
-    """What raw holds of a day, by entity."""
-    return {entity: fetches_of(lake, entity, day, site) for entity in ENTITIES}
+    return [state(day) for day in days]

@@ -77,16 +77,18 @@ class Runs:
     def answer(self, due: Iterable[Request], notes: Iterable[str] = (), most: int | None = None) -> Answer:
         """The requests of these that go on nowhere and were not tried yet, at most so many; the others as notes."""
         fresh: list[Request] = []
-        told = list(notes)
+        told, waiting = list(notes), 0
         for request in due:
             if request.partition and self.of_partition(request.partition):
                 told.append(f"{request} It goes on or waits in the queue.")
+            elif most is not None and len(fresh) >= most:
+                waiting += 1
             elif what := self.tried(request.key):
                 told.append(f"{request} Started before ({what}); again when something has changed, or by hand.")
-            elif most is not None and len(fresh) >= most:
-                told.append(f"{request} Waits until fewer runs are queued.")
             else:
                 fresh.append(request)
+        if waiting:
+            told.append(f"{waiting} more wait until fewer runs are queued.")
         return Answer(tuple(fresh), tuple(told))
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from so_lakehouse.api.bronze import version_read
 from so_lakehouse.api.budget import WINDOWS, Budget
 from so_lakehouse.api.days import days_since
-from so_lakehouse.api.due import days_to_fetch, days_to_read, fetched
+from so_lakehouse.api.due import DayState, days_of
 from so_lakehouse.api.fetch import api_parameter
 from so_lakehouse.automation.answer import Answer, Request, Runs, attempt, version_of
 from so_lakehouse.clock import Clock
@@ -58,13 +57,15 @@ def due(
     while, or when a part of it has come.
     """
     may_ask, notes = _may_ask(sites, settings)
-    to_fetch = [(site, day) for site in may_ask for day in days_to_fetch(lake, site, newest)]
-    to_read = [(site, day) for site in sites for day in days_to_read(lake, site, [*newest, *older])]
-    if to_fetch and (pause := Budget.of(settings, clock).pause(WINDOWS)):
-        notes.append(f"{len(to_fetch)} days wait. {pause}")
-        to_fetch = []
-    fetching = [_fetch(lake, site, day, attempt(clock.now(), settings)) for site, day in to_fetch]
-    reading = [_read(lake, site, day) for site, day in to_read if (site, day) not in set(to_fetch)]
+    known = {site: days_of(lake, site, [*newest, *older]) for site in sites}
+    lacking = {(site, day) for site in may_ask for day in known[site] if day.day in newest and not day.is_whole}
+    if lacking and (pause := Budget.of(settings, clock).pause(WINDOWS)):
+        notes.append(f"{len(lacking)} days wait. {pause}")
+        lacking.clear()
+    number = attempt(clock.now(), settings)
+    fetching = [_fetch(site, day, number) for site, day in lacking]
+    unread = [(site, day) for site in sites for day in known[site] if not day.is_read and (site, day) not in lacking]
+    reading = [_read(site, day) for site, day in unread]
     requests = sorted([*fetching, *reading], key=lambda request: request.partition[1], reverse=True)
     requests.sort(key=lambda request: (request.partition[1] != max(newest, default=""), request.partition[0]))
     queued = sum("raw api" in run.layers or "bronze api" in run.layers for run in runs.going_on)
@@ -92,14 +93,10 @@ def _may_ask(sites: Sequence[str], settings: Settings) -> tuple[list[str], list[
     return found, notes
 
 
-def _fetch(lake: Lake, site: str, day: str, number: int) -> Request:
-    version = version_of(_versions(lake, site, day), number)
-    return Request(("raw api", "bronze api"), (site, day), version, "the day has closed and is not here whole.")
+def _fetch(site: str, day: DayState, number: int) -> Request:
+    version = version_of(day.version, number)
+    return Request(("raw api", "bronze api"), (site, day.day), version, "the day has closed and is not here whole.")
 
 
-def _read(lake: Lake, site: str, day: str) -> Request:
-    return Request(("bronze api",), (site, day), version_of(_versions(lake, site, day)), "its pages are not read.")
-
-
-def _versions(lake: Lake, site: str, day: str) -> dict[str, str]:
-    return {entity: version_read(fetches) for entity, fetches in fetched(lake, site, day).items()}
+def _read(site: str, day: DayState) -> Request:
+    return Request(("bronze api",), (site, day.day), version_of(day.version), "its pages are not read.")

@@ -81,6 +81,8 @@ def _released(
     now: datetime,
     note: Callable[[str], None],
 ) -> Iterator[Request]:
+    if not landed:
+        return
     try:
         releases = [release for release in mirror.releases() if not release.withdrawn]
         if not releases:
@@ -96,7 +98,7 @@ def _released(
                 note(f"{site}: {mirror.source} has no dump of it.")
             elif dump.release.order > here[site]:
                 yield from _asked(lake, mirror, dump, settings, now, note)
-    except Unavailable as error:
+    except (Unavailable, BadInput) as error:  # what has landed is read all the same
         note(f"{error} Releases are looked for again later.")
 
 

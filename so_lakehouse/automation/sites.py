@@ -44,12 +44,12 @@ def due(lake: Lake, standing: Standing | None, sites: Sequence[str], settings: S
 
 
 def _converge(lake: Lake, site: str, settings: Settings) -> Request | None:
-    offered, taken = evidence.versions(lake, site, settings.keep_personal), gates.taken_in(lake, site)
-    news = [table for table, version in offered.items() if version != taken.get(table)]
+    offered = evidence.offered(lake, site, settings.keep_personal)
+    news = evidence.news(offered, gates.taken_in(lake, site))
     if not news:
         return None
-    reason = f"bronze has news of {', '.join(news)}."
-    return Request(("silver", "warehouse"), (site,), version_of(offered), reason)
+    version = version_of([(table, offered[table].rules, offered[table].inputs) for table in news])
+    return Request(("silver", "warehouse"), (site,), version, f"bronze has news of {', '.join(news)}.")
 
 
 def _load(lake: Lake, standing: Standing | None, site: str) -> list[Request]:

@@ -88,7 +88,7 @@ def converge(
         # Twice: the changes are staged beside the table before they are merged into it.
         if lake.is_local and (needed := 2 * waiting.bytes_to_take_in(lake, site, names, known)):
             require_space(Path(lake.root), needed, settings.disk_reserve_bytes, f"{site}: silver")
-        offered = evidence.versions(lake, site, settings.keep_personal, names)
+        offered = evidence.offered(lake, site, settings.keep_personal, names)
         try:
             converged = _converge(spark, lake, site, names, known, settings, progress, rebuild)
         except CheckFailed as error:

@@ -35,7 +35,7 @@ from so_lakehouse.lake.storage import Lake, StoredFile
 from so_lakehouse.progress import Progress, silent
 from so_lakehouse.schema import TABLES
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import catalog, evidence, write
+from so_lakehouse.spark import catalog, write
 from so_lakehouse.spark.migrate import bring_up
 from so_lakehouse.spark.session import Work, fit_to_rows, own_session
 
@@ -79,10 +79,7 @@ def maintain(
         bring_up(spark, lake, LEDGER, progress)
         # Before any commit can expire: the ledger alone tells what they applied then.
         plain.record(lake, ledger.load(lake, site, TABLES).unrecorded)
-        offered, taken = evidence.versions(lake, site, settings.keep_personal), gates.taken_in(lake, site)
         done = [_removed(removal) for removal in pruning.prune(lake, site, settings)]
-        left = evidence.versions(lake, site, settings.keep_personal)
-        gates.take_in(lake, site, {name: left.get(name, "") for name in offered if offered[name] == taken.get(name)})
         names = [name for name in ALL_TABLES if ledger.open_delta(lake, name) is not None]
         before = {name: lake.size(paths.silver(name)) for name in names}
         for name, value in CONFIGURATION.items():

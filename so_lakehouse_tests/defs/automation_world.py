@@ -17,6 +17,7 @@ from dagster._core.test_utils import create_run_for_test
 from so_lakehouse.api.bronze import version_read
 from so_lakehouse.api.days import bounds
 from so_lakehouse.api.methods import METHODS
+from so_lakehouse.automation.answer import version_of
 from so_lakehouse.definitions import defs
 from so_lakehouse.defs import automation
 from so_lakehouse.defs.dbt_project import DBT_PROJECT
@@ -147,9 +148,10 @@ class World:
 
     def converge(self, site: str) -> None:
         """Every table is at a version that its evidence names."""
-        offered = evidence.versions(self.lake, site, self.settings.keep_personal)
+        offered = evidence.offered(self.lake, site, self.settings.keep_personal)
         check = CheckOutcome("keys_unique", site not in self.silver_refuses, True, "by hand")
-        gates.save(self.lake, site, {table: TableGate(1, version, (check,)) for table, version in offered.items()})
+        named = {table: version_of(entry.inputs) for table, entry in offered.items()}
+        gates.save(self.lake, site, {table: TableGate(1, version, (check,)) for table, version in named.items()})
         gates.take_in(self.lake, site, offered)
 
     def load(self, site: str) -> None:
