@@ -68,7 +68,7 @@ def layer_of(key: dg.AssetKey) -> str:
     if folder in DBT_LAYERS:
         return "marts"
     named = {path: layer for layer, path in FOLDERS.items()}
-    return named.get(key.to_user_string()) or next((named[path] for path in named if folder == path), folder)
+    return named.get(key.to_user_string(), named.get(folder, folder))
 
 
 def _partition(run: dg.DagsterRun) -> tuple[str, ...]:

@@ -76,10 +76,10 @@ def _run_request(request: Request) -> dg.RunRequest:
 
 def _partition(request: Request) -> str | None:
     match request.partition:
-        case (site, when):
-            return (site_quarter_key if "raw" in request.layers or "bronze" in request.layers else site_day_key)(
-                site, when
-            )
+        case (site, quarter) if "bronze" in request.layers:
+            return site_quarter_key(site, quarter)
+        case (site, day):
+            return site_day_key(site, day)
         case (site,):
             return site
     return None
@@ -100,8 +100,7 @@ def land_dumps(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     is_time, cursor = _time_to_ask(context.cursor, now, settings)
     mirror: Mirror | None = open_mirror("", settings, IMPATIENT) if is_time else None
     sites = known_sites(context.instance, settings)
-    answer = step.due(lake, mirror, sites, settings, runs(context.instance, settings), now)
-    return _result(context, answer, cursor)
+    return _result(context, step.due(lake, mirror, sites, settings, runs(context.instance, settings), now), cursor)
 
 
 def _time_to_ask(asked: str | None, now: datetime, settings: Settings) -> tuple[bool, str]:
@@ -137,10 +136,10 @@ def converge_sites(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     from so_lakehouse.warehouse.standing import standing
 
     settings = Settings.from_environment()
-    lake = Glance(Lake.of(settings), step.FOLDERS, _memories["sites"])
+    known, seen = known_sites(context.instance, settings), runs(context.instance, settings)  # before what they change
     stands = standing(settings, fingerprint(DBT_PROJECT.project_dir))
-    known = known_sites(context.instance, settings)
-    return _result(context, step.due(lake, stands, known, settings, runs(context.instance, settings)))
+    lake = Glance(Lake.of(settings), step.FOLDERS, _memories["sites"])
+    return _result(context, step.due(lake, stands, known, settings, seen))
 
 
 @_sensor(
@@ -151,8 +150,9 @@ def build_marts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     from so_lakehouse.warehouse.standing import standing
 
     settings = Settings.from_environment()
+    seen = runs(context.instance, settings)  # before what they change
     stands = standing(settings, fingerprint(DBT_PROJECT.project_dir))
-    return _result(context, step.due(stands, settings, runs(context.instance, settings), datetime.now(UTC)))
+    return _result(context, step.due(stands, settings, seen, datetime.now(UTC)))
 
 
 SENSORS = [land_dumps, fetch_days, converge_sites, build_marts]

@@ -78,7 +78,14 @@ class Glance(Lake):
         if prefix not in self._listed:
             tree: dict[str, dict[str, pafs.FileInfo]] = {}
             for entry in super()._entries(prefix.rstrip("/"), recursive=True):
-                folder, _, name = entry.path.removeprefix(f"{self.root}/").rpartition("/")
+                path = entry.path.removeprefix(f"{self.root}/")
+                folder, _, name = path.rpartition("/")
                 tree.setdefault(folder, {})[name] = entry
+                while f"{folder}/" != prefix:  # a store need not list what it has no object for
+                    above, _, name = folder.rpartition("/")
+                    if name in tree.setdefault(above, {}):
+                        break
+                    tree[above][name] = pafs.FileInfo(self.path(folder), type=pafs.FileType.Directory)
+                    folder = above
             self._listed[prefix] = tree
         return self._listed[prefix]
