@@ -82,6 +82,11 @@ class Settings:
         "Bytes of the largest dump that is landed unasked; larger ones wait for so-lakehouse run.",
     )
     look_seconds: int = _setting("LAKEHOUSE_LOOK_SECONDS", 60, "Seconds after which a sensor looks again what is due.")
+    look_at_days_seconds: int = _setting(
+        "LAKEHOUSE_LOOK_AT_DAYS_SECONDS",
+        600,
+        "The same of the sensor that fetches days, which looks at the most files.",
+    )
     releases_seconds: int = _setting(
         "LAKEHOUSE_RELEASES_SECONDS", 3600, "Seconds after which the mirror is asked again for new releases."
     )

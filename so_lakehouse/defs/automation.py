@@ -37,11 +37,14 @@ IMPATIENT = Patience(tries=2, connect_timeout=5, read_timeout=15, deadline=20)
 MOST_NOTES = 30
 
 
-def _sensor(layers: Sequence[str], description: str):
+SETTINGS = Settings.from_environment()
+
+
+def _sensor(layers: Sequence[str], description: str, seconds: int = SETTINGS.look_seconds):
     return lambda look: dg.sensor(
         name=look.__name__,
         asset_selection=dg.AssetSelection.assets(*(key for layer in layers for key in LAYERS[layer])),
-        minimum_interval_seconds=Settings.from_environment().look_seconds,
+        minimum_interval_seconds=seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=description,
     )(look)
@@ -113,6 +116,7 @@ def _time_to_ask(asked: str | None, now: datetime, settings: Settings) -> tuple[
 @_sensor(
     ["raw api", "bronze api"],
     "Fetches and reads the closed days of the last two weeks that are not here whole, where the API may be asked.",
+    SETTINGS.look_at_days_seconds,
 )
 def fetch_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     from so_lakehouse.automation import days as step

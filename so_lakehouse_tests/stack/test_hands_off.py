@@ -5,6 +5,7 @@ Real processes, on a mirror in a folder and a server that speaks the API. Nobody
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -87,6 +88,7 @@ def running() -> Iterator[Running]:
             "LAKEHOUSE_API_SWEEP": "0",
             "LAKEHOUSE_API_REASK": "0",
             "LAKEHOUSE_LOOK_SECONDS": "5",
+            "LAKEHOUSE_LOOK_AT_DAYS_SECONDS": "5",
             "LAKEHOUSE_RELEASES_SECONDS": "5",
             "LAKEHOUSE_QUIET_SECONDS": "10",
         }
@@ -116,7 +118,7 @@ def dagster(home: Path, port: int, variables: dict[str, str]) -> Iterator[None]:
             yield
         finally:
             family = [psutil.Process(started.pid), *psutil.Process(started.pid).children(recursive=True)]
-            started.terminate()
+            started.send_signal(signal.SIGINT)
             _, left = psutil.wait_procs(family, timeout=30)
             for process in left:
                 process.kill()
@@ -163,6 +165,6 @@ def test_a_release_and_a_day_come_into_the_marts_with_no_other_action(running: R
     assert {run["status"] for run in after} == {"SUCCESS"}
     layers = sorted(min(key["path"][0] for key in run["assetSelection"]) for run in asked)
     assert layers.count("bronze") == 2, "one dump and one day, each read once"
-    assert layers.count("silver") == 2
+    assert layers.count("silver") in (1, 2), "one for each, or for both where the day has closed meanwhile"
     assert layers.count("core") in (1, 2), "a build per wave; the two may be one"
     assert running.api.violations == []
