@@ -10,7 +10,17 @@ gc.disable()
 
 import dagster as dg  # noqa: E402
 
-from so_lakehouse.defs import api_bronze, api_raw, bronze, maintenance, marts, raw, silver, warehouse  # noqa: E402
+from so_lakehouse.defs import (  # noqa: E402
+    api_bronze,
+    api_raw,
+    automation,
+    bronze,
+    maintenance,
+    marts,
+    raw,
+    silver,
+    warehouse,
+)
 from so_lakehouse.defs.resources import RESOURCES  # noqa: E402
 
 defs = dg.Definitions(
@@ -26,6 +36,7 @@ defs = dg.Definitions(
         marts.published,
     ],
     jobs=[maintenance.maintenance_job],
+    sensors=automation.SENSORS,
     resources=RESOURCES,
 )
 

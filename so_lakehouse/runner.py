@@ -7,6 +7,7 @@ does is the assets'.
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
@@ -15,6 +16,7 @@ from typing import Any, TextIO
 
 import dagster as dg
 import psutil
+from dagster._core.storage.runs import SqliteRunStorage
 from dagster._utils.error import SerializableErrorInfo
 
 from so_lakehouse import errors
@@ -72,7 +74,7 @@ class Runner:
     def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, log: TextIO) -> None:
         self.instance = instance
         self.log = log
-        _end_orphans(instance)
+        end_orphans(instance)
         self.definitions = definitions
         self.job = definitions.resolve_implicit_global_asset_job_def()
         self.graph = definitions.resolve_asset_graph()
@@ -142,7 +144,7 @@ class Runner:
             held = self.instance.event_log_storage.get_concurrency_info(pool)
             if not held.claimed_slots or held.limit is None or len(held.claimed_slots) < held.limit:
                 continue
-            _end_orphans(self.instance)
+            end_orphans(self.instance)
             run_id = held.claimed_slots[0].run_id
             run = self.instance.get_run_by_id(run_id)
             partition = run.tags.get("dagster/partition") if run else None
@@ -165,16 +167,38 @@ def _reported(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
 
 
 def _process() -> str:
-    """This process, told apart from a later one with the same number by when it began."""
-    return f"{os.getpid()} {psutil.Process().create_time()}"
+    """This process, told apart from a later one with the same number by when it began, and its machine."""
+    return f"{os.getpid()} {psutil.Process().create_time()} {socket.gethostname()}"
 
 
-def _end_orphans(instance: dg.DagsterInstance) -> None:
-    """Ends runs whose process was killed: Dagster counts them as going on and keeps their places in pools for ever."""
+def _process_of_launched(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+    """The process that the daemon started for a run, as a tag would name it; None where that cannot be told."""
+    begun = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.PIPELINE_START, limit=1).records
+    if not begun or not isinstance(instance.run_storage, SqliteRunStorage):
+        return None
+    number = begun[0].event_log_entry.get_dagster_event().pid
+    # Begun before the run was, it is this process; later, another one that was given the same number.
+    alive = number and psutil.pid_exists(number) and psutil.Process(number).create_time()
+    return f"{number} {alive if alive and alive <= begun[0].timestamp else 0.0}"
+
+
+def goes_on(process: str) -> bool:
+    """Whether the process of such a tag is alive; one of another machine counts as alive, because nobody can tell."""
+    number, began, *machine = process.split(" ")
+    if machine and machine != [socket.gethostname()]:
+        return True
+    return psutil.pid_exists(int(number)) and psutil.Process(int(number)).create_time() == float(began)
+
+
+def end_orphans(instance: dg.DagsterInstance) -> None:
+    """Ends runs whose process was killed: Dagster counts them as going on and keeps their places in pools for ever.
+
+    Those of the daemon too where the instance lies in files, and so belongs to this machine alone.
+    """
     active = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-    for run in instance.get_runs(dg.RunsFilter(statuses=active, tags=RUN_TAG)):
-        number, _, began = run.tags[PROCESS_TAG].partition(" ")
-        if psutil.pid_exists(int(number)) and psutil.Process(int(number)).create_time() == float(began):
+    for run in instance.get_runs(dg.RunsFilter(statuses=active)):
+        process = run.tags.get(PROCESS_TAG) or _process_of_launched(instance, run)
+        if process is None or goes_on(process):
             continue
         instance.report_run_failed(run, "The process of this run was killed. What it left undone, the next run does.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

@@ -54,6 +54,8 @@ def read_pages(
         current = PagesManifest.load(lake, entity, day, site)
         version = version_read(fetches)
         if current and current.data_version == version and all(lake.exists(file) for file in current.all_files):
+            lock.require(lake, lock.bronze(site))
+            current.name(lake)
             return current
         from so_lakehouse.lake.delta import make_reachable  # deltalake takes a second: only who reads waits
 

@@ -95,6 +95,13 @@ class Budget:
                 current()(f"waiting {wait:.0f} s: {reason}", 0)
             self.clock.sleep(max(wait, 0.001))  # less than a clock can tell would be no time at all
 
+    def pause(self, purpose: str) -> NotNow | None:
+        """Why nothing may be asked for this purpose now, as far as is known; None where asking may go on."""
+        now = self.clock.now()
+        with self._open() as db:
+            wait, reason = self._quota_hindrance(db, purpose, now.timestamp())
+        return NotNow(reason, now + timedelta(seconds=wait)) if wait > LONGEST_WAIT else None
+
     def settle(self, method: str, reply: Reply) -> None:
         """Takes in what a reply says of quota and backoff, whatever else it says."""
         now = self.clock.now().timestamp()

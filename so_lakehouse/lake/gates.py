@@ -85,6 +85,32 @@ def settle(lake: Lake, site: str, noted: str) -> None:
         lake.write_json(paths.silver_gate(site), _content(lake, site) | {"settled": noted})
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What a converge of a table may read of bronze (`spark/evidence.py`): data versions, and the rules it reads by."""
+
+    rules: str
+    inputs: tuple[str, ...]
+
+    def is_within(self, other: Evidence | None) -> bool:
+        return other is not None and self.rules == other.rules and set(self.inputs) <= set(other.inputs)
+
+
+def taken_in(lake: Lake, site: str) -> dict[str, Evidence]:
+    """What lay in bronze for the last converge of each table that came through, by table."""
+    content = _content(lake, site).get("taken_in", {})
+    return {table: Evidence(entry["rules"], tuple(entry["inputs"])) for table, entry in content.items()}
+
+
+def take_in(lake: Lake, site: str, evidence: Mapping[str, Evidence]) -> None:
+    """Notes what `taken_in` tells of these tables. The caller holds the locks."""
+    known = taken_in(lake, site)
+    if (noted := known | dict(evidence)) != known:
+        lock.require(lake, f"silver.{LEDGER.name}")
+        entries = {table: asdict(entry) for table, entry in noted.items()}
+        lake.write_json(paths.silver_gate(site), _content(lake, site) | {"taken_in": entries})
+
+
 def _content(lake: Lake, site: str) -> dict[str, Any]:
     try:
         return lake.read_json(paths.silver_gate(site))

@@ -82,12 +82,14 @@ def converge(
         # Twice: the changes are staged beside the table before they are merged into it.
         if lake.is_local and (needed := 2 * waiting.bytes_to_take_in(lake, site, names, known)):
             require_space(Path(lake.root), needed, settings.disk_reserve_bytes, f"{site}: silver")
+        heard = settled.heard(lake, site, names, settings)  # before the plan: what lands meanwhile is news
         try:
             made = _converge(spark, lake, site, names, known, settings, progress, rebuild)
         except CheckFailed as error:
             gates.refuse(lake, site, str(error))
             raise
         gates.refuse(lake, site, "")
+        settled.note(lake, site, names, heard)
         if missing := catalog.follow(spark, lake, settings):
             LOG.warning(missing)
         return {name: replace(table, catalog=missing) for name, table in made.items()}
@@ -110,7 +112,6 @@ def _converge(
     rebuild: bool,
 ) -> dict[str, Converged]:
     seen = repair.as_to_rebuild(spark, lake, site, names, known, settings, rebuild)
-    evidence = settled.evidence(lake, site, names, settings)  # of before the plan: what lands meanwhile is news
     attempt, step = uuid4().hex, in_steps(progress, 3 * len(names))  # compared, written, checked
     try:
         plans = _planned(spark, lake, site, names, seen, settings, attempt, step)
@@ -120,7 +121,6 @@ def _converge(
     plain.record(lake, _to_record(ledger.load(lake, site, names), plans))
     after = ledger.load(lake, site, names)
     checked = gate.checked(spark, lake, site, names, after, step)
-    settled.note(lake, site, evidence, after)
     checks = {name: found.checks for name, found in checked.items()}
     return {
         name: converged(lake, name, known, after, plan.ignored, checks.get(name, ())) for name, plan in plans.items()

@@ -10,38 +10,35 @@ Belongs here: that decision. Not here: which input says something (`lake/waiting
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
 from so_lakehouse import schema
 from so_lakehouse.lake import gates, ledger, silver_tables, tombstones, waiting
-from so_lakehouse.lake.api_pages import pages_of
 from so_lakehouse.lake.chain import Dump
+from so_lakehouse.lake.gates import Evidence
 from so_lakehouse.lake.ledger import DUMP, Ledger
-from so_lakehouse.lake.manifests import BronzeManifest, bronze_manifests
+from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.quarantine import CleaningManifest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.strangers import strange_commits
-from so_lakehouse.schema_api import ENTITIES
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import clean, migrate
+from so_lakehouse.spark import clean, evidence, migrate
 from so_lakehouse.spark.converged import Converged, converged
 
 POSTS = schema.POSTS.name  # comments and history look at what is known of posts too
 
 
-def evidence(lake: Lake, site: str, names: Sequence[str], settings: Settings) -> str:
-    """Names what a converge of these tables hears: their rules, and all of the site that lies in bronze."""
-    rules = {name: clean.rule_version(schema.table(name), settings.keep_personal) for name in (*names, POSTS)}
-    dumps = [manifest for name in schema.TABLES for manifest in bronze_manifests(lake, name, site)]
-    pages = [manifest for entity in ENTITIES for manifest in pages_of(lake, entity, site)]
-    return _named(sorted(rules.items()), sorted(names), dumps, pages)
+def heard(lake: Lake, site: str, names: Sequence[str], settings: Settings) -> dict[str, Evidence]:
+    """What a converge of these tables may read in bronze, by table."""
+    return evidence.offered(lake, site, settings.keep_personal, {*names, POSTS})
 
 
-def note(lake: Lake, site: str, heard: str, after: Ledger) -> None:
+def note(lake: Lake, site: str, names: Sequence[str], heard: Mapping[str, Evidence]) -> None:
     """Notes that silver holds what this evidence says, and what its books say then. The caller holds the locks."""
-    gates.settle(lake, site, _named(heard, _books(lake, site, after)))
+    gates.take_in(lake, site, {name: told for name, told in heard.items() if name in names})
+    gates.settle(lake, site, _named(names, heard, _books(lake, site, _ledger(lake, site, names))))
 
 
 def standing(lake: Lake, site: str, names: Sequence[str], settings: Settings) -> dict[str, Converged] | None:
@@ -51,9 +48,8 @@ def standing(lake: Lake, site: str, names: Sequence[str], settings: Settings) ->
     """
     if settings.metastore:
         return None  # it is Spark that sees whether the metastore knows the tables
-    after = ledger.load(lake, site, {*names, POSTS})
-    noted = gates.settled(lake, site)
-    if not noted or noted != _named(evidence(lake, site, names, settings), _books(lake, site, after)):
+    after = _ledger(lake, site, names)
+    if gates.settled(lake, site) != _named(names, heard(lake, site, names, settings), _books(lake, site, after)):
         return None
     if after.unrecorded or gates.refusal(lake, site) or not all(_is_untouched(lake, site, n, after) for n in names):
         return None
@@ -81,10 +77,10 @@ def _ignored(lake: Lake, site: str, name: str, after: Ledger, settings: Settings
         return Dump(manifest, found)
 
     try:
-        heard = waiting.heard(lake, name, site, after.of(name), after.newest_dump(name), rules, examined)
+        found = waiting.heard(lake, name, site, after.of(name), after.newest_dump(name), rules, examined)
     except LookupError:
         return None
-    return None if heard.dump or heard.pages.new else heard.ignored
+    return None if found.dump or found.pages.new else found.ignored
 
 
 def _is_untouched(lake: Lake, site: str, name: str, after: Ledger) -> bool:
@@ -99,8 +95,8 @@ def _is_untouched(lake: Lake, site: str, name: str, after: Ledger) -> bool:
 def _books(lake: Lake, site: str, after: Ledger) -> str:
     """Names what ledger and tombstones say of the site."""
     rows = sorted(repr(row.to_json() | {"delta_version": row.delta_version}) for row in after.recorded)
-    gone = [[name, _hash_of(held)] for name, held in sorted(tombstones.load(lake, site).items())]
-    return _named(rows, gone)
+    gone = [(name, _hash_of(held)) for name, held in sorted(tombstones.load(lake, site).items())]
+    return repr((rows, gone))
 
 
 def _hash_of(held: pa.Table) -> str:
@@ -112,5 +108,10 @@ def _hash_of(held: pa.Table) -> str:
         return hashlib.sha256(sink.getvalue()).hexdigest()
 
 
-def _named(*content: object) -> str:
+def _ledger(lake: Lake, site: str, names: Sequence[str]) -> Ledger:
+    return ledger.load(lake, site, {*names, POSTS})
+
+
+def _named(names: Sequence[str], heard: Mapping[str, Evidence], books: str) -> str:
+    content = (sorted(names), sorted((name, told.rules, told.inputs) for name, told in heard.items()), books)
     return hashlib.sha256(repr(content).encode()).hexdigest()[:32]
