@@ -35,19 +35,28 @@ def ended_runs(instance: dg.DagsterInstance, since: datetime) -> list[EndedRun]:
         for record in records
         if record.end_time
         and record.end_time >= since.timestamp()  # a tag that somebody adds is an update too
-        and (record.dagster_run.is_success or record.dagster_run.tags.get(WILL_RETRY_TAG) != "true")
+        and (record.dagster_run.is_success or _is_last_try(instance, record.dagster_run))
     ]
 
 
+def _is_last_try(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Dagster says so by a tag, a moment after the run's end: until then the next look decides."""
+    said = run.tags.get(WILL_RETRY_TAG)
+    return said == "false" or (said is None and not instance.run_retries_enabled)
+
+
 def _ended(instance: dg.DagsterInstance, run: dg.DagsterRun, ended: datetime) -> EndedRun:
+    if run.is_success and run.asset_selection:  # nearly all there are: their logs need not be read
+        chosen = {key.to_user_string() for key in run.asset_selection}
+        return EndedRun(run.run_id, _layer(chosen), _partition(run), ended, frozenset(chosen))
     events = [entry.dagster_event for entry in instance.all_logs(run.run_id, of_type=TOLD) if entry.dagster_event]
     planned = _assets(events, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED) or {run.job_name}
     if run.is_success:
         return EndedRun(run.run_id, _layer(planned), _partition(run), ended, frozenset(planned))
     refused = [check for check in _checks(events) if check.blocking and not check.passed]
     done = _assets(events, dg.DagsterEventType.ASSET_MATERIALIZATION)
-    done -= {check.asset_key.to_user_string() for check in refused}
-    failed = planned - done or planned
+    failed = {check.asset_key.to_user_string() for check in refused} or planned - done or planned
+    done -= failed
     errors = errors_of(events)
     causes = {link.cls_name for error in errors for link in links(error)}
     layer = _layer(failed)

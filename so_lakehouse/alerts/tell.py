@@ -10,19 +10,18 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from so_lakehouse.alerts import changes, checks, incident, record, watch
+from so_lakehouse.alerts import changes, incident, record, watch
 from so_lakehouse.alerts.addresses import Address, addresses
 from so_lakehouse.alerts.record import Letter, Record
-from so_lakehouse.alerts.runs import EndedRun, Failure, still_failed
+from so_lakehouse.alerts.runs import EndedRun, still_failed
 from so_lakehouse.clock import Clock
 from so_lakehouse.errors import Unavailable
-from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
 
 # A run's end becomes visible a moment after it happened, and clocks of machines differ a little.
 OVERLAP = timedelta(minutes=10)
 # Failures from before anybody was to be told are news only while they are fresh.
-FIRST_LOOK_BACK = timedelta(days=7)
+FIRST_LOOK_BACK = timedelta(days=1)
 # Dagster ends a tick after 60 s; what was not sent by then is sent by the next.
 SENDING_SECONDS = 30.0
 
@@ -57,12 +56,10 @@ def _note_news(
     known: Record, settings: Settings, clock: Clock, history: History, now: datetime, to: Sequence[Address]
 ) -> tuple[Exception, ...]:
     """Looks, and notes what is to be told to whom; returns what stood in the way of looking."""
-    lake = Lake.of(settings)
     since = known.runs_read_to - OVERLAP if known.runs_read_to else now - FIRST_LOOK_BACK
-    failures = still_failed(known.failures, history(since))
+    known.failures = still_failed(known.failures, history(since))
     known.runs_read_to = now
-    known.failures = [failure for failure in failures if not _overtaken(lake, failure)]
-    seen = watch.look(watch.sources(lake, settings, clock, known.failures))
+    seen = watch.look(watch.sources(settings, clock, known.failures))
     news = changes.compare(known.known, seen.found, seen.not_looked_for, now)
     known.known = news.known
     begun = [incident.opened(entry.incident) for entry in news.begun]
@@ -70,11 +67,6 @@ def _note_news(
     for message in [*incident.gathered(ended), *incident.gathered(begun)]:
         known.letters.append(Letter(message, [address.digest for address in to]))
     return seen.troubles
-
-
-def _overtaken(lake: Lake, failure: Failure) -> bool:
-    """Whether what a check refused is there no more: maintenance removes pages that a later dump has overtaken."""
-    return failure.refused and failure.layer == checks.PAGES and not checks.pages_refused(lake, failure.partition)
 
 
 def _send(known: Record, to: Sequence[Address]) -> tuple[int, list[str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from so_lakehouse.alerts import checks
 from so_lakehouse.alerts.incident import Incident, Kind
@@ -38,13 +39,17 @@ class Seen:
     troubles: tuple[Exception, ...]
 
 
-def sources(lake: Lake, settings: Settings, clock: Clock, failures: Sequence[Failure]) -> dict[str, Source]:
+def sources(settings: Settings, clock: Clock, failures: Sequence[Failure]) -> dict[str, Source]:
     """All that is watched, by name. `failures`: the failed runs that still matter."""
-    pages = {failure.key: run_page(settings.dagster_page, failure.run_id) for failure in failures}
+    page, lake = settings.dagster_page, partial(Lake.of, settings)  # a lake that is away must not hide a failed run
+    runs = {failure.key: run_page(page, failure.run_id) for failure in failures}
+    pages = [failure for failure in failures if failure.refused and failure.layer == checks.PAGES]
+    others = [failure for failure in failures if failure not in pages]
     return {
-        "runs": Source((Kind.RUN_FAILED, Kind.CHECK_FAILED), lambda: incidents(failures, settings.dagster_page)),
-        "checks": Source((Kind.CHECK_FAILED,), lambda: checks.failed_checks(lake, pages)),
-        "freshness": Source((Kind.SITE_LATE,), lambda: late_sites(standings(lake), clock.now(), settings)),
+        "runs": Source((Kind.RUN_FAILED, Kind.CHECK_FAILED), lambda: incidents(others, page)),
+        "pages": Source((Kind.CHECK_FAILED,), lambda: incidents(_held(lake(), pages), page)),
+        "checks": Source((Kind.CHECK_FAILED,), lambda: checks.failed_checks(lake(), runs)),
+        "freshness": Source((Kind.SITE_LATE,), lambda: late_sites(standings(lake()), clock.now(), settings)),
         "quota": Source((Kind.QUOTA_GONE,), lambda: quota_gone(Budget.of(settings, clock), settings)),
     }
 
@@ -61,6 +66,11 @@ def look(watched: Mapping[str, Source]) -> Seen:
             unseen.update(source.kinds)
             troubles.append(error)
     return Seen(tuple(found), frozenset(unseen), tuple(troubles))
+
+
+def _held(lake: Lake, refused: Sequence[Failure]) -> list[Failure]:
+    """Those of pages that bronze still holds so: maintenance removes what a later dump has overtaken."""
+    return [failure for failure in refused if checks.pages_refused(lake, failure.partition)]
 
 
 def late_sites(known: Sequence[Standing], now: datetime, settings: Settings) -> list[Incident]:

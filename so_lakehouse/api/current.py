@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from so_lakehouse.api.fetch import is_whole
 from so_lakehouse.dumps.sites import find
-from so_lakehouse.lake import gates, ledger, paths
+from so_lakehouse.lake import ledger, paths
 from so_lakehouse.lake.api_raw import fetches_of, version_of
 from so_lakehouse.lake.ledger import LedgerRow
 from so_lakehouse.lake.storage import Lake
@@ -29,26 +29,32 @@ class Standing:
 
 
 def standings(lake: Lake) -> list[Standing]:
-    """Every site that silver or raw's newest days hold."""
+    """Every site that silver or raw's newest days hold, by name."""
     asked = _first_asked(lake)
-    return [standing(lake, site, asked.get(site)) for site in sorted({*gates.sites(lake), *asked})]
-
-
-def standing(lake: Lake, site: str, asked: datetime | None) -> Standing:
-    """How a site stands. `asked`: when it was first asked for by raw's newest days; silver's pages know better."""
-    tables = list(dict.fromkeys(entity.table for entity in ENTITIES.values()))
-    known = ledger.load(lake, site, tables)
-    rows = [row for table in tables for row in known.of(table)]
-    pages = [row for row in rows if row.source.startswith("api/")]
-    since = min((row.applied_at for row in pages), default=asked) if find(site).api else None
-    cuts = [newest.cut_at for table in tables if (newest := known.newest_dump(table)) and newest.cut_at]
-    dumped = min(cuts) if len(cuts) == len(tables) else None
-    return Standing(site, max(filter(None, (dumped, _newest_whole_day(lake, site, pages))), default=None), since)
+    rows: dict[str, list[LedgerRow]] = {site: [] for site in asked}
+    for row in ledger.recorded(lake):
+        rows.setdefault(row.site, []).append(row)
+    return [_standing(lake, site, rows[site], asked.get(site)) for site in sorted(rows)]
 
 
 def of_site(lake: Lake, site: str) -> Standing:
-    """How one site stands."""
-    return standing(lake, site, _first_asked(lake).get(site))
+    """How one site stands, whether or not it is there at all."""
+    return next((found for found in standings(lake) if found.site == site), Standing(site, None, None))
+
+
+def _standing(lake: Lake, site: str, rows: Sequence[LedgerRow], asked: datetime | None) -> Standing:
+    """By the site's ledger. `asked`: when raw's newest days were first asked for; silver's pages know better."""
+    pages = [row for row in rows if row.source.startswith("api/")]
+    since = min((row.applied_at for row in pages), default=asked) if find(site).api else None
+    return Standing(site, max(filter(None, (_dumped(rows), _newest_whole_day(lake, site, pages))), default=None), since)
+
+
+def _dumped(rows: Sequence[LedgerRow]) -> datetime | None:
+    """The cut up to which dumps tell every table that the API tells too; None where one is missing."""
+    tables = {entity.table for entity in ENTITIES.values()}
+    newest = [ledger.newest_dump(row for row in rows if row.table_name == table) for table in tables]
+    cuts = [dump.cut_at for dump in newest if dump is not None and dump.cut_at is not None]
+    return min(cuts) if len(cuts) == len(tables) else None
 
 
 def _newest_whole_day(lake: Lake, site: str, pages: Sequence[LedgerRow]) -> datetime | None:
