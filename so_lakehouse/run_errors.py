@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import dagster as dg
+from dagster._core.events import JobFailureData, StepFailureData
 from dagster._utils.error import SerializableErrorInfo
 
 from so_lakehouse import errors
@@ -39,9 +40,11 @@ def _of_dbt(evaluation: dg.AssetCheckEvaluation) -> str:
 
 
 def errors_of(events: Sequence[dg.DagsterEvent]) -> list[SerializableErrorInfo]:
-    """Why a run failed: errors of steps, or of the run itself where it failed before any step (a resource)."""
-    steps = [event.step_failure_data.error for event in events if event.is_step_failure]
-    runs = [event.job_failure_data.error for event in events if event.is_run_failure]
+    """Why a run failed: errors of steps, or of the run itself where it failed before any step (a resource). None where
+    somebody else reported it as failed, because its process was gone."""
+    told = [event.event_specific_data for event in events if event.is_step_failure or event.is_run_failure]
+    steps = [data.error for data in told if isinstance(data, StepFailureData)]
+    runs = [data.error for data in told if isinstance(data, JobFailureData)]
     return [error for error in (*steps, *runs) if error is not None]
 
 

@@ -34,11 +34,11 @@ class Address:
         """Sends a message; whether the service took it. Seconds: the services' own limits are 4 to 15 each."""
         import apprise  # half a second that loading definitions need not spend
 
-        service = apprise.Apprise.instantiate(self.url)
-        if "overflow=" not in self.url:  # what is longer than the service takes would be refused for ever
-            service.overflow_mode = apprise.OverflowMode.SPLIT
         sender = apprise.Apprise()
-        sender.add(service)
+        sender.add(self.url)
+        for service in sender:
+            if "overflow=" not in self.url:  # what is longer than the service takes would be refused for ever
+                service.overflow_mode = apprise.OverflowMode.SPLIT
         kind = apprise.NotifyType.SUCCESS if message.good_news else apprise.NotifyType.FAILURE
         result = sender.notify(
             body=message.body, title=message.title, notify_type=kind, body_format=apprise.NotifyFormat.TEXT

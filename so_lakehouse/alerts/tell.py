@@ -57,8 +57,14 @@ def _note_news(
 ) -> tuple[Exception, ...]:
     """Looks, and notes what is to be told to whom; returns what stood in the way of looking."""
     since = known.runs_read_to - OVERLAP if known.runs_read_to else now - FIRST_LOOK_BACK
-    known.failures = still_failed(known.failures, history(since))
-    known.runs_read_to = now
+
+    def read_runs() -> list[incident.Incident]:
+        known.failures = still_failed(known.failures, history(since))
+        known.runs_read_to = now
+        return []
+
+    # Where runs cannot be read, those that were known stay, and the next look reads from the same moment on.
+    read = watch.look({"ended runs": watch.Source((), read_runs)})
     seen = watch.look(watch.sources(settings, clock, known.failures))
     news = changes.compare(known.known, seen.found, seen.not_looked_for, now)
     known.known = news.known
@@ -66,7 +72,7 @@ def _note_news(
     ended = [incident.over(entry.incident, entry.since, entry.gone or now) for entry in news.ended]
     for message in [*incident.gathered(ended), *incident.gathered(begun)]:
         known.letters.append(Letter(message, [address.digest for address in to]))
-    return seen.troubles
+    return (*read.troubles, *seen.troubles)
 
 
 def _send(known: Record, to: Sequence[Address]) -> tuple[int, list[str]]:
