@@ -11,6 +11,7 @@ gc.disable()
 import dagster as dg  # noqa: E402
 
 from so_lakehouse.defs import (  # noqa: E402
+    alerts,
     api_bronze,
     api_raw,
     automation,
@@ -35,8 +36,9 @@ defs = dg.Definitions(
         marts.dbt_models,
         marts.published,
     ],
+    asset_checks=[alerts.site_current],
     jobs=[maintenance.maintenance_job],
-    sensors=automation.SENSORS,
+    sensors=[*automation.SENSORS, alerts.alerts, alerts.freshness],
     resources=RESOURCES,
 )
 

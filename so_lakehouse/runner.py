@@ -17,19 +17,12 @@ from typing import Any, TextIO
 import dagster as dg
 import psutil
 from dagster._core.storage.runs import SqliteRunStorage
-from dagster._utils.error import SerializableErrorInfo
 
-from so_lakehouse import errors
 from so_lakehouse.partitions import SITES
 from so_lakehouse.progress import current, wait_until_free
+from so_lakehouse.run_errors import errors_of, explain, sentence
 
 LOG_NOTHING = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-# Errors whose message is for people; dbt's says which model failed and what the database answered.
-READABLE = {
-    *(cls.__name__ for cls in vars(errors).values() if isinstance(cls, type)),
-    "DagsterDbtCliRuntimeError",
-}
 
 # A key or a signal, caught by Dagster or (while Java works) by the code below it.
 INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
@@ -123,7 +116,7 @@ class Runner:
             )
         evaluations = result.get_asset_check_evaluations()
         refused = [e for e in evaluations if not e.passed and e.blocking]
-        failed = [] if refused or result.success else _errors(result.all_events)
+        failed = [] if refused or result.success else errors_of(result.all_events)
         if any(sign in str(error) for error in failed for sign in INTERRUPTED):
             raise KeyboardInterrupt  # the person wants all of it to end, not one layer
         return LayerRun(
@@ -132,9 +125,9 @@ class Runner:
             seconds=time.monotonic() - started,
             run_id=result.run_id,
             materialised=_reported(result),
-            failed_checks=tuple(map(_sentence, refused)),
-            warnings=tuple(_sentence(e) for e in evaluations if not e.passed and not e.blocking),
-            error=None if refused or result.success else _explain(failed[0] if failed else None),
+            failed_checks=tuple(map(sentence, refused)),
+            warnings=tuple(sentence(e) for e in evaluations if not e.passed and not e.blocking),
+            error=None if refused or result.success else explain(failed[0] if failed else None),
         )
 
     def _holder(self, job: dg.JobDefinition, asset_keys: Sequence[dg.AssetKey] | None) -> str | None:
@@ -206,38 +199,3 @@ def end_orphans(instance: dg.DagsterInstance) -> None:
 
 def _plain(metadata: Mapping[str, dg.MetadataValue]) -> dict[str, Any]:
     return {name: value.value for name, value in metadata.items()}
-
-
-def _sentence(evaluation: dg.AssetCheckEvaluation) -> str:
-    where = f"{evaluation.asset_key.to_user_string()} · {evaluation.check_name}"
-    return f"{where}: {evaluation.description or _of_dbt(evaluation)}"
-
-
-def _of_dbt(evaluation: dg.AssetCheckEvaluation) -> str:
-    """What a test of dbt found, which comes without words: dbt keeps the rows that break it."""
-    found = evaluation.metadata.get("dagster_dbt/failed_row_count")
-    rows = "rows break it" if found is None else f"rows that break it: {found.value:,}"
-    told = f'{rows}. They name their site: so-lakehouse sql "select * from test_failures.{evaluation.check_name}"'
-    if not evaluation.blocking:
-        return told
-    return (
-        f"{told}. Readers keep the marts that they have. Mend the site's tables (so-lakehouse rebuild --site …) and "
-        "run again."
-    )
-
-
-def _errors(events: Sequence[dg.DagsterEvent]) -> list[SerializableErrorInfo]:
-    """Why a run failed: errors of steps, or of the run itself where it failed before any step (a resource)."""
-    steps = [event.step_failure_data.error for event in events if event.is_step_failure]
-    runs = [event.job_failure_data.error for event in events if event.is_run_failure]
-    return [error for error in (*steps, *runs) if error is not None]
-
-
-def _explain(error: SerializableErrorInfo | None) -> str:
-    """The message of the error that people are meant to read, or everything where the error is ours."""
-    link = error
-    while link is not None:
-        if link.cls_name in READABLE:
-            return link.message.partition(": ")[2].strip()
-        link = link.cause
-    return error.to_string() if error else "the run failed without saying why; see its log in the Dagster UI"

@@ -162,6 +162,22 @@ class Settings:
         0,
         "Newest quarters of a site that maintenance keeps in raw, besides those that bronze holds; 0 keeps all.",
     )
+    alerts: str = _setting(
+        "LAKEHOUSE_ALERTS",
+        "",
+        "Addresses that are told of what goes wrong, with spaces between them, as apprise spells them: "
+        "slack://…, mailtos://…, sns://…, jsons://… (docs/alerts.md); default none.",
+        secret=True,  # tokens and passwords are parts of addresses
+    )
+    late_after: int = _setting(
+        "LAKEHOUSE_LATE_AFTER",
+        26,
+        "Hours after the end of the newest day that silver holds of a site at which the site is late, where days of it "
+        "are asked for; 0: never.",
+    )
+    dagster_page: str = _setting(
+        "LAKEHOUSE_DAGSTER_PAGE", "http://127.0.0.1:3000", "Address of Dagster's web page, for links in alerts."
+    )
     accept_shrink: bool = _setting(
         "LAKEHOUSE_ACCEPT_SHRINK", False, "Let a dump delete more than 10 % and 100 rows of a table."
     )
@@ -234,6 +250,11 @@ class Settings:
     def api_budget(self) -> Path:
         """What all runs on this machine have asked of the API, and what it answered about asking."""
         return self.home / "api.sqlite"
+
+    @property
+    def alerts_file(self) -> Path:
+        """What has been told of incidents, and what is still to be told."""
+        return self.home / "alerts.json"
 
     @property
     def postgres_folder(self) -> Path:

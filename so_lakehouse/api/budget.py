@@ -133,6 +133,14 @@ class Budget:
             row = db.execute("select remaining, maximum from quota where account = ?", (self.account,)).fetchone()
         return Quota(*row) if row else Quota(None, None)
 
+    def used_up(self) -> NotNow | None:
+        """Why nothing more may be asked for days before the quota's next one, and when that is; None where it may."""
+        if not self.file.exists():
+            return None
+        with self._open() as db:
+            wait, reason = self._quota_hindrance(db, WINDOWS, self.clock.now().timestamp())
+        return NotNow(reason, self.clock.now() + timedelta(seconds=wait)) if reason else None
+
     def filter_name(self, fields: str) -> str | None:
         """The filter that was made for these fields; it never expires."""
         with self._open() as db:
