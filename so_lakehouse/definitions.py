@@ -10,7 +10,17 @@ gc.disable()
 
 import dagster as dg  # noqa: E402
 
-from so_lakehouse.defs import api_bronze, api_raw, bronze, maintenance, marts, raw, silver, warehouse  # noqa: E402
+from so_lakehouse.defs import (  # noqa: E402
+    api_bronze,
+    api_raw,
+    bronze,
+    maintenance,
+    marts,
+    raw,
+    reconciliation,
+    silver,
+    warehouse,
+)
 from so_lakehouse.defs.resources import RESOURCES  # noqa: E402
 
 defs = dg.Definitions(
@@ -20,6 +30,8 @@ defs = dg.Definitions(
         bronze.bronze_dump,
         api_bronze.bronze_api,
         silver.silver,
+        reconciliation.reconciliation,
+        reconciliation.warehouse_reconciliation,
         warehouse.warehouse,
         warehouse.LOAD_STATUS,
         marts.dbt_models,

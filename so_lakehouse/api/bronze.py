@@ -132,8 +132,16 @@ def _read(
         quarantine_file=_quarantine(lake, attempt, read),
         unknown_fields=dict(read.unknown),
         is_whole=is_whole(fetches, entity.name, first.day),
+        whole_as_of=_whole_as_of(fetches, entity.name, first.day),
     )
     return replace(manifest, checks=outcomes(manifest))
+
+
+def _whole_as_of(fetches: list[FetchManifest], entity: str, day: str) -> str:
+    """When the newest page was asked for of those fetches that first covered the whole day; empty where none do."""
+    ended = sorted(fetches, key=lambda fetch: datetime.fromisoformat(fetch.newest_as_of))
+    moments = (fetch.newest_as_of for number, fetch in enumerate(ended, 1) if is_whole(ended[:number], entity, day))
+    return next(moments, "")
 
 
 def _take(read: _Read, entity: Entity, item: Any, as_of: datetime) -> None:

@@ -109,8 +109,10 @@ def _holder(cursor: PostgresCursor) -> str:
 def _loads(cursor: PostgresCursor) -> str:
     """Fingerprint of what the loads have brought. The Delta version is left out: maintenance moves it, but no row."""
     cursor.execute(
-        "SELECT md5(coalesce(string_agg(ROW(site, table_name, data_version, projection, rows, complete_to,"
-        " load_id)::text, ' ' ORDER BY site, table_name), '')) FROM lake.load_status"
+        "SELECT md5(coalesce((SELECT string_agg(ROW(site, table_name, data_version, projection, rows, complete_to,"
+        " load_id)::text, ' ' ORDER BY site, table_name) FROM lake.load_status), '')"
+        " || coalesce((SELECT string_agg(ROW(site, quarter, table_name, data_version)::text, ' '"
+        " ORDER BY site, quarter, table_name) FROM lake.reconciliation), ''))"
     )
     return one(cursor)
 
