@@ -106,5 +106,5 @@ def warehouse_reconciliation(context: dg.AssetExecutionContext, lakehouse: Lakeh
         yield dg.MaterializeResult(
             asset_key=warehouse_key(name),
             data_version=dg.DataVersion(loaded.data_version),
-            metadata={"dagster/partition_row_count": rows, "note": ", ".join(loaded.changed) or "unchanged"},
+            metadata={"dagster/partition_row_count": rows, "note": ", ".join(loaded.changed)},
         )

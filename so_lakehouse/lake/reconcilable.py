@@ -157,9 +157,10 @@ def _lacks_any_of(done: Reconciliation, found: Reconcilable) -> bool:
 
 def _is_fetched_and_not_here(lake: Lake, pair: Pair) -> bool:
     """Whether raw has pages of a day that bronze has none of: removed since, or not read yet."""
-    site = pair.next.site
+    site, here = pair.next.site, {(pages.entity, pages.day) for pages in pair.pages}
+    wanted = [(entity.name, day) for entity in entities_of(pair.table) for day in pair.days]
     return any(
-        PagesManifest.load(lake, entity.name, day, site) is None and fetches_of(lake, entity.name, day, site)
-        for entity in entities_of(pair.table)
-        for day in pair.days
+        PagesManifest.load(lake, entity, day, site) is None and fetches_of(lake, entity, day, site)
+        for entity, day in wanted
+        if (entity, day) not in here
     )
