@@ -180,7 +180,8 @@ def test_what_is_predicted_from_bronze_is_what_silver_held(reconciled, table):
 def test_rows_are_counted_by_what_the_next_dump_made_of_them(reconciled):
     posts = totals(reconciled.lake, "posts")
     counted = {name.removeprefix("rows_"): value for name, value in posts.items() if name.startswith("rows_")}
-    # Present: 1, 2, 20, 21, 22, 40, 51, 60, 61, 70, 95. Not predicted: 30, which a sweep found gone, and 10, created later.
+    # Present: 1, 2, 20, 21, 22, 40, 51, 60, 61, 70, 95.
+    # Not predicted: 30, which a sweep found gone, and 10, which was created after the cut.
     assert counted == {"predicted": 13, "present": 11, "missing": 1, "untold": 1, "extra": 1, "unfollowed": 1}
 
 
