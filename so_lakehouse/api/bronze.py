@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from so_lakehouse import failpoints
-from so_lakehouse.api.fetch import is_whole
+from so_lakehouse.api.fetch import whole_at
 from so_lakehouse.api.items import Unreadable, read_item, unknown_fields
 from so_lakehouse.lake import lock, paths
 from so_lakehouse.lake.api_pages import PagesManifest, page_schema
@@ -117,6 +117,7 @@ def _read(
                 read.counts["absent"] += 1
         _flush(read, writer, form, 1)
     first = fetches[0]
+    whole = whole_at(fetches, entity.name, first.day)
     manifest = PagesManifest(
         site=first.site,
         day=first.day,
@@ -131,17 +132,10 @@ def _read(
         quarantined=len(read.refused),
         quarantine_file=_quarantine(lake, attempt, read),
         unknown_fields=dict(read.unknown),
-        is_whole=is_whole(fetches, entity.name, first.day),
-        whole_as_of=_whole_as_of(fetches, entity.name, first.day),
+        is_whole=bool(whole),
+        whole_at=whole,
     )
     return replace(manifest, checks=outcomes(manifest))
-
-
-def _whole_as_of(fetches: list[FetchManifest], entity: str, day: str) -> str:
-    """When the newest page was asked for of those fetches that first covered the whole day; empty where none do."""
-    ended = sorted(fetches, key=lambda fetch: datetime.fromisoformat(fetch.newest_as_of))
-    moments = (fetch.newest_as_of for number, fetch in enumerate(ended, 1) if is_whole(ended[:number], entity, day))
-    return next(moments, "")
 
 
 def _take(read: _Read, entity: Entity, item: Any, as_of: datetime) -> None:

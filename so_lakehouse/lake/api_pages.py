@@ -53,7 +53,7 @@ class PagesManifest:
     quarantine_file: str = ""  # Parquet, relative to the lake; empty where nothing was refused
     unknown_fields: dict[str, int] = field(default_factory=dict)  # kept in `_extra`, though nobody asked for them
     is_whole: bool = True  # whether the fetches cover the whole day
-    whole_as_of: str = ""  # ISO, UTC: the newest page of those fetches that first covered it; empty where not whole
+    whole_at: str = ""  # ISO, UTC: the end of the fetch that made it whole; an earlier release did not note it
 
     @property
     def all_files(self) -> tuple[str, ...]:
@@ -67,9 +67,10 @@ class PagesManifest:
     def newest(self) -> datetime:
         return datetime.fromisoformat(self.newest_as_of)
 
-    def whole_by(self, moment: datetime) -> bool:
-        """Whether the whole day had been asked for by then. (Earlier releases did not note when a day became whole.)"""
-        return self.is_whole and datetime.fromisoformat(self.whole_as_of or self.newest_as_of) <= moment
+    @property
+    def whole_by(self) -> datetime:
+        """When the whole day had been asked for, at the latest."""
+        return datetime.fromisoformat(self.whole_at or self.newest_as_of)
 
     @classmethod
     def load(cls, lake: Lake, entity: str, day: str, site: str) -> Self | None:

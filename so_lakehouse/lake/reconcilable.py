@@ -62,7 +62,7 @@ class Pair:
     @property
     def missing_days(self) -> tuple[str, ...]:
         """Of these, days that some entity had not been asked for whole by `until`."""
-        whole = {(pages.entity, pages.day) for pages in self.pages if pages.whole_by(self.until)}
+        whole = {(pages.entity, pages.day) for pages in self.pages if pages.is_whole and pages.whole_by <= self.until}
         entities = entities_of(self.table)
         return tuple(day for day in self.days if any((entity.name, day) not in whole for entity in entities))
 

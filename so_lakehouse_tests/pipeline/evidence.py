@@ -106,11 +106,11 @@ def write_pages(
     version: str = "1",
     failed: bool = False,
     is_whole: bool = True,
-    whole_as_of: str = "",
+    whole_at: str = "",
 ) -> None:
     """Publishes one day's pages of an entity: (fetched, row) for what was returned, (fetched, id) for what was not.
 
-    `failed`: a blocking check of them failed. `is_whole`: whether the day was asked for whole, and `whole_as_of` (ISO)
+    `failed`: a blocking check of them failed. `is_whole`: whether the day was asked for whole, and `whole_at` (ISO)
     by when; empty: by the newest fetch.
     """
     table = ENTITIES[entity].table
@@ -123,12 +123,12 @@ def write_pages(
     file = _write(lake, path, pa.Table.from_pylist([_complete(row, form) for row in every], schema=form))
     newest = max(row["_as_of"] for row in every).isoformat()
     checks = (CheckOutcome("rows_conserved", not failed, True, "by hand"),)
-    whole = at(whole_as_of).isoformat() if whole_as_of else ""
+    whole = at(whole_at).isoformat() if whole_at else ""
     PagesManifest(
         *(site, day, entity, version, len(rows), len(gone), newest, (file,)),
         checks=checks,
         is_whole=is_whole,
-        whole_as_of=whole,
+        whole_at=whole,
     ).save(lake)
 
 

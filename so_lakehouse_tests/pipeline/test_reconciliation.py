@@ -108,7 +108,7 @@ def pages(lake: Lake, late: bool) -> None:
             *(lake, entity, day, rows, absent[entity, day]),
             version=f"late {late}",
             is_whole=(entity, day) != ("comments", DAYS[1]),
-            whole_as_of=morning(day),
+            whole_at=morning(day),
         )
 
 

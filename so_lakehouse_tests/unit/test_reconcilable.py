@@ -98,7 +98,7 @@ def test_a_day_counts_as_whole_where_all_its_entities_are_by_a_day_after_the_cut
     page(two_dumps, "answers", DAYS[0], "2016-09-30", is_whole=False)
     page(two_dumps, "questions", DAYS[1], "2016-10-01", failed=True)
     page(two_dumps, "questions", DAYS[2], "2016-10-05")  # whole, but only later
-    page(two_dumps, "answers", DAYS[3], "2016-10-05", whole_as_of="2016-10-03T06:00:00")  # and asked once more later
+    page(two_dumps, "answers", DAYS[3], "2016-10-05", whole_at="2016-10-03T06:00:00")  # and asked once more later
     assert pair_of(two_dumps, "posts").missing_days == DAYS[:3]
     assert pair_of(two_dumps, "comments").missing_days == ()
 
