@@ -54,6 +54,7 @@ def _columns(results: Results) -> dg.TableSchema:
         )
     ],
     check_specs=check_specs(RECONCILIATION, DECLARATIONS, SITES),
+    can_subset=True,
     pool="spark",
 )
 def reconciliation(context: dg.AssetExecutionContext, lakehouse: Lakehouse, pyspark: LazyPySparkResource) -> Iterator:

@@ -258,6 +258,16 @@ def test_what_was_compared_is_not_compared_again(reconciled):
     assert not reconciled.known
 
 
+def test_a_site_with_nothing_to_reconcile_has_no_result_and_no_check_passes(settings: Settings, monkeypatch):
+    monkeypatch.setenv("LAKEHOUSE_HOME", str(settings.home))
+    with dg.DagsterInstance.ephemeral() as instance:
+        runner = Runner(defs, instance, sys.stdout)
+        runner.add_site("beer")
+        done = runner.run("reconciliation", runner.keys_of("reconciliation"), "beer")
+        evaluations = instance.get_event_records(dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION))
+    assert (done.error, done.materialised, list(evaluations)) == (None, {}, [])
+
+
 def test_the_warehouse_takes_in_what_is_new_and_leaves_the_rest(reconciled, warehouse: Settings):
     first = load_reconciliations(reconciled.lake, warehouse, "beer")
     written = "SELECT count(DISTINCT xmin), max(xmin::text::bigint) FROM lake.reconciliation_column"
