@@ -1,7 +1,5 @@
 """The order of the whole way, with assets that do nothing: what is reconciled when, and what a failure stops."""
 
-from __future__ import annotations
-
 import sys
 from contextlib import nullcontext
 
@@ -74,9 +72,7 @@ def layers(settings: Settings, monkeypatch):
     return run
 
 
-def test_a_dump_that_pages_came_before_is_reconciled_after_bronze_and_a_failure_of_that_stops_nothing(
-    lake: Lake, layers
-):
+def test_a_dump_is_reconciled_right_after_bronze_and_a_failure_of_that_stops_nothing(lake: Lake, layers):
     for cut in (BEFORE, NEXT):
         write_dump(lake, cut, {"posts": [{"Id": 1}]})
     write_pages(lake, "questions", "2016-09-30", [("2016-10-01", {"Id": 1})])

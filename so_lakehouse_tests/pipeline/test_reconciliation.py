@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import dagster as dg
 import pytest
 
-from so_lakehouse import schema
 from so_lakehouse.definitions import defs
 from so_lakehouse.lake import reconciliation
 from so_lakehouse.lake.query import query_lake
@@ -125,7 +124,7 @@ def reconciled(spark, tmp_path_factory) -> Iterator[Reconciled]:
     before = {"posts": POSTS_BEFORE, "comments": COMMENTS_BEFORE, "users": users}
     write_dump(site.lake, BEFORE, before, unread={"posts": [KEPT["Id"]]})
     pages(site.lake, late=False)
-    held = site.converge("posts", "comments", "users").rows
+    held = site.converge("posts", "comments").rows
     pages(site.lake, late=True)
     following = {"posts": POSTS_NEXT, "comments": [{"Id": 1}], "users": [{"Id": 1, "Reputation": 2}]}
     write_dump(site.lake, NEXT, following, unread={"posts": [90]})
@@ -135,17 +134,22 @@ def reconciled(spark, tmp_path_factory) -> Iterator[Reconciled]:
         runner = Runner(defs, instance, sys.stdout)
         runner.add_site("beer")
         done = runner.run("reconciliation", runner.keys_of("reconciliation"), "beer")
-        events = [event.dagster_event for event in instance.all_logs(done.run_id) if event.dagster_event]
-        found = [event.asset_check_evaluation_data for event in events if event.is_asset_check_evaluation]
-        checks = {evaluation.check_name: evaluation for evaluation in found}
+        checks = {evaluation.check_name: evaluation for evaluation in evaluations(instance, done)}
         yield Reconciled(site.lake, done, checks, held, foretold, is_due(site.lake, "beer"))
+
+
+def evaluations(instance: dg.DagsterInstance, done: LayerRun) -> list[dg.AssetCheckEvaluation]:
+    """What a run's checks found."""
+    events = instance.all_logs(done.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    return [event.dagster_event.asset_check_evaluation_data for event in events if event.dagster_event]
 
 
 def predictions(spark, site: SiteHistory) -> dict[str, dict[int, Row]]:
     """The predicted rows by table and key, as silver has them."""
     (found,) = due(site.lake, "beer")
     posts, foretold = None, {}
-    for pair in sorted(found.pairs, key=lambda pair: pair.table is not schema.POSTS):
+    by_table = {pair.table.name: pair for pair in found.pairs}
+    for pair in (by_table["posts"], by_table["comments"]):
         rules = clean.rule_version(pair.table, False)
         dumps = [examine.examined(spark, site.lake, pair.table, manifest, rules) for manifest in pair.older]
         rests_on = dumps if dumps[-1].is_open else dumps[-1:]
@@ -170,7 +174,7 @@ def column(lake: Lake, table: str, name: str) -> tuple:
     return (row["is_followed"], *(row[f"rows_{part}"] for part in parts))
 
 
-@pytest.mark.parametrize("table", ["posts", "comments", "users"])
+@pytest.mark.parametrize("table", ["posts", "comments"])
 def test_what_is_predicted_from_bronze_is_what_silver_held(reconciled, table):
     held = {key: {name: row[name] for name in row if name != "site"} for key, row in reconciled.silver[table].items()}
     assert held
@@ -228,8 +232,8 @@ def test_dates_agree_where_they_are_the_same_second(reconciled):
 
 
 def test_every_column_of_silver_is_reported_and_no_other(reconciled):
-    names = query_lake(reconciled.lake, "select table_name, column_name from reconciliation.columns").to_pylist()
-    reported = {(row["table_name"], row["column_name"]) for row in names}
+    sql = "select table_name, column_name from reconciliation.columns where table_name <> 'users'"
+    reported = {(row["table_name"], row["column_name"]) for row in query_lake(reconciled.lake, sql).to_pylist()}
     assert reported == {
         (table, name)
         for table, rows in reconciled.silver.items()
@@ -264,13 +268,14 @@ def test_a_site_with_nothing_to_reconcile_has_no_result_and_no_check_passes(sett
         runner = Runner(defs, instance, sys.stdout)
         runner.add_site("beer")
         done = runner.run("reconciliation", runner.keys_of("reconciliation"), "beer")
-        evaluations = instance.get_event_records(dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION))
-    assert (done.error, done.materialised, list(evaluations)) == (None, {}, [])
+        assert done.succeeded
+        assert done.materialised == {}
+        assert evaluations(instance, done) == []
 
 
 def test_the_warehouse_takes_in_what_is_new_and_leaves_the_rest(reconciled, warehouse: Settings):
     first = load_reconciliations(reconciled.lake, warehouse, "beer")
-    written = "SELECT count(DISTINCT xmin), max(xmin::text::bigint) FROM lake.reconciliation_column"
+    written = "SELECT count(DISTINCT xmin::text), max(xmin::text::bigint) FROM lake.reconciliation_column"
     before = run(warehouse, written)
     again = load_reconciliations(reconciled.lake, warehouse, "beer")
     assert (first.changed, again.changed) == ((QUARTER,), ())
