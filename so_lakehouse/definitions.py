@@ -19,6 +19,7 @@ from so_lakehouse.defs import (  # noqa: E402
     maintenance,
     marts,
     raw,
+    reconciliation,
     silver,
     warehouse,
 )
@@ -31,6 +32,8 @@ defs = dg.Definitions(
         bronze.bronze_dump,
         api_bronze.bronze_api,
         silver.silver,
+        reconciliation.reconciliation,
+        reconciliation.warehouse_reconciliation,
         warehouse.warehouse,
         warehouse.LOAD_STATUS,
         marts.dbt_models,

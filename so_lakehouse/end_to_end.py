@@ -11,8 +11,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from so_lakehouse.lake.reconcilable import is_due
+from so_lakehouse.lake.storage import Lake
 from so_lakehouse.partitions import site_day_key, site_quarter_key
 from so_lakehouse.runner import LayerRun, Runner
+from so_lakehouse.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ def raw_to_marts(
     working: Callable[[str], AbstractContextManager[None]],
     finished: Callable[[LayerRun], None],
 ) -> list[LayerRun]:
-    """Runs raw, bronze and silver per dump, then the warehouse per site, then the marts. Returns every run.
+    """Runs raw, bronze and silver per dump, then the warehouse per site, then the marts. Returns every run. A dump that
+    pages came before is reconciled on the way, and whatever comes of that stops nothing.
 
     `working(title)` wraps each run (a progress bar), `finished` hears of it at once.
     """
@@ -42,6 +46,7 @@ def raw_to_marts(
         key = site_quarter_key(dump.site, dump.quarter)
         way.run("raw", dump.site, key, config={"raw__dump": {"mirror": mirror, "release": dump.release}})
         way.run("bronze", dump.site, key)
+        way.reconcile(dump.site)
         way.run("silver", dump.site, dump.site, config={"silver": {"accept_shrink": accept_shrink}})
     way.warehouse_and_marts(list(dict.fromkeys(dump.site for dump in dumps)))
     return way.runs
@@ -74,6 +79,7 @@ def days_to_marts(
             key = site_day_key(site, day.day)
             way.run("raw api", site, key, config={"raw_api": {"again": again}})
             way.run("bronze api", site, key)
+        way.reconcile(site)
         way.run("silver", site, site)
     way.warehouse_and_marts(sites)
     return way.runs
@@ -120,8 +126,10 @@ class _Way:
         partition: str | None,
         tables: Sequence[str] = (),
         config: dict[str, dict[str, Any]] | None = None,
+        stops: bool = True,
     ) -> None:
-        """One layer of one partition, all of its assets or those of `tables`; nothing where the site has stopped."""
+        """One layer of one partition, all of its assets or those of `tables`; nothing where the site has stopped.
+        `stops`: whether the site does where this fails."""
         if site in self.stopped:
             return
         keys = [key for key in self.runner.keys_of(layer) if not tables or key.path[-1] in tables]
@@ -129,8 +137,13 @@ class _Way:
             done = self.runner.run(layer, keys, partition, config)
         self.runs.append(done)
         self.finished(done)
-        if site and not done.succeeded:
+        if site and stops and not done.succeeded:
             self.stopped.add(site)
+
+    def reconcile(self, site: str) -> None:
+        """Where it is due; a failure is told, and the site goes on: its dump does not depend on what pages told."""
+        if site not in self.stopped and is_due(Lake.of(Settings.from_environment()), site):
+            self.run("reconciliation", site, site, stops=False)
 
     def warehouse_and_marts(self, sites: Sequence[str]) -> None:
         for site in sites:

@@ -1,6 +1,6 @@
 """How the schema looks in Dagster: column schemas, column lineage, check specs. Translation only."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import dagster as dg
 
@@ -66,15 +66,18 @@ def check_specs(
 
 
 def check_results(
-    outcomes: Mapping[dg.AssetKey, Iterable[CheckOutcome]], chosen: Collection[dg.AssetCheckKey]
+    outcomes: Mapping[dg.AssetKey, Iterable[CheckOutcome]],
+    chosen: Collection[dg.AssetCheckKey],
+    is_error: Callable[[CheckOutcome], bool] = lambda outcome: outcome.blocking,
 ) -> list[dg.AssetCheckResult]:
-    """What pure checks found, as Dagster records it; only the `chosen` ones of a run that selects some."""
+    """What pure checks found, as Dagster records it; only the `chosen` ones of a run that selects some. `is_error`
+    tells which are no mere warnings where they fail."""
     return [
         dg.AssetCheckResult(
             asset_key=asset,
             check_name=outcome.name,
             passed=outcome.passed,
-            severity=dg.AssetCheckSeverity.ERROR if outcome.blocking else dg.AssetCheckSeverity.WARN,
+            severity=dg.AssetCheckSeverity.ERROR if is_error(outcome) else dg.AssetCheckSeverity.WARN,
             description=outcome.detail,
             metadata=outcome.metadata,
         )

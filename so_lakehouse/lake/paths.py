@@ -93,6 +93,18 @@ def staging(site: str, attempt: str = "") -> str:
     return f"{folder}/attempt={attempt}" if attempt else folder
 
 
+RECONCILIATION = "reconciliation"
+
+
+def reconciliation(quarter: str, site: str) -> str:
+    """Folder of what the next dump, that of this quarter, made of what was predicted for it."""
+    return f"{RECONCILIATION}/quarter={quarter}/site={site}"
+
+
+def reconciliation_manifest(quarter: str, site: str) -> str:
+    return f"{reconciliation(quarter, site)}/manifest.json"
+
+
 # A Delta table without rows: deltalake's engine reaches the files of a bucket only once it knows a table in it.
 REACH = "bronze/reach"
 

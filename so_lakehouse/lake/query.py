@@ -1,4 +1,5 @@
-"""SQL over the lake without a JVM: `silver.<table>` (also ledger, tombstones), `bronze.<table>`, `quarantine.rows`.
+"""SQL over the lake without a JVM: `silver.<table>` (also ledger, tombstones), `bronze.<table>`, `quarantine.rows`,
+`reconciliation.tables` and `reconciliation.columns`.
 
 Belongs here: which files stand behind a table's name. The engine is DataFusion as deltalake carries it: it honours
 deletion vectors, reads only the columns and row groups that a query needs, and never writes here. Names are written as
@@ -15,7 +16,7 @@ from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError
 
 from so_lakehouse.errors import BadInput
-from so_lakehouse.lake import catalog, delta, gates, ledger, paths
+from so_lakehouse.lake import catalog, delta, gates, ledger, paths, reconciliation
 from so_lakehouse.lake.api_pages import PagesManifest
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.quarantine import CleaningManifest
@@ -28,6 +29,8 @@ ENGINE = {
     "datafusion.sql_parser.enable_ident_normalization": "false",  # the publisher's names have capitals
     "datafusion.catalog.information_schema": "true",
 }
+
+SCHEMAS = ("silver", "bronze", "quarantine", "reconciliation")
 
 QUARANTINE = "quarantine.rows"
 
@@ -52,9 +55,9 @@ def query_lake(lake: Lake, sql: str) -> pa.Table:
     ):
         raise BadInput("The lake is only read here: write one SELECT. Tables: " + ", ".join(tables(lake)))
     engine = QueryBuilder(ENGINE)
-    for schema in ("silver", "bronze", "quarantine", "files"):
+    for schema in (*SCHEMAS, "files"):
         engine.execute(f"CREATE SCHEMA {schema}")
-    named = re.findall(r'"?\b(silver|bronze|quarantine)"?\s*\.\s*"?(\w+)', words)
+    named = re.findall(rf'"?\b({"|".join(SCHEMAS)})"?\s*\.\s*"?(\w+)', words)
     for name in dict.fromkeys(f"{schema}.{table}" for schema, table in named):
         if not _open(lake, engine, name):
             raise BadInput(f"There is no table {name}. The lake has: {', '.join(tables(lake))}.")
@@ -69,7 +72,8 @@ def tables(lake: Lake) -> list[str]:
     """The names that `query_lake` can open now."""
     silver = [f"silver.{name}" for name in catalog.in_the_lake(lake)]
     bronze = [table for table in TABLES if any(manifest.files for manifest in _bronze(lake, table))]
-    return [*silver, *(f"bronze.{name}" for name in bronze), QUARANTINE]
+    reconciled = [f"reconciliation.{results.name}" for results in reconciliation.ALL if lake.list(paths.RECONCILIATION)]
+    return [*silver, *(f"bronze.{name}" for name in bronze), QUARANTINE, *reconciled]
 
 
 def _open(lake: Lake, engine: QueryBuilder, name: str) -> bool:
@@ -79,6 +83,10 @@ def _open(lake: Lake, engine: QueryBuilder, name: str) -> bool:
         _open_silver(lake, engine, table)
         return True
     parts = list(_bronze_parts(lake, table)) if schema == "bronze" and table in TABLES else []
+    if schema == "reconciliation":
+        parts = [
+            ("SELECT *", found.files[table]) for found in reconciliation.of_all_sites(lake) if table in found.files
+        ]
     if name == QUARANTINE:
         parts = [(NO_QUARANTINE, ""), *_quarantine_parts(lake)]
     if parts:

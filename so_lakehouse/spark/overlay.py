@@ -54,7 +54,7 @@ def content(table: Table, keep_personal: bool, prefix: str = "") -> Column:
     The same of the page and of the row that rests on it, whatever the dump adds: columns that pages do not tell are
     left out, and dates are whole seconds. So the order in which pages of one instant arrive does not decide.
     """
-    told, dates = _told(table, prefix), _dates(table, keep_personal)
+    told, dates = told_by_pages(table, prefix), _dates(table, keep_personal)
     names = [name for name in value_columns(table, keep_personal) if name in told and name != "Id"]
     values = {name: F.date_trunc("second", prefix + name) if name in dates else F.col(prefix + name) for name in names}
     ordered = sorted(names, key=lambda name: name not in dates)
@@ -110,7 +110,7 @@ def decided(base: DataFrame, newest: DataFrame, table: Table, keep_personal: boo
 
 def _values(table: Table, keep_personal: bool, present: Column) -> dict[str, Column]:
     """What each column holds now, and `_dump_dates`: the dump's exact dates where a page's replace them."""
-    told, dates = _told(table, SAID), _dates(table, keep_personal)
+    told, dates = told_by_pages(table, SAID), _dates(table, keep_personal)
     columns: dict[str, Column] = {}
     replaced: list[Column] = []
     for name in value_columns(table, keep_personal):
@@ -134,7 +134,7 @@ def _dates(table: Table, keep_personal: bool) -> set[str]:
     return {column.name for column in silver_columns(table, keep_personal) if column.type is Type.TIMESTAMP}
 
 
-def _told(table: Table, prefix: str) -> dict[str, Column]:
+def told_by_pages(table: Table, prefix: str) -> dict[str, Column]:
     """For each column that pages tell: whether the page with this prefix tells it (posts: by the kind of post)."""
     told: dict[str, Column] = {}
     derived = {gone.user_id: gone.name for gone in accounts_gone(table)}

@@ -110,8 +110,10 @@ def made_of(cursor: PostgresCursor, project: str) -> str:
     """What a build would be made of now: fingerprints of what the loads have brought and of what dbt runs. The Delta
     version is left out: maintenance moves it, but no row."""
     cursor.execute(
-        "SELECT md5(coalesce(string_agg(ROW(site, table_name, data_version, projection, rows, complete_to,"
-        " counters_complete_to, load_id)::text, ' ' ORDER BY site, table_name), '')) FROM lake.load_status"
+        "SELECT md5(coalesce((SELECT string_agg(ROW(site, table_name, data_version, projection, rows, complete_to,"
+        " counters_complete_to, load_id)::text, ' ' ORDER BY site, table_name) FROM lake.load_status), '')"
+        " || coalesce((SELECT string_agg(ROW(site, quarter, table_name, data_version)::text, ' '"
+        " ORDER BY site, quarter, table_name) FROM lake.reconciliation), ''))"
     )
     return f"{one(cursor)} {project}"
 

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from so_lakehouse.lake import reconciliation
 from so_lakehouse.schema_codes import POST_TYPES, VOTE_TYPES
 from so_lakehouse.settings import PROJECT_ROOT
 from so_lakehouse.warehouse.projection import PROJECTIONS
@@ -76,8 +77,19 @@ LOAD_STATUS = Source(
 )
 
 
+# What each dump made of what was predicted for it.
+RECONCILIATIONS = tuple(
+    Source(
+        results.warehouse_name,
+        results.description,
+        tuple(_plain(field.name, field.type, field.description) for field in results.fields),
+    )
+    for results in reconciliation.ALL
+)
+
+
 def sources() -> tuple[Source, ...]:
-    """The tables of schema `lake` that dbt reads: every projection, and the loader's status."""
+    """The tables of schema `lake` that dbt reads: every projection, the loader's status, and the reconciliations."""
     projected = tuple(
         Source(
             projection.name,
@@ -95,7 +107,7 @@ def sources() -> tuple[Source, ...]:
         )
         for projection in PROJECTIONS.values()
     )
-    return (*projected, LOAD_STATUS)
+    return (*projected, LOAD_STATUS, *RECONCILIATIONS)
 
 
 def files() -> dict[str, str]:

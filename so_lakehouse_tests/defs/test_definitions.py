@@ -16,8 +16,9 @@ from dagster_dbt.core.dbt_event_iterator import DbtEventIterator
 
 from so_lakehouse import schema
 from so_lakehouse.definitions import defs
+from so_lakehouse.lake import reconciliation as results
 from so_lakehouse.partitions import SITE_DAY, SITES
-from so_lakehouse.quality import bronze, fetches, pages, silver
+from so_lakehouse.quality import bronze, fetches, pages, reconciliation, silver
 from so_lakehouse.schema import TABLES
 from so_lakehouse.schema_api import ENTITIES
 from so_lakehouse.schema_forms import SPARK, silver_columns
@@ -38,9 +39,11 @@ def test_every_layer_has_its_assets():
     assert names("bronze/dump") == set(TABLES)
     assert names("raw/api") == names("bronze/api") == set(ENTITIES)
     assert names("silver") == set(TABLES)
-    assert names("warehouse") == set(PROJECTIONS)
+    assert names("reconciliation") == {"dumps"}
+    assert names("warehouse") == {*PROJECTIONS, *(made.warehouse_name for made in results.ALL)}
     assert {"dim_site", "dim_date", "dim_tag", "dim_user", "fct_question", "fct_answer"} <= names("core")
-    assert names("marts") == {"activity_month", "tag_month", "top_tags", "load_status", "published"}
+    aggregates = {"activity_month", "tag_month", "top_tags", "reconciliation", "reconciliation_column"}
+    assert names("marts") == {*aggregates, "load_status", "published"}
 
 
 def test_no_asset_is_a_mere_name_that_something_depends_on():
@@ -53,7 +56,8 @@ def test_no_asset_is_a_mere_name_that_something_depends_on():
 def test_every_asset_has_owner_group_kinds_and_a_description_for_a_newcomer(key):
     node = GRAPH.get(key)
     assert node.owners == ["team:so_lakehouse"]
-    assert node.group_name in {"raw", "bronze", "silver", "warehouse", "staging", "intermediate", "core", "marts"}
+    layers = {"raw", "bronze", "reconciliation", "silver", "warehouse", "staging", "intermediate", "core", "marts"}
+    assert node.group_name in layers
     assert node.kinds
     assert node.tags["layer"] == node.group_name
     assert len(node.description or "") > 30, "say what it is"
@@ -81,6 +85,20 @@ def test_every_entity_of_the_api_has_its_declared_checks_and_they_are_kept_per_d
                 node = checks[f"{layer}/{entity}", declared.name]
                 assert node.blocking == declared.blocking
                 assert node.partitions_def == SITE_DAY
+
+
+def test_a_reconciliation_has_its_declared_checks_and_none_of_them_stops_a_site():
+    key = AssetKey(["reconciliation", "dumps"])
+    nodes = {check.name: GRAPH.get(check) for check in GRAPH.asset_check_keys if check.asset_key == key}
+    assert set(nodes) == {declared.name for declared in reconciliation.DECLARATIONS}
+    assert not any(node.blocking for node in nodes.values())
+    assert {node.partitions_def for node in nodes.values()} == {SITES}
+
+
+@pytest.mark.parametrize("made", results.ALL, ids=lambda made: made.name)
+def test_the_columns_that_dagster_shows_of_a_reconciliation_are_the_declared_ones(made):
+    shown = columns_of(AssetKey(["warehouse", made.warehouse_name]))
+    assert list(shown.items()) == [(field.name, field.type) for field in made.fields]
 
 
 def columns_of(key):

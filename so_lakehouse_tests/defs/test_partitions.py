@@ -115,9 +115,10 @@ def test_every_dependency_between_different_grids_has_the_mapping_of_those_grids
     assert dep.partition_mapping == MAPPINGS[grid(dep.asset_key), grid(key)]
 
 
-def test_dependencies_between_grids_are_those_of_silver_and_of_dbt():
+def test_dependencies_between_grids_are_those_on_bronze_and_of_dbt():
     assert {(key.path[0], dep.asset_key.path[0]) for key, dep in BETWEEN_GRIDS} == {
         ("silver", "bronze"),
+        ("reconciliation", "bronze"),
         ("staging", "warehouse"),
     }
 

@@ -105,10 +105,13 @@ def write_pages(
     site: str = "beer",
     version: str = "1",
     failed: bool = False,
+    is_whole: bool = True,
+    whole_at: str = "",
 ) -> None:
     """Publishes one day's pages of an entity: (fetched, row) for what was returned, (fetched, id) for what was not.
 
-    `failed`: a blocking check of them failed.
+    `failed`: a blocking check of them failed. `is_whole`: whether the day was asked for whole, and `whole_at` (ISO)
+    by when; empty: by the newest fetch.
     """
     table = ENTITIES[entity].table
     kind = {"questions": {"PostTypeId": 1}, "answers": {"PostTypeId": 2}}.get(entity, {})
@@ -120,7 +123,13 @@ def write_pages(
     file = _write(lake, path, pa.Table.from_pylist([_complete(row, form) for row in every], schema=form))
     newest = max(row["_as_of"] for row in every).isoformat()
     checks = (CheckOutcome("rows_conserved", not failed, True, "by hand"),)
-    PagesManifest(site, day, entity, version, len(rows), len(gone), newest, (file,), checks=checks).save(lake)
+    whole = at(whole_at).isoformat() if whole_at else ""
+    PagesManifest(
+        *(site, day, entity, version, len(rows), len(gone), newest, (file,)),
+        checks=checks,
+        is_whole=is_whole,
+        whole_at=whole,
+    ).save(lake)
 
 
 class Gone(NamedTuple):

@@ -127,6 +127,7 @@ def test_all_fetches_of_a_day_are_read_and_a_day_without_news_is_not_read_again(
     assert sorted((row["Id"], row["Score"]) for row in rows) == [(1, 1), (1, 1), (2, 1), (2, 9)]
     assert second.data_version != first.data_version
     assert second.newest > first.newest
+    assert second.whole_at == first.whole_at == first.newest_as_of, "the first fetch had all of the day"
 
 
 def test_a_day_without_rows_is_read_too_and_one_without_a_fetch_is_not(api, lake):

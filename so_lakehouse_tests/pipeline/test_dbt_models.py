@@ -20,6 +20,13 @@ COMPUTING_MACROS = {
     "wilson_low",
 }
 
+# Of what was predicted for a dump, 8 of 10 posts came, and one that was not predicted.
+RECONCILED = (
+    "insert into lake.reconciliation values ('beer', '2020-01-01', 'posts', '2020-03', '2020-03-31', '2019-12-31',"
+    " '2020-04-01T23:59:59.999999Z', 91, 3, 10, 8, 2, 0, 1, 4, now(), 'v1')",
+    "insert into lake.reconciliation_column values ('beer', '2020-01-01', 'posts', 'Score', true, 8, 6, 4, 4, 'v1')",
+)
+
 
 @pytest.fixture(scope="module")
 def built() -> Iterator[DbtWarehouse]:
@@ -27,6 +34,8 @@ def built() -> Iterator[DbtWarehouse]:
     with running_warehouse() as warehouse:
         warehouse.load(brewery("beer"))
         warehouse.load(brewery("ai"))
+        for statement in RECONCILED:
+            warehouse.query(statement)
         assert set(warehouse.build().values()) == {"success", "pass"}
         yield warehouse
 
@@ -71,6 +80,16 @@ def test_a_small_site_gives_the_marts_that_one_counts_by_hand(built: DbtWarehous
     ) == [(8, date(2020, 3, 31), date(2020, 3, 31))]
 
 
+def test_the_marts_show_what_each_dump_made_of_what_was_predicted_for_it(built: DbtWarehouse) -> None:
+    assert built.query(
+        "select quarter, table_name, days_missing, rows_missing, rows_extra, share_present, share_predicted"
+        " from marts_build.reconciliation"
+    ) == [(date(2020, 1, 1), "posts", 3, 2, 1, 0.8, 8 / 9)]
+    assert built.query(
+        "select column_name, share_agreeing, share_agreeing_of_pages from marts_build.reconciliation_column"
+    ) == [("Score", 0.75, 1.0)]
+
+
 def test_marts_hold_no_person(built: DbtWarehouse) -> None:
     columns = {
         name
@@ -84,7 +103,7 @@ def test_marts_hold_no_person(built: DbtWarehouse) -> None:
 
 def test_unit_tests_of_the_models_pass(built: DbtWarehouse) -> None:
     statuses = built.dbt("test", "--select", "test_type:unit")
-    assert len(statuses) >= 14
+    assert len(statuses) >= 16
     assert set(statuses.values()) == {"pass"}
 
 
@@ -174,6 +193,8 @@ def test_each_test_of_the_models_can_fail_and_names_the_site(built: DbtWarehouse
         "update marts_build.activity_month set answered_in_7_days = 1000",
         "insert into marts_build.activity_month select * from marts_build.activity_month",
         "update core.fct_question set asker_kind = null",
+        "update marts_build.reconciliation set rows_missing = rows_missing + 1",
+        "update marts_build.reconciliation_column set rows_agreeing = 9",
     ],
 )
 def test_the_database_refuses_rows_that_break_a_contract(built: DbtWarehouse, impossible: str) -> None:

@@ -105,6 +105,14 @@ def test_where_nothing_changed_no_build_is_needed_and_the_last_one_is_named(ware
     run(warehouse, "DROP TABLE marts_build.activity")
     assert build(warehouse, "fifth", "another project") is None, "its table is gone"
     assert build(warehouse, "sixth", "another project") == "fifth"
+    moments = "'2016-12-11', '2016-09-11', now()"
+    run(
+        warehouse,
+        f"INSERT INTO lake.reconciliation VALUES ('beer', '2016-10-01', 'posts', '2016-12', {moments},"
+        " 91, 0, 1, 1, 0, 0, 0, 0, now(), 'v1')",
+    )
+    assert build(warehouse, "seventh", "another project") is None, "a dump was reconciled"
+    assert build(warehouse, "eighth", "another project") == "seventh"
 
 
 def test_a_build_that_failed_is_no_reason_to_leave_one_out(warehouse: Settings) -> None:

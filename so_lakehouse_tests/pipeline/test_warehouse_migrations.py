@@ -27,7 +27,7 @@ DROP INDEX lake.badges_date_idx;
 ALTER TABLE lake.users DROP COLUMN creation_date;
 ALTER TABLE lake.tags DROP CONSTRAINT tags_pkey, ADD PRIMARY KEY (site, id, tag_name);
 UPDATE lake.load_status SET projection = 'earlier' WHERE table_name IN ('badges', 'users', 'tags');
-DROP TABLE lake.release, lake.refused, lake.writer;
+DROP TABLE lake.release, lake.refused, lake.writer, lake.reconciliation, lake.reconciliation_column;
 ALTER TABLE lake.mart_build DROP COLUMN made_of, DROP COLUMN marts;
 ALTER TABLE lake.load_status DROP COLUMN counters_complete_to;
 DELETE FROM lake.migration WHERE number >= 3;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from so_lakehouse.lake import reconciliation
 from so_lakehouse.settings import Settings
 from so_lakehouse.warehouse import ddl
 from so_lakehouse.warehouse.migrations import MIGRATIONS
@@ -20,6 +21,11 @@ def test_a_new_database_has_every_declared_column_with_its_description(warehouse
             assert kind == field.type.replace("timestamptz", "timestamp with time zone")
             assert required is not field.nullable
             assert description == field.description
+    for results in reconciliation.ALL:
+        for field in results.fields:
+            kind, required, _ = found.pop((results.warehouse_name, field.name))
+            assert kind == field.type.replace("timestamptz", "timestamp with time zone")
+            assert required
     books = {"migration", "release", "load_status", "changed", "mart_build", "refused", "writer"}
     assert {table for table, _ in found} == books
 
