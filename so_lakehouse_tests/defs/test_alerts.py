@@ -140,6 +140,18 @@ def test_a_run_that_dagster_tries_again_is_told_when_the_last_try_has_failed(tea
     assert len(team.receiver.bodies) == 1
 
 
+def test_where_dagster_tries_runs_again_it_is_dagster_that_says_which_try_is_the_last(team, tmp_path):
+    tries_again = {"run_retries": {"enabled": True, "max_retries": 0, "retry_on_asset_or_op_failure": True}}
+    with dg.DagsterInstance.local_temp(str(tmp_path), overrides=tries_again) as instance:
+        instance.add_dynamic_partitions(SITES.name or "", ["beer"])
+        team.instance = instance
+        team.run(raises="disk", tags={"dagster/max_retries": "1"})
+        assert team.tick() == NOTHING
+        team.run(raises="disk")
+        team.tick()
+    assert len(team.receiver.bodies) == 1
+
+
 def test_a_defect_is_told_by_its_cause_not_by_its_traceback(team):
     team.run(raises="defect")
     team.tick()
