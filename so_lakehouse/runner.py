@@ -16,7 +16,6 @@ from typing import Any, TextIO
 
 import dagster as dg
 import psutil
-from dagster._core.storage.runs import SqliteRunStorage
 
 from so_lakehouse.partitions import SITES
 from so_lakehouse.progress import current, wait_until_free
@@ -166,6 +165,8 @@ def _process() -> str:
 
 def _process_of_launched(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
     """The process that the daemon started for a run, as a tag would name it; None where that cannot be told."""
+    from dagster._core.storage.runs import SqliteRunStorage  # SQLAlchemy: not while definitions load
+
     begun = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.PIPELINE_START, limit=1).records
     if not begun or not isinstance(instance.run_storage, SqliteRunStorage):
         return None
