@@ -5,6 +5,7 @@ Belongs here: opening and creating. Not here: which tables there are (`silver_ta
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from deltalake import DeltaTable, Field, Schema
@@ -13,11 +14,18 @@ from deltalake.schema import PrimitiveType
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.storage import Lake
 
+MAKES_A_TABLE = re.compile(r"\d{20}\.(json|checkpoint\..*)")  # a commit, or a checkpoint that stands for earlier ones
+
 
 def is_table(lake: Lake, path: str) -> bool:
     """Whether a Delta table lies there. A folder is no sign of one: whoever is killed while he makes it leaves a log
-    without a commit."""
-    return DeltaTable.is_deltatable(lake.uri(path), lake.options)
+    without a commit.
+
+    By our own listing: deltalake's question (1.6.6) keeps every thread of Python waiting for a store that is silent,
+    also the one that renews our locks. Its other calls do not.
+    """
+    log = lake.list(f"{path}/_delta_log")
+    return any(MAKES_A_TABLE.fullmatch(name.rpartition("/")[2]) for name in log)
 
 
 def open_table(lake: Lake, path: str, version: int | None = None) -> DeltaTable:
