@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pyarrow.fs as pafs
 
 from so_lakehouse.errors import BadInput, Unavailable
-from so_lakehouse.lake.store_patience import BULK, DELTA, PUBLISHING, SPARK, Tries
+from so_lakehouse.lake.store_patience import BULK, DELTA, PUBLISHING, S3A_RETRIES, SPARK, Tries
 from so_lakehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -194,6 +194,7 @@ class ObjectStore:
             "connection.establish.timeout": f"{SPARK.connect_seconds}s",
             "connection.timeout": f"{SPARK.request_seconds}s",
             "attempts.maximum": str(SPARK.most),
+            "retry.limit": str(S3A_RETRIES),
         }
         if self.access_key:
             provider = "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"

@@ -42,6 +42,7 @@ BULK = Tries(9, 5, 60)
 # ended, however it ends, before `lease.KILL_SECONDS` are over.
 PUBLISHING = Patience(40, 2, 3, 6)
 DELTA = Patience(25, 5, 3, 30)
-# Of Spark's SDK. Hadoop's S3A asks again by itself where the SDK has given up, up to seven times, and waits half a
-# second and then twice as long each time.
+# Of Spark's SDK. Where that has given up, Hadoop's S3A asks again so many times, and waits half a second, then twice
+# as long each time.
 SPARK = Tries(6, 5, 60)
+S3A_RETRIES = 7
