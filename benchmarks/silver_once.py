@@ -43,6 +43,14 @@ SITE = "simulated-databases"
 TABLE = "posts"
 
 
+def resident(process: psutil.Process) -> int:
+    """Bytes of memory that a process has; none where it has just ended."""
+    try:
+        return process.memory_info().rss
+    except psutil.NoSuchProcess:
+        return 0
+
+
 @contextmanager
 def peak_memory() -> Iterator[list[int]]:
     """The largest resident memory, in bytes, of this process and its Java while the block runs."""
@@ -51,8 +59,7 @@ def peak_memory() -> Iterator[list[int]]:
 
     def watch() -> None:
         while True:
-            everyone = [own, *own.children(recursive=True)]
-            peak[0] = max(peak[0], sum(process.memory_info().rss for process in everyone if process.is_running()))
+            peak[0] = max(peak[0], sum(map(resident, [own, *own.children(recursive=True)])))
             if ended.wait(0.1):
                 return
 

@@ -1,5 +1,8 @@
 """The time that days close by: the machine's, or one that begins at `LAKEHOUSE_NOW` and runs on from there.
 
+`2026-01-01T23:58:00` begins anew in each process. `2026-01-01T23:58:00@2026-11-30T09:00:00` was that moment when the
+machine's clock stood at the second one, so that one simulated day passes in all processes alike.
+
 Belongs here: now and waiting. Only what depends on the date of a simulated or real API asks this clock.
 """
 
@@ -12,12 +15,13 @@ from so_lakehouse.errors import BadInput
 
 
 class Clock:
-    """`start`: the moment (ISO, UTC where it says nothing else) at which this clock begins; empty: the machine's."""
+    """`start`: as `LAKEHOUSE_NOW` (moments are ISO, UTC where they say nothing else); empty: the machine's."""
 
     def __init__(self, start: str = "") -> None:
         self._ahead = timedelta(0)
         if start:
-            self._ahead = _moment(start) - datetime.now(UTC)
+            moment, _, since = start.partition("@")
+            self._ahead = _moment(moment) - (_moment(since) if since else datetime.now(UTC))
 
     def now(self) -> datetime:
         """UTC, aware."""

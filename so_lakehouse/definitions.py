@@ -10,7 +10,18 @@ gc.disable()
 
 import dagster as dg  # noqa: E402
 
-from so_lakehouse.defs import api_bronze, api_raw, bronze, maintenance, marts, raw, silver, warehouse  # noqa: E402
+from so_lakehouse.defs import (  # noqa: E402
+    alerts,
+    api_bronze,
+    api_raw,
+    automation,
+    bronze,
+    maintenance,
+    marts,
+    raw,
+    silver,
+    warehouse,
+)
 from so_lakehouse.defs.resources import RESOURCES  # noqa: E402
 
 defs = dg.Definitions(
@@ -25,7 +36,9 @@ defs = dg.Definitions(
         marts.dbt_models,
         marts.published,
     ],
+    asset_checks=[alerts.site_current],
     jobs=[maintenance.maintenance_job],
+    sensors=[*automation.SENSORS, alerts.alerts, alerts.freshness],
     resources=RESOURCES,
 )
 

@@ -7,6 +7,7 @@ does is the assets'.
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
@@ -15,19 +16,13 @@ from typing import Any, TextIO
 
 import dagster as dg
 import psutil
-from dagster._utils.error import SerializableErrorInfo
+from dagster._core.storage.runs import SqliteRunStorage
 
-from so_lakehouse import errors
 from so_lakehouse.partitions import SITES
 from so_lakehouse.progress import current, wait_until_free
+from so_lakehouse.run_errors import errors_of, explain, sentence
 
 LOG_NOTHING = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-# Errors whose message is for people; dbt's says which model failed and what the database answered.
-READABLE = {
-    *(cls.__name__ for cls in vars(errors).values() if isinstance(cls, type)),
-    "DagsterDbtCliRuntimeError",
-}
 
 # A key or a signal, caught by Dagster or (while Java works) by the code below it.
 INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
@@ -72,7 +67,7 @@ class Runner:
     def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, log: TextIO) -> None:
         self.instance = instance
         self.log = log
-        _end_orphans(instance)
+        end_orphans(instance)
         self.definitions = definitions
         self.job = definitions.resolve_implicit_global_asset_job_def()
         self.graph = definitions.resolve_asset_graph()
@@ -121,7 +116,7 @@ class Runner:
             )
         evaluations = result.get_asset_check_evaluations()
         refused = [e for e in evaluations if not e.passed and e.blocking]
-        failed = [] if refused or result.success else _errors(result.all_events)
+        failed = [] if refused or result.success else errors_of(result.all_events)
         if any(sign in str(error) for error in failed for sign in INTERRUPTED):
             raise KeyboardInterrupt  # the person wants all of it to end, not one layer
         return LayerRun(
@@ -130,9 +125,9 @@ class Runner:
             seconds=time.monotonic() - started,
             run_id=result.run_id,
             materialised=_reported(result),
-            failed_checks=tuple(map(_sentence, refused)),
-            warnings=tuple(_sentence(e) for e in evaluations if not e.passed and not e.blocking),
-            error=None if refused or result.success else _explain(failed[0] if failed else None),
+            failed_checks=tuple(map(sentence, refused)),
+            warnings=tuple(sentence(e) for e in evaluations if not e.passed and not e.blocking),
+            error=None if refused or result.success else explain(failed[0] if failed else None),
         )
 
     def _holder(self, job: dg.JobDefinition, asset_keys: Sequence[dg.AssetKey] | None) -> str | None:
@@ -142,7 +137,7 @@ class Runner:
             held = self.instance.event_log_storage.get_concurrency_info(pool)
             if not held.claimed_slots or held.limit is None or len(held.claimed_slots) < held.limit:
                 continue
-            _end_orphans(self.instance)
+            end_orphans(self.instance)
             run_id = held.claimed_slots[0].run_id
             run = self.instance.get_run_by_id(run_id)
             partition = run.tags.get("dagster/partition") if run else None
@@ -165,16 +160,38 @@ def _reported(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
 
 
 def _process() -> str:
-    """This process, told apart from a later one with the same number by when it began."""
-    return f"{os.getpid()} {psutil.Process().create_time()}"
+    """This process, told apart from a later one with the same number by when it began, and its machine."""
+    return f"{os.getpid()} {psutil.Process().create_time()} {socket.gethostname()}"
 
 
-def _end_orphans(instance: dg.DagsterInstance) -> None:
-    """Ends runs whose process was killed: Dagster counts them as going on and keeps their places in pools for ever."""
+def _process_of_launched(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+    """The process that the daemon started for a run, as a tag would name it; None where that cannot be told."""
+    begun = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.PIPELINE_START, limit=1).records
+    if not begun or not isinstance(instance.run_storage, SqliteRunStorage):
+        return None
+    number = begun[0].event_log_entry.get_dagster_event().pid
+    # Begun before the run was, it is this process; later, another one that was given the same number.
+    alive = number and psutil.pid_exists(number) and psutil.Process(number).create_time()
+    return f"{number} {alive if alive and alive <= begun[0].timestamp else 0.0}"
+
+
+def goes_on(process: str) -> bool:
+    """Whether the process of such a tag is alive; one of another machine counts as alive, because nobody can tell."""
+    number, began, *machine = process.split(" ")
+    if machine and machine != [socket.gethostname()]:
+        return True
+    return psutil.pid_exists(int(number)) and psutil.Process(int(number)).create_time() == float(began)
+
+
+def end_orphans(instance: dg.DagsterInstance) -> None:
+    """Ends runs whose process was killed: Dagster counts them as going on and keeps their places in pools for ever.
+
+    Those of the daemon too where the instance lies in files, and so belongs to this machine alone.
+    """
     active = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-    for run in instance.get_runs(dg.RunsFilter(statuses=active, tags=RUN_TAG)):
-        number, _, began = run.tags[PROCESS_TAG].partition(" ")
-        if psutil.pid_exists(int(number)) and psutil.Process(int(number)).create_time() == float(began):
+    for run in instance.get_runs(dg.RunsFilter(statuses=active)):
+        process = run.tags.get(PROCESS_TAG) or _process_of_launched(instance, run)
+        if process is None or goes_on(process):
             continue
         instance.report_run_failed(run, "The process of this run was killed. What it left undone, the next run does.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
@@ -182,38 +199,3 @@ def _end_orphans(instance: dg.DagsterInstance) -> None:
 
 def _plain(metadata: Mapping[str, dg.MetadataValue]) -> dict[str, Any]:
     return {name: value.value for name, value in metadata.items()}
-
-
-def _sentence(evaluation: dg.AssetCheckEvaluation) -> str:
-    where = f"{evaluation.asset_key.to_user_string()} · {evaluation.check_name}"
-    return f"{where}: {evaluation.description or _of_dbt(evaluation)}"
-
-
-def _of_dbt(evaluation: dg.AssetCheckEvaluation) -> str:
-    """What a test of dbt found, which comes without words: dbt keeps the rows that break it."""
-    found = evaluation.metadata.get("dagster_dbt/failed_row_count")
-    rows = "rows break it" if found is None else f"rows that break it: {found.value:,}"
-    told = f'{rows}. They name their site: so-lakehouse sql "select * from test_failures.{evaluation.check_name}"'
-    if not evaluation.blocking:
-        return told
-    return (
-        f"{told}. Readers keep the marts that they have. Mend the site's tables (so-lakehouse rebuild --site …) and "
-        "run again."
-    )
-
-
-def _errors(events: Sequence[dg.DagsterEvent]) -> list[SerializableErrorInfo]:
-    """Why a run failed: errors of steps, or of the run itself where it failed before any step (a resource)."""
-    steps = [event.step_failure_data.error for event in events if event.is_step_failure]
-    runs = [event.job_failure_data.error for event in events if event.is_run_failure]
-    return [error for error in (*steps, *runs) if error is not None]
-
-
-def _explain(error: SerializableErrorInfo | None) -> str:
-    """The message of the error that people are meant to read, or everything where the error is ours."""
-    link = error
-    while link is not None:
-        if link.cls_name in READABLE:
-            return link.message.partition(": ")[2].strip()
-        link = link.cause
-    return error.to_string() if error else "the run failed without saying why; see its log in the Dagster UI"

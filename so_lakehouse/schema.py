@@ -39,6 +39,7 @@ class Column:
     references: str | None = None  # table whose Id this column holds
     allowed: dict[int, str] | None = None
     personal: bool = False  # names, places and texts about people: stays in bronze unless configured
+    counter: bool = False  # moves without activity, so days of pages miss it: whole to the newest dump's cut only
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,17 @@ POSTS = Table(
     (
         _id("Identifier of the post, unique in its site."),
         Column("PostTypeId", Type.SMALLINT, "What kind of post this is.", nullable=False, allowed=POST_TYPES),
-        Column("AcceptedAnswerId", Type.BIGINT, "Answer that the asker accepted; questions only.", references="posts"),
+        Column(
+            "AcceptedAnswerId",
+            Type.BIGINT,
+            "Answer that the asker accepted; questions only.",
+            references="posts",
+            counter=True,
+        ),
         Column("ParentId", Type.BIGINT, "Question that this answers; answers only.", references="posts"),
         Column("CreationDate", Type.TIMESTAMP, "When the post was written, UTC.", nullable=False),
-        Column("Score", Type.INTEGER, "Up votes minus down votes at the cut."),
-        Column("ViewCount", Type.INTEGER, "Views of the question at the cut; answers carry none or 0."),
+        Column("Score", Type.INTEGER, "Up votes minus down votes at the cut.", counter=True),
+        Column("ViewCount", Type.INTEGER, "Views of the question at the cut; answers carry none or 0.", counter=True),
         Column("Body", Type.TEXT, "The text as HTML; untrusted."),
         Column("OwnerUserId", Type.BIGINT, "Author; absent when the account was deleted.", references="users"),
         Column("OwnerDisplayName", Type.TEXT, "Author's name where the account was deleted.", personal=True),
@@ -90,9 +97,9 @@ POSTS = Table(
         Column("LastActivityDate", Type.TIMESTAMP, "When the thread was last active, UTC; votes do not count."),
         Column("Title", Type.TEXT, "Title of a question."),
         Column("Tags", Type.TAGS, "Tags of a question; answers inherit their question's."),
-        Column("AnswerCount", Type.INTEGER, "Answers at the cut; questions only."),
-        Column("CommentCount", Type.INTEGER, "Comments at the cut."),
-        Column("FavoriteCount", Type.INTEGER, "Bookmarks; the publisher stopped filling it in 2022-10."),
+        Column("AnswerCount", Type.INTEGER, "Answers at the cut; questions only.", counter=True),
+        Column("CommentCount", Type.INTEGER, "Comments at the cut.", counter=True),
+        Column("FavoriteCount", Type.INTEGER, "Bookmarks; the publisher stopped filling it in 2022-10.", counter=True),
         Column("ClosedDate", Type.TIMESTAMP, "When the question was closed, UTC."),
         Column("CommunityOwnedDate", Type.TIMESTAMP, "When the post became community wiki, UTC."),
         _LICENSE,
@@ -106,16 +113,16 @@ USERS = Table(
     "Accounts that existed at the cut, with current totals.",
     (
         _id("Identifier of the account, unique in its site; -1 is the Community user."),
-        Column("Reputation", Type.INTEGER, "Reputation at the cut."),
+        Column("Reputation", Type.INTEGER, "Reputation at the cut.", counter=True),
         Column("CreationDate", Type.TIMESTAMP, "When the account was created on this site, UTC.", nullable=False),
         Column("DisplayName", Type.TEXT, "Public name.", personal=True),
-        Column("LastAccessDate", Type.TIMESTAMP, "Last visit, UTC."),
+        Column("LastAccessDate", Type.TIMESTAMP, "Last visit, UTC.", counter=True),
         Column("WebsiteUrl", Type.TEXT, "Web page that the person names.", personal=True),
         Column("Location", Type.TEXT, "Place that the person names.", personal=True),
         Column("AboutMe", Type.TEXT, "What the person says of themselves, HTML.", personal=True),
-        Column("Views", Type.INTEGER, "Views of the profile at the cut."),
-        Column("UpVotes", Type.INTEGER, "Up votes cast."),
-        Column("DownVotes", Type.INTEGER, "Down votes cast."),
+        Column("Views", Type.INTEGER, "Views of the profile at the cut.", counter=True),
+        Column("UpVotes", Type.INTEGER, "Up votes cast.", counter=True),
+        Column("DownVotes", Type.INTEGER, "Down votes cast.", counter=True),
         Column("ProfileImageUrl", Type.TEXT, "Address of the picture; until 2022.", personal=True),
         Column("EmailHash", Type.TEXT, "Hash of the e-mail address; until 2014.", personal=True),
         Column("Age", Type.SMALLINT, "Age in years as the person gave it; until 2017.", personal=True),
@@ -131,7 +138,7 @@ COMMENTS = Table(
     (
         _id("Identifier of the comment, unique in its site."),
         Column("PostId", Type.BIGINT, "Post that is commented on.", nullable=False, references="posts"),
-        Column("Score", Type.INTEGER, "Up votes at the cut."),
+        Column("Score", Type.INTEGER, "Up votes at the cut.", counter=True),
         Column("Text", Type.TEXT, "The comment, light Markdown; untrusted."),
         Column("CreationDate", Type.TIMESTAMP, "When it was written, UTC.", nullable=False),
         Column("UserDisplayName", Type.TEXT, "Author's name where the account was deleted.", personal=True),
@@ -194,7 +201,7 @@ TAGS = Table(
     (
         _id("Identifier of the tag, unique in its site."),
         Column("TagName", Type.TEXT, "The tag.", nullable=False),
-        Column("Count", Type.INTEGER, "Questions with this tag at the cut."),
+        Column("Count", Type.INTEGER, "Questions with this tag at the cut.", counter=True),
         Column("ExcerptPostId", Type.BIGINT, "Post with the tag's excerpt.", references="posts"),
         Column("WikiPostId", Type.BIGINT, "Post with the tag's wiki.", references="posts"),
         Column("IsModeratorOnly", Type.BOOLEAN, "Only moderators may use it; present only when true."),

@@ -71,10 +71,41 @@ class Settings:
     api_reask: int = _setting(
         "LAKEHOUSE_API_REASK", 20, "Per cent of the API's quota that asking young posts again may use; 0: not at all."
     )
+    sites: str = _setting(
+        "LAKEHOUSE_SITES",
+        "",
+        "Sites to keep current by themselves, as `beer ai`, besides those that were run once.",
+    )
+    max_download_bytes: int = _setting(
+        "LAKEHOUSE_MAX_DOWNLOAD",
+        1_000_000_000,
+        "Bytes of the largest dump that is landed unasked; larger ones wait for so-lakehouse run.",
+    )
+    look_seconds: int = _setting("LAKEHOUSE_LOOK_SECONDS", 60, "Seconds after which a sensor looks again what is due.")
+    look_at_days_seconds: int = _setting(
+        "LAKEHOUSE_LOOK_AT_DAYS_SECONDS",
+        600,
+        "The same of the sensor that fetches days, which looks at the most files.",
+    )
+    releases_seconds: int = _setting(
+        "LAKEHOUSE_RELEASES_SECONDS", 3600, "Seconds after which the mirror is asked again for new releases."
+    )
+    retry_seconds: int = _setting(
+        "LAKEHOUSE_RETRY_SECONDS",
+        21_600,
+        "Seconds after which a dump or a day that could not be fetched is tried again, though nothing has changed.",
+    )
+    quiet_seconds: int = _setting(
+        "LAKEHOUSE_QUIET_SECONDS", 300, "Seconds without a run that feeds the marts, after which they are built."
+    )
+    wave_seconds: int = _setting(
+        "LAKEHOUSE_WAVE_SECONDS", 3600, "Seconds after a first change at which the marts are built, quiet or not."
+    )
     now: str = _setting(
         "LAKEHOUSE_NOW",
         "",
-        "Moment (ISO, UTC) at which the clock begins that closes days; default: the machine's clock.",
+        "Moment (ISO, UTC) at which the clock begins that closes days, in each process anew or, as moment@machine's "
+        "moment, for all; default: the machine's clock.",
     )
     postgres: str = _setting(
         "LAKEHOUSE_POSTGRES",
@@ -130,6 +161,22 @@ class Settings:
         "LAKEHOUSE_RAW_QUARTERS",
         0,
         "Newest quarters of a site that maintenance keeps in raw, besides those that bronze holds; 0 keeps all.",
+    )
+    alerts: str = _setting(
+        "LAKEHOUSE_ALERTS",
+        "",
+        "Addresses that are told of what goes wrong, with spaces between them, as apprise spells them: "
+        "slack://…, mailtos://…, sns://…, jsons://… (docs/alerts.md); default none.",
+        secret=True,  # tokens and passwords are parts of addresses
+    )
+    late_after: int = _setting(
+        "LAKEHOUSE_LATE_AFTER",
+        26,
+        "Hours after the end of the newest day that silver holds of a site at which the site is late, where days of it "
+        "are asked for; 0: never.",
+    )
+    dagster_page: str = _setting(
+        "LAKEHOUSE_DAGSTER_PAGE", "http://127.0.0.1:3000", "Address of Dagster's web page, for links in alerts."
     )
     accept_shrink: bool = _setting(
         "LAKEHOUSE_ACCEPT_SHRINK", False, "Let a dump delete more than 10 % and 100 rows of a table."
@@ -193,6 +240,11 @@ class Settings:
         return self.lake_uri.startswith(("s3://", "s3a://"))
 
     @property
+    def asks_the_public_api(self) -> bool:
+        """Whether the API is the one whose requests everybody behind this machine's address shares."""
+        return self.api == type(self).api
+
+    @property
     def landing_folder(self) -> Path:
         """Where archives are brought to on this machine before they go to a lake in an object store."""
         return self.home / "landing"
@@ -201,6 +253,11 @@ class Settings:
     def api_budget(self) -> Path:
         """What all runs on this machine have asked of the API, and what it answered about asking."""
         return self.home / "api.sqlite"
+
+    @property
+    def alerts_file(self) -> Path:
+        """What has been told of incidents, and what is still to be told."""
+        return self.home / "alerts.json"
 
     @property
     def postgres_folder(self) -> Path:
@@ -246,6 +303,8 @@ class Settings:
         if metastore and not re.fullmatch(r"thrift://[^\s:/,]+:\d+", metastore):
             raise BadInput(f"LAKEHOUSE_METASTORE is {metastore!r}; write it as thrift://host:9083, or nothing.")
         _check_api(values)
+        if values.get("retry_seconds") == 0:
+            raise BadInput("LAKEHOUSE_RETRY_SECONDS is 0; write 1 or more seconds.")
         for name in ("lake", "mirror", "dagster"):  # a folder is the same one wherever a later process starts
             if "://" not in str(values.get(name, "://")):
                 values[name] = str(Path(str(values[name])).expanduser().resolve())

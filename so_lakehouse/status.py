@@ -136,8 +136,9 @@ def _warehouse(settings: Settings) -> list[LayerStatus]:
     loads = _rows(
         settings,
         "lake.load_status",
-        "select site, max(complete_to) as complete_to, sum(rows)::bigint as rows, max(loaded_at) as loaded_at"
-        " from lake.load_status group by site",
+        "select site, max(complete_to) filter (where table_name = 'posts') as complete_to,"
+        " max(counters_complete_to) filter (where table_name = 'posts') as counters_complete_to,"
+        " sum(rows)::bigint as rows, max(loaded_at) as loaded_at from lake.load_status group by site",
     )
     refused: dict[str, list[str]] = {}
     for row in _rows(settings, "lake.refused", "select site, table_name, check_name from lake.refused order by 1, 2"):
@@ -147,14 +148,27 @@ def _warehouse(settings: Settings) -> list[LayerStatus]:
         LayerStatus(
             site,
             "warehouse",
-            f"complete to {row['complete_to']:%Y-%m-%d}" if row["complete_to"] else "",
+            _reach(row["complete_to"], row["counters_complete_to"]),
             row["rows"],
             row["loaded_at"],
             tuple(refused.get(site, ())),
         )
         for site in known.keys() | refused.keys()
-        for row in [known.get(site, {"complete_to": None, "rows": None, "loaded_at": None})]
+        for row in [known.get(site, _NOT_LOADED)]
     ]
+
+
+_NOT_LOADED: dict[str, Any] = dict.fromkeys(("complete_to", "counters_complete_to", "rows", "loaded_at"))
+
+
+def _reach(complete_to: datetime | None, counters_complete_to: datetime | None) -> str:
+    """How far a site's posts are whole, for people: two days where days of the API follow the dump."""
+    if complete_to is None:
+        return ""
+    rows = f"complete to {complete_to:%Y-%m-%d}"
+    if counters_complete_to is None or counters_complete_to == complete_to:
+        return rows
+    return f"{rows}, counters to {counters_complete_to:%Y-%m-%d}"
 
 
 def _marts(settings: Settings, sites: Iterable[str]) -> list[LayerStatus]:

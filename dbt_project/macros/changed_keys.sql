@@ -68,7 +68,9 @@
         parent.site,
         min(parent.load_id) as load_id,
         max(parent.load_id) as newest_load_id,
-        max(concat_ws(' ', site.posts_complete_day, site.votes_complete_day)) as complete_to
+        max(concat(
+            site.posts_complete_day, ' ', site.posts_counters_complete_day, ' ', site.votes_complete_day
+        )) as complete_to
     from core.watermark as parent
     left join core.dim_site as site on site.site = parent.site
     where parent.model in ('{{ parents | join("', '") }}')

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from so_lakehouse import failpoints
-from so_lakehouse.api.fetch import is_whole
+from so_lakehouse.api.fetch import whole_at
 from so_lakehouse.api.items import Unreadable, read_item, unknown_fields
 from so_lakehouse.lake import lock, paths
 from so_lakehouse.lake.api_pages import PagesManifest, page_schema
@@ -54,6 +54,8 @@ def read_pages(
         current = PagesManifest.load(lake, entity, day, site)
         version = version_read(fetches)
         if current and current.data_version == version and all(lake.exists(file) for file in current.all_files):
+            lock.require(lake, lock.bronze(site))
+            current.name(lake)
             return current
         from so_lakehouse.lake.delta import make_reachable  # deltalake takes a second: only who reads waits
 
@@ -117,6 +119,7 @@ def _read(
                 read.counts["absent"] += 1
         _flush(read, writer, form, 1)
     first = fetches[0]
+    whole = whole_at(fetches, entity.name, first.day)
     manifest = PagesManifest(
         site=first.site,
         day=first.day,
@@ -131,7 +134,8 @@ def _read(
         quarantined=len(read.refused),
         quarantine_file=_quarantine(lake, attempt, read),
         unknown_fields=dict(read.unknown),
-        is_whole=is_whole(fetches, entity.name, first.day),
+        is_whole=bool(whole),
+        whole_at=whole,
     )
     return replace(manifest, checks=outcomes(manifest))
 

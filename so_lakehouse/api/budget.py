@@ -95,6 +95,13 @@ class Budget:
                 current()(f"waiting {wait:.0f} s: {reason}", 0)
             self.clock.sleep(max(wait, 0.001))  # less than a clock can tell would be no time at all
 
+    def pause(self, purpose: str) -> NotNow | None:
+        """Why nothing may be asked for this purpose now, as far as is known; None where asking may go on."""
+        now = self.clock.now()
+        with self._open() as db:
+            wait, reason = self._quota_hindrance(db, purpose, now.timestamp())
+        return NotNow(reason, now + timedelta(seconds=wait)) if wait > LONGEST_WAIT else None
+
     def settle(self, method: str, reply: Reply) -> None:
         """Takes in what a reply says of quota and backoff, whatever else it says."""
         now = self.clock.now().timestamp()
@@ -125,6 +132,14 @@ class Budget:
         with self._open() as db:
             row = db.execute("select remaining, maximum from quota where account = ?", (self.account,)).fetchone()
         return Quota(*row) if row else Quota(None, None)
+
+    def used_up(self) -> NotNow | None:
+        """Why nothing more may be asked for days before the quota's next one, and when that is; None where it may."""
+        if not self.file.exists():
+            return None
+        with self._open() as db:
+            wait, reason = self._quota_hindrance(db, WINDOWS, self.clock.now().timestamp())
+        return NotNow(reason, self.clock.now() + timedelta(seconds=wait)) if reason else None
 
     def filter_name(self, fields: str) -> str | None:
         """The filter that was made for these fields; it never expires."""

@@ -32,7 +32,7 @@ def young_posts(lake: Lake, site: str, entity: Entity, now: datetime, most: int)
 def to_sweep(lake: Lake, site: str, entity: Entity, now: datetime, most: int) -> list[int]:
     """Rows to look for: first those that pages brought after the newest dump, then the others; oldest ask first."""
     gate = gates.load(lake, site).get(entity.table)
-    cut = gate.complete_to if gate else None
+    cut = gate.cut_at if gate else None
     brought = f"(CreationDate > {_moment(cut)}) DESC, " if cut else ""
     order = f"ORDER BY {brought}_as_of ASC NULLS FIRST, Id LIMIT {most}"
     return _ids(lake, site, entity, f"{_not_told_since(now - DAY_APART)} {order}")

@@ -142,6 +142,12 @@ def is_whole(fetches: list[FetchManifest], entity: str, day: str) -> bool:
     return not _missing(fetches, entity, begin, end, "")
 
 
+def whole_at(fetches: list[FetchManifest], entity: str, day: str) -> str:
+    """When the first of these fetches ended (ISO, UTC) that with those before it covers the day; empty: none does."""
+    ends = (fetch.newest_as_of for n, fetch in enumerate(fetches, 1) if is_whole(fetches[:n], entity, day))
+    return next(ends, "")
+
+
 def _missing(fetches: list[FetchManifest], entity: str, begin: int, end: int, stopped: str) -> str:
     """Which part of the window no fetch covers, and why, as a sentence; empty where none."""
     gaps = [_gap(fetches, order, begin, end) for order in METHODS[entity].walks]

@@ -26,7 +26,7 @@ def table_schema(columns: Iterable[Column]) -> dg.TableSchema:
                     unique=column.name == "Id",
                     other=[f"references {column.references}.Id"] if column.references else [],
                 ),
-                tags={"personal": ""} if column.personal else {},
+                tags={name: "" for name in ("personal", "counter") if getattr(column, name)},
             )
             for column in columns
         ]

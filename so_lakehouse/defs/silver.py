@@ -21,7 +21,9 @@ from so_lakehouse.schema_api import entities_of
 from so_lakehouse.schema_forms import silver_columns
 
 if TYPE_CHECKING:
-    from so_lakehouse.spark.converge import Converged
+    from pyspark.sql import SparkSession
+
+    from so_lakehouse.spark.converged import Converged
 
 
 class SilverConfig(dg.Config):
@@ -86,12 +88,16 @@ def _lineage(table: Table) -> dg.TableColumnLineage:
 def silver(
     context: dg.AssetExecutionContext, config: SilverConfig, lakehouse: Lakehouse, pyspark: LazyPySparkResource
 ) -> Iterator:
-    from so_lakehouse.spark.converge import converge  # Spark and deltalake: not while definitions load
+    from so_lakehouse.spark.converge import converge_where_due  # Spark and deltalake: not while definitions load
 
     settings = replace(lakehouse.settings, accept_shrink=config.accept_shrink or lakehouse.settings.accept_shrink)
     tables = [key.path[-1] for key in context.selected_asset_keys]
-    site, lake, spark = context.partition_key, lakehouse.lake, pyspark.spark_session
-    converged = converge(spark, lake, site, tables, settings, current(), config.rebuild)
+    site, lake = context.partition_key, lakehouse.lake
+
+    def start() -> "SparkSession":
+        return pyspark.spark_session
+
+    converged = converge_where_due(start, lake, site, tables, settings, current(), config.rebuild)
     for table, result in converged.items():
         yield dg.MaterializeResult(
             asset_key=silver_key(table),

@@ -24,6 +24,7 @@ from so_lakehouse.lake.manifests import BronzeManifest, RawManifest, bronze_mani
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress, silent
 from so_lakehouse.quality.bronze import outcomes
+from so_lakehouse.schema import TABLES
 from so_lakehouse.schema import table as table_of
 from so_lakehouse.settings import Settings
 
@@ -92,6 +93,12 @@ def _set_aside(lake: Lake, raw: RawManifest, message: str) -> bool:
 
 def _same_bytes(lake: Lake, first: str, second: str) -> bool:
     return lake.exists(second) and lake.size(first) == lake.size(second) and lake.sha256(first) == lake.sha256(second)
+
+
+def is_read(lake: Lake, raw: RawManifest) -> bool:
+    """Whether bronze holds every table of these bytes, read by this reader."""
+    found = (BronzeManifest.load(lake, table, raw.quarter, raw.site) for table in TABLES)
+    return all(manifest is not None and _is_current(lake, manifest, raw) for manifest in found)
 
 
 def dead_attempts(lake: Lake, table: str, quarter: str, site: str) -> list[str]:

@@ -191,11 +191,7 @@ def _represent(lake: Lake, mirror: Mirror, manifest: RawManifest) -> RawManifest
         gone = withdrawn.get((current.release, current.revision))
         if gone is not None:
             replace(current, note=gone.note).save_release(lake)
-        elif _order(current) > _order(manifest):
+        elif current.order > manifest.order:
             return current
     manifest.save(lake)
     return manifest
-
-
-def _order(manifest: RawManifest) -> tuple[str, int, str]:
-    return manifest.cut_date, manifest.revision, manifest.release

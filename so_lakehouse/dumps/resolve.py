@@ -71,6 +71,11 @@ def resolve(mirror: Mirror, site: str, quarter: str | None = None, release: str 
     raise BadInput(_missing(mirror, wanted, site, quarter, releases, chosen))
 
 
+def newest(mirror: Mirror, site: str) -> Resolved | None:
+    """The newest release of a mirror that has the site and was not withdrawn; None where there is none."""
+    return _newest(mirror, sites.find(site), [release for release in mirror.releases() if not release.withdrawn])
+
+
 def quarters(mirror: Mirror, site: str) -> list[Resolved]:
     """What stands for each quarter in which the mirror has the site, in the order of cuts; empty where it has none."""
     wanted = sites.find(site)

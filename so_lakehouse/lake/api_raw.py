@@ -121,8 +121,12 @@ def pages_in(lake: Lake, fetch: FetchManifest) -> Iterator[StoredPage]:
 
 
 def first_missing(fetches: Iterable[FetchManifest], sort: str, since: int, until: int) -> int | None:
-    """The first second of the window that no fetch covers in this order; None where all of it is covered."""
-    stretches = sorted((c.since, c.until) for fetch in fetches for c in fetch.covered if c.sort == sort)
+    """The first second of the window that no fetch covers in this order; None where all of it is covered.
+
+    Only what was asked for after the window had ended counts: rows may come to an open one.
+    """
+    late = [fetch for fetch in fetches if datetime.fromisoformat(fetch.first_as_of).timestamp() > until]
+    stretches = sorted((c.since, c.until) for fetch in late for c in fetch.covered if c.sort == sort)
     for begin, end in stretches:
         if begin > since:
             break

@@ -25,13 +25,15 @@ from so_lakehouse.lake.strangers import strange_commits
 class TableGate:
     """What was checked of one table: the Delta version that was read, and what each check said.
 
-    `complete_to`: the cut of the newest dump in that version; the ledger may know of a later one by now.
+    Both moments are of that version; the ledger may know of later ones by now. `cut_at`: the cut of the newest dump,
+    which is how far counters are whole. `complete_to`: how far rows are (`complete.py`); never before the cut.
     """
 
     version: int
     data_version: str
     checks: tuple[CheckOutcome, ...]
     complete_to: datetime | None = None
+    cut_at: datetime | None = None
     written_at: str = ""  # ISO, UTC
 
     @property
@@ -69,6 +71,44 @@ def refuse(lake: Lake, site: str, why: str) -> None:
     if refusal(lake, site) != why:
         lock.require(lake, f"silver.{LEDGER.name}")
         lake.write_json(paths.silver_gate(site), _content(lake, site) | {"refused": why})
+
+
+def settled(lake: Lake, site: str) -> str:
+    """What the last converge that came through has noted (`spark/settled.py`); empty where none has."""
+    return _content(lake, site).get("settled", "")
+
+
+def settle(lake: Lake, site: str, noted: str) -> None:
+    """Notes what `settled` tells. The caller holds the locks."""
+    if settled(lake, site) != noted:
+        lock.require(lake, f"silver.{LEDGER.name}")
+        lake.write_json(paths.silver_gate(site), _content(lake, site) | {"settled": noted})
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a converge of a table may read of bronze (`spark/evidence.py`): data versions, and the rules it reads by."""
+
+    rules: str
+    inputs: tuple[str, ...]
+
+    def is_within(self, other: Evidence | None) -> bool:
+        return other is not None and self.rules == other.rules and set(self.inputs) <= set(other.inputs)
+
+
+def taken_in(lake: Lake, site: str) -> dict[str, Evidence]:
+    """What lay in bronze for the last converge of each table that came through, by table."""
+    content = _content(lake, site).get("taken_in", {})
+    return {table: Evidence(entry["rules"], tuple(entry["inputs"])) for table, entry in content.items()}
+
+
+def take_in(lake: Lake, site: str, evidence: Mapping[str, Evidence]) -> None:
+    """Notes what `taken_in` tells of these tables. The caller holds the locks."""
+    known = taken_in(lake, site)
+    if (noted := known | dict(evidence)) != known:
+        lock.require(lake, f"silver.{LEDGER.name}")
+        entries = {table: asdict(entry) for table, entry in noted.items()}
+        lake.write_json(paths.silver_gate(site), _content(lake, site) | {"taken_in": entries})
 
 
 def _content(lake: Lake, site: str) -> dict[str, Any]:
@@ -121,13 +161,16 @@ def _last_changes(lake: Lake) -> dict[tuple[str, str], int]:
 
 
 def _entry(gate: TableGate) -> dict[str, Any]:
-    return asdict(gate) | {"complete_to": gate.complete_to and gate.complete_to.isoformat()}
+    moments = {"complete_to": gate.complete_to, "cut_at": gate.cut_at}
+    return asdict(gate) | {name: moment and moment.isoformat() for name, moment in moments.items()}
 
 
 def _gate(entry: dict[str, Any]) -> TableGate:
-    moment = entry.get("complete_to")
+    complete_to = entry.get("complete_to")
+    cut_at = entry.get("cut_at", complete_to)  # a gate of an earlier release has one moment, the cut
     read = {
         "checks": tuple(CheckOutcome(**check) for check in entry["checks"]),
-        "complete_to": datetime.fromisoformat(moment) if moment else None,
+        "complete_to": complete_to and datetime.fromisoformat(complete_to),
+        "cut_at": cut_at and datetime.fromisoformat(cut_at),
     }
     return TableGate(**entry | read)

@@ -162,16 +162,26 @@ def load(lake: Lake, site: str, tables: Iterable[str]) -> Ledger:
     recorded version is read.
     """
     delta = open_delta(lake, silver_tables.LEDGER.name)
-    recorded: list[LedgerRow] = []
     known: dict[str, int] = {}
     if delta is not None:
-        rows = delta.to_pyarrow_table(filters=[("site", "=", site)]).to_pylist()
-        recorded = [LedgerRow.of_any_release(row) for row in rows]
         versions = delta.to_pyarrow_table(columns=["table_name", "delta_version"])
         newest = versions.group_by("table_name").aggregate([("delta_version", "max")]).to_pylist()
         known = {row["table_name"]: row["delta_version_max"] for row in newest if row["delta_version_max"] is not None}
     unrecorded = [row for table in tables for row in committed_rows(lake, table, known.get(table, -1))]
-    return Ledger(site, tuple(recorded), tuple(unrecorded))
+    return Ledger(site, tuple(_rows(delta, site)), tuple(unrecorded))
+
+
+def recorded(lake: Lake) -> list[LedgerRow]:
+    """What the table holds of all sites; a commit whose run was killed is in it after the next converge."""
+    return _rows(open_delta(lake, silver_tables.LEDGER.name))
+
+
+def _rows(delta: DeltaTable | None, site: str = "") -> list[LedgerRow]:
+    """The table's rows, of one site or of all."""
+    if delta is None:
+        return []
+    rows = delta.to_pyarrow_table(filters=[("site", "=", site)] if site else None).to_pylist()
+    return [LedgerRow.of_any_release(row) for row in rows]
 
 
 def committed_rows(lake: Lake, table: str, after_version: int) -> list[LedgerRow]:

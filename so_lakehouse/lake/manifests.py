@@ -58,6 +58,11 @@ class RawManifest:
         return f"{self.release}.{self.revision}.{digest}"
 
     @property
+    def order(self) -> tuple[str, int, str]:
+        """Later is greater, as of a release in a mirror."""
+        return self.cut_date, self.revision, self.release
+
+    @property
     def cut_at(self) -> datetime:
         """The moment a dump speaks of: the last microsecond of its cut date, UTC."""
         return datetime.combine(date.fromisoformat(self.cut_date), time.max, UTC)

@@ -60,6 +60,14 @@ def bronze_api_manifest(entity: str, day: str, site: str) -> str:
     return f"{bronze_api(entity, day, site)}/manifest.json"
 
 
+BRONZE_API_INDEX = "bronze/api_index"
+
+
+def bronze_api_index(site: str) -> str:
+    """Which days of a site's pages bronze holds, of all entities."""
+    return f"{BRONZE_API_INDEX}/site={site}.json"
+
+
 def silver(table: str = "") -> str:
     """Delta table (all sites); also `tombstones` and `ledger`. Without a name, the folder of all."""
     return f"silver/{table}" if table else "silver"

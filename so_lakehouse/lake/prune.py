@@ -14,7 +14,7 @@ from so_lakehouse import failpoints
 from so_lakehouse.api import bronze as pages
 from so_lakehouse.dumps import bronze, download
 from so_lakehouse.lake import ledger, lock, paths
-from so_lakehouse.lake.api_pages import pages_of
+from so_lakehouse.lake.api_pages import forget_removed, pages_of
 from so_lakehouse.lake.chain import overtaken_pages_before
 from so_lakehouse.lake.ledger import DUMP, Ledger
 from so_lakehouse.lake.manifests import BronzeManifest, RawManifest
@@ -50,6 +50,8 @@ def prune(lake: Lake, site: str, settings: Settings, now: datetime | None = None
             lake.delete(f"{folder}/manifest.json")  # first: what no manifest names does not exist for a reader
             failpoints.reach("prune.manifest_deleted")
             lake.delete(folder)
+    lock.require(lake, lock.bronze(site))
+    forget_removed(lake, site)
     begun_before = (now or datetime.now(UTC)) - PART_KEPT
     lake.end_uploads(begun_before)
     _sweep_landing(settings, site, begun_before)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from so_lakehouse.lake.api_pages import PagesManifest, pages_of
-from so_lakehouse.lake.chain import supporting_dumps
+from so_lakehouse.lake.chain import Dump, applied_dumps, pages_after, supporting_dumps
 from so_lakehouse.lake.ledger import DUMP, Ledger, LedgerRow
 from so_lakehouse.lake.manifests import BronzeManifest, bronze_manifests
 from so_lakehouse.lake.storage import Lake
@@ -166,6 +166,48 @@ def waiting_pages(
                 continue
             ignored.append(Ignored(source, manifest.day, manifest.rows, reason, settled=not failed))
     return WaitingPages(tuple(new), tuple(known)), ignored
+
+
+@dataclass(frozen=True)
+class Heard:
+    """All evidence of one table of a site that is to be heard beside what silver holds.
+
+    `dump`: to be applied now (None: none is); `dumps`: these, or else those that silver rests on as far as bronze holds
+    them, oldest first; `cut`: of the newest of them; `pages_after`: only pages fetched later may say something (None:
+    all may); `ignored`: inputs that say nothing, and why.
+    """
+
+    dump: WaitingDump | None
+    dumps: tuple[Dump, ...]
+    cut: datetime | None
+    pages_after: datetime | None
+    pages: WaitingPages
+    ignored: tuple[Ignored, ...]
+
+
+def heard(
+    lake: Lake,
+    table: str,
+    site: str,
+    applied: Iterable[LedgerRow],
+    newest_dump: LedgerRow | None,
+    rule_version: str,
+    examine: Callable[[BronzeManifest], Dump],
+    again: bool = False,
+) -> Heard:
+    """What is to be heard of a table whose inputs `applied` silver has taken in.
+
+    `examine` tells what cleaning finds in a dump; it is asked of as few as possible. `again`: the newest dump is to be
+    applied even where it already is.
+    """
+    eligible, ignored = eligible_dumps(lake, table, site)
+    dump, others = waiting_dump(eligible, newest_dump, rule_version, lambda m: examine(m).is_open, again)
+    cut = dump.newest.cut_at if dump else (newest_dump.cut_at if newest_dump else None)
+    chain = dump.chain if dump else applied_dumps(lake, table, site, newest_dump)
+    dumps = tuple(examine(manifest) for manifest in chain)
+    after = pages_after(dumps, cut)
+    pages, overtaken = waiting_pages(lake, table, site, after, applied, rule_version)
+    return Heard(dump, dumps, cut, after, pages, (*ignored, *others, *overtaken))
 
 
 def _order(manifest: BronzeManifest) -> tuple[datetime, int]:

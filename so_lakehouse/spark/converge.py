@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,16 +20,15 @@ from so_lakehouse import failpoints, schema
 from so_lakehouse.errors import CheckFailed
 from so_lakehouse.lake import gates, ledger, lock, paths, plain, silver_tables, tombstones, waiting
 from so_lakehouse.lake.disk import require_space, scratch, told_when_full
-from so_lakehouse.lake.gates import TableGate
 from so_lakehouse.lake.ledger import Ledger, LedgerRow
-from so_lakehouse.lake.manifests import CheckOutcome, bronze_manifests
+from so_lakehouse.lake.manifests import bronze_manifests
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.tombstones import Tombstone
-from so_lakehouse.lake.waiting import Ignored
 from so_lakehouse.progress import Progress, in_steps, silent
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import catalog, gate, repair, write
+from so_lakehouse.spark import catalog, gate, repair, settled, write
 from so_lakehouse.spark.cascade import DEPENDENTS, Posts
+from so_lakehouse.spark.converged import Converged, converged
 from so_lakehouse.spark.migrate import bring_up
 from so_lakehouse.spark.plan import plan_table, scope
 from so_lakehouse.spark.posts import posts_after
@@ -40,23 +39,18 @@ from so_lakehouse.spark.settle import Scope, TablePlan
 LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Converged:
-    """What a converge made of one table of one site."""
-
-    table: str
-    site: str
-    rows: int  # current rows of the site
-    applied: tuple[LedgerRow, ...]  # what this run applied; empty: nothing was new
-    ignored: tuple[Ignored, ...]  # what it did not, and why
-    version: int | None  # of the Delta table, after this run; None: there is no table yet
-    data_version: str  # changes exactly when rows of the site do
-    checks: tuple[CheckOutcome, ...] = ()
-    catalog: str = ""  # why the metastore may not know silver's tables, and what to do
-
-    @property
-    def quarantined(self) -> int:
-        return sum(row.rows_quarantined for row in self.applied)
+def converge_where_due(
+    start: Callable[[], SparkSession],
+    lake: Lake,
+    site: str,
+    tables: Sequence[str],
+    settings: Settings,
+    progress: Progress = silent,
+    rebuild: bool = False,
+) -> dict[str, Converged]:
+    """As `converge`; Spark is started (`start`) only where manifests and ledger do not tell that nothing is due."""
+    told = None if rebuild else settled.standing(lake, site, _in_order(tables), settings)
+    return told or converge(start(), lake, site, tables, settings, progress, rebuild)
 
 
 def converge(
@@ -75,7 +69,7 @@ def converge(
     written then.
     """
     write.site_literal(site)
-    names = [name for name in schema.TABLES if name in {schema.table(wanted).name for wanted in tables}]
+    names = _in_order(tables)
     written = [*names, silver_tables.TOMBSTONES.name, silver_tables.LEDGER.name]
     parts = [f"silver.{name}" for name in written]
     held = lock.writing(lake, parts, f"converge {site}", settings, progress, Work(spark))
@@ -88,15 +82,23 @@ def converge(
         # Twice: the changes are staged beside the table before they are merged into it.
         if lake.is_local and (needed := 2 * waiting.bytes_to_take_in(lake, site, names, known)):
             require_space(Path(lake.root), needed, settings.disk_reserve_bytes, f"{site}: silver")
+        heard = settled.heard(lake, site, names, settings)  # before the plan: what lands meanwhile is news
         try:
-            converged = _converge(spark, lake, site, names, known, settings, progress, rebuild)
+            made = _converge(spark, lake, site, names, known, settings, progress, rebuild)
         except CheckFailed as error:
             gates.refuse(lake, site, str(error))
             raise
         gates.refuse(lake, site, "")
+        settled.note(lake, site, names, heard)
         if missing := catalog.follow(spark, lake, settings):
             LOG.warning(missing)
-        return {name: replace(table, catalog=missing) for name, table in converged.items()}
+        return {name: replace(table, catalog=missing) for name, table in made.items()}
+
+
+def _in_order(tables: Sequence[str]) -> list[str]:
+    """The tables as the schema orders them, each once; `BadInput` for a name that is none."""
+    wanted = {schema.table(name).name for name in tables}
+    return [name for name in schema.TABLES if name in wanted]
 
 
 def _converge(
@@ -119,7 +121,10 @@ def _converge(
     plain.record(lake, _to_record(ledger.load(lake, site, names), plans))
     after = ledger.load(lake, site, names)
     checked = gate.checked(spark, lake, site, names, after, step)
-    return {name: _result(lake, site, plan, known, after, checked) for name, plan in plans.items()}
+    checks = {name: found.checks for name, found in checked.items()}
+    return {
+        name: converged(lake, name, known, after, plan.ignored, checks.get(name, ())) for name, plan in plans.items()
+    }
 
 
 def _planned(
@@ -204,22 +209,3 @@ def _to_record(after: Ledger, plans: dict[str, TablePlan]) -> list[LedgerRow]:
     """Rows that commits carry and the ledger lacks, and those of inputs that changed nothing and so have no commit."""
     without_commit = [row for plan in plans.values() if plan.changes is None for row in plan.ledger_rows]
     return [*after.unrecorded, *without_commit]
-
-
-def _result(
-    lake: Lake, site: str, plan: TablePlan, known: Ledger, after: Ledger, checked: dict[str, TableGate]
-) -> Converged:
-    name = plan.table.name
-    before = {(row.input, row.applied_at) for row in known.of(name)}
-    rows = after.of(name)
-    delta = ledger.open_delta(lake, name)
-    return Converged(
-        table=name,
-        site=site,
-        rows=gate.current_rows(after, name),
-        applied=tuple(row for row in rows if (row.input, row.applied_at) not in before),
-        ignored=tuple(plan.ignored),
-        version=None if delta is None else delta.version(),
-        data_version=gate.data_version(after, name),
-        checks=checked[name].checks if name in checked else (),
-    )

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime
 
 from pyspark.sql import SparkSession
 
 from so_lakehouse import failpoints, schema
 from so_lakehouse.lake import gates, ledger
+from so_lakehouse.lake.api_pages import PagesManifest
+from so_lakehouse.lake.complete import rows_complete_to
 from so_lakehouse.lake.gates import TableGate
 from so_lakehouse.lake.ledger import Ledger
 from so_lakehouse.lake.storage import Lake
@@ -42,12 +43,12 @@ def checked(
         same = name in last and last[name].data_version == version
         if same and not strange_commits(lake, name, delta, site, last[name].version):
             # Other sites, maintenance, a migration, a dump that changed nothing: the same rows.
-            return replace(last[name], version=delta.version(), complete_to=_complete_to(after, name))
+            return _reaching(lake, site, name, after, replace(last[name], version=delta.version()))
         table = schema.table(name)
         found = measured(spark, lake, table, site, current_rows(after, name))
         case = Case(table, site, found, tuple(after.of(name)), last.get(name))
         step(f"{site}: checked {name}")
-        return TableGate(delta.version(), version, outcomes(case), _complete_to(after, name))
+        return _reaching(lake, site, name, after, TableGate(delta.version(), version, outcomes(case)))
 
     with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
         found = {name: gate for name, gate in zip(names, pool.map(check, names), strict=True) if gate is not None}
@@ -67,6 +68,13 @@ def data_version(after: Ledger, table: str) -> str:
     return gates.data_version(table, after.last_change(table))
 
 
-def _complete_to(after: Ledger, table: str) -> datetime | None:
+def _reaching(lake: Lake, site: str, table: str, after: Ledger, gate: TableGate) -> TableGate:
+    """The gate with how far the table is whole, by what silver has taken in."""
+
+    def pages(entity: str, day: str) -> PagesManifest | None:
+        return PagesManifest.load(lake, entity, day, site)
+
     newest = after.newest_dump(table)
-    return newest.cut_at if newest else None
+    cut = newest.cut_at if newest else None
+    complete_to = rows_complete_to(schema.table(table), cut, after.of(table), pages)
+    return replace(gate, complete_to=complete_to, cut_at=cut)

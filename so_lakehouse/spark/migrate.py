@@ -71,28 +71,34 @@ def bring_up(spark: SparkSession, lake: Lake, table: DeltaTable, progress: Progr
     as required stays optional in a table that was there before: its rows have no value until they are rebuilt.
     Raises `BadInput` where a newer release gave the table another form.
     """
+    found = pending(lake, table)
+    if not found:
+        return found
+    progress(f"silver/{table.name}: {found}", 0)
+    failpoints.reach("silver.before_migration")
+    lock.require(lake, f"silver.{table.name}")
+    if found.needs_rewrite:
+        _rewrite(spark, lake, table)
+    else:
+        _alter(spark, lake, table, found)
+    failpoints.reach("silver.migrated")
+    return found
+
+
+def pending(lake: Lake, table: DeltaTable) -> Difference:
+    """What `bring_up` would change, nothing where the table is not there yet; `BadInput` as it does."""
     delta = ledger.open_delta(lake, table.name)
     if delta is None:
         return Difference()
     fields = [(field.name, _type_name(field.type), field.nullable) for field in delta.schema().fields]
     properties = delta.metadata().configuration
     found = difference(table, fields, properties)
-    if not found:
-        return found
     made_by = properties.get(RELEASE, release.THIS)
-    if release.is_newer(made_by, than=release.THIS):
+    if found and release.is_newer(made_by, than=release.THIS):
         raise BadInput(
             f"silver/{table.name} has the form of so_lakehouse {made_by}, and this is {release.THIS} ({found}). "
             "Nothing was changed. Use that release or a newer one (git pull, make setup), or another LAKEHOUSE_LAKE."
         )
-    progress(f"silver/{table.name}: {found}", 0)
-    failpoints.reach("silver.before_migration")
-    lock.require(lake, f"silver.{table.name}")
-    if found.needs_rewrite:
-        _rewrite(spark, lake, table, {name for name, _, _ in fields})
-    else:
-        _alter(spark, lake, table, found)
-    failpoints.reach("silver.migrated")
     return found
 
 
@@ -121,10 +127,11 @@ def _alter(spark: SparkSession, lake: Lake, table: DeltaTable, found: Difference
     spark.sql(f"{alter} SET TBLPROPERTIES ({', '.join(f'{literal(n)} = {literal(v)}' for n, v in properties)})")
 
 
-def _rewrite(spark: SparkSession, lake: Lake, table: DeltaTable, on_disk: set[str]) -> None:
+def _rewrite(spark: SparkSession, lake: Lake, table: DeltaTable) -> None:
     """All rows of all sites in the declared form, in one commit; a value that its new type cannot hold stops it."""
     fit_to_rows(spark, SMALL_ROWS + 1)  # all sites together are many
     rows = spark.read.format("delta").load(silver_tables.uri(lake, table.name))
+    on_disk = set(rows.columns)
     columns = [
         (F.col(column.name) if column.name in on_disk else F.lit(None))
         .cast(column.type)

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from so_lakehouse import schema
 from so_lakehouse.errors import BadInput
-from so_lakehouse.lake import chain, tombstones, waiting
+from so_lakehouse.lake import tombstones, waiting
 from so_lakehouse.lake.api_pages import PagesManifest
 from so_lakehouse.lake.chain import Dump
 from so_lakehouse.lake.ledger import DUMP, Ledger, LedgerRow, rows_held
@@ -69,32 +69,25 @@ def plan_table(of: Scope, posts: Posts | None) -> TablePlan:
             examined[manifest.quarter] = examine.examined(of.spark, of.lake, of.table, manifest, of.rules)
         return examined[manifest.quarter]
 
-    eligible, plan.ignored = waiting.eligible_dumps(of.lake, of.table.name, of.site)
     plan.returning = cascade.undeleted(posts, tombstones.with_posts(of.tombstones)) if posts is not None else ()
-
-    def is_open(manifest: BronzeManifest) -> bool:
-        return examine_once(manifest).is_open
-
-    dump, ignored = waiting.waiting_dump(eligible, of.newest_dump, of.rules, is_open, again=bool(plan.returning))
-    plan.ignored += ignored
-    plan.cut = dump.newest.cut_at if dump else (of.newest_dump.cut_at if of.newest_dump else None)
-    manifests = dump.chain if dump else chain.applied_dumps(of.lake, of.table.name, of.site, of.newest_dump)
-    dumps = [examine_once(manifest) for manifest in manifests]
+    found = waiting.heard(
+        of.lake, of.table.name, of.site, of.applied, of.newest_dump, of.rules, examine_once, again=bool(plan.returning)
+    )
+    dump, dumps = found.dump, found.dumps
+    plan.ignored, plan.cut = list(found.ignored), found.cut
     plan.absence = absence(of.spark, of.lake, of.table, dumps, plan.cut)
     plan.speaks_since = plan.cut if dumps and not dumps[-1].is_open else None
     if posts is not None and not posts.voids_after(plan.speaks_since):
         posts = None
     posts_row = books.posts_row(of, posts) if posts is not None else None
-    after = chain.pages_after(dumps, plan.cut)
-    found, ignored = waiting.waiting_pages(of.lake, of.table.name, of.site, after, of.applied, of.rules)
-    plan.ignored += ignored
     if dump is not None or rebuild.is_due(of):
-        rebuild.require_pages(of, after)
-    new = (*found.new, *found.known) if plan.returning else found.new
+        rebuild.require_pages(of, found.pages_after)
+    known = found.pages.known
+    new = (*found.pages.new, *known) if plan.returning else found.pages.new
     if dump is not None:
-        _plan_dump(of, plan, dump, dumps, new, found.known, posts, posts_row)
+        _plan_dump(of, plan, dump, dumps, new, known, posts, posts_row)
     elif new or posts_row:
-        _plan_pages(of, plan, dumps, new, found.known, posts, posts_row)
+        _plan_pages(of, plan, dumps, new, known, posts, posts_row)
     return plan
 
 

@@ -78,9 +78,9 @@ def building(settings: Settings, build_id: str, project: str, progress: Progress
         ddl.prepare(connection)
         with connection, connection.cursor() as cursor:
             take_place(cursor, progress)
-            made_of = f"{_loads(cursor)} {project}"
-            same_as = _made_of_the_same(cursor, made_of)
-        yield Build(build_id, made_of, same_as, connection)
+            content = made_of(cursor, project)
+            same_as = made_of_the_same(cursor, content)
+        yield Build(build_id, content, same_as, connection)
     finally:
         connection.close()
 
@@ -106,22 +106,23 @@ def _holder(cursor: PostgresCursor) -> str:
     return f"build {unfinished[0]} of the marts, begun {unfinished[1]:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _loads(cursor: PostgresCursor) -> str:
-    """Fingerprint of what the loads have brought. The Delta version is left out: maintenance moves it, but no row."""
+def made_of(cursor: PostgresCursor, project: str) -> str:
+    """What a build would be made of now: fingerprints of what the loads have brought and of what dbt runs. The Delta
+    version is left out: maintenance moves it, but no row."""
     cursor.execute(
         "SELECT md5(coalesce(string_agg(ROW(site, table_name, data_version, projection, rows, complete_to,"
-        " load_id)::text, ' ' ORDER BY site, table_name), '')) FROM lake.load_status"
+        " counters_complete_to, load_id)::text, ' ' ORDER BY site, table_name), '')) FROM lake.load_status"
     )
-    return one(cursor)
+    return f"{one(cursor)} {project}"
 
 
-def _made_of_the_same(cursor: PostgresCursor, made_of: str) -> str | None:
+def made_of_the_same(cursor: PostgresCursor, content: str) -> str | None:
     """The newest build, where it is finished, made of this, and its tables are still there."""
     cursor.execute(
         "SELECT build_id FROM lake.mart_build WHERE number = (SELECT max(number) FROM lake.mart_build)"
         " AND finished_at IS NOT NULL AND made_of = %s"
         " AND NOT EXISTS (SELECT 1 FROM unnest(marts) mart WHERE to_regclass(format('%%I.%%I', %s, mart)) IS NULL)",
-        (made_of, BUILD_SCHEMA),
+        (content, BUILD_SCHEMA),
     )
     found = cursor.fetchone()
     return found[0] if found else None

@@ -64,7 +64,12 @@ LOAD_STATUS = Source(
         _plain("lake_version", "bigint", "Version of the Delta table that was read."),
         _plain("data_version", "text", "Version of this site's data in it."),
         _plain("rows", "bigint", "Rows of this site in this table."),
-        _plain("complete_to", "timestamptz", "No gap in presence up to this moment, UTC."),
+        _plain("complete_to", "timestamptz", "Rows are whole up to this moment, UTC: none is missing or out of date."),
+        _plain(
+            "counters_complete_to",
+            "timestamptz",
+            "Counters, which move without activity, are whole up to this moment, UTC: the newest dump's cut.",
+        ),
         _plain("load_id", "bigint", "The load that last changed rows; grows as loads become visible."),
         _plain("loaded_at", "timestamptz", "When the rows were last loaded, UTC."),
     ),

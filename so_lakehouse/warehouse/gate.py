@@ -16,12 +16,13 @@ from so_lakehouse.lake.storage import Lake
 
 @dataclass(frozen=True)
 class Passed:
-    """One silver table of a site as it may be read. `complete_to`: the cut of the newest dump in that version."""
+    """One silver table of a site as it may be read, and how far its rows and its counters are whole."""
 
     table: str
     version: int
     data_version: str
     complete_to: datetime | None
+    counters_complete_to: datetime | None
 
 
 def passed_tables(lake: Lake, site: str) -> dict[str, Passed]:
@@ -41,4 +42,7 @@ def passed_tables(lake: Lake, site: str) -> dict[str, Passed]:
             f"Silver of {site} did not pass, and the warehouse keeps what it has: {'; '.join(refused)} "
             f"Do what is said there, then run again: so-lakehouse run --site {site}"
         )
-    return {table: Passed(table, gate.version, gate.data_version, gate.complete_to) for table, gate in found.items()}
+    return {
+        table: Passed(table, gate.version, gate.data_version, gate.complete_to, counters_complete_to=gate.cut_at)
+        for table, gate in found.items()
+    }

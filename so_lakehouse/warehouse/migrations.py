@@ -135,6 +135,18 @@ MIGRATIONS: tuple[Migration, ...] = (
             "COMMENT ON COLUMN lake.writer.told IS 'The holder, for people and for who waits: process, machine, work.'",
         ),
     ),
+    Migration(
+        6,
+        "How far counters are whole, beside rows",
+        (
+            "ALTER TABLE lake.load_status ADD COLUMN counters_complete_to timestamptz",
+            # Until now both were the cut of the newest dump.
+            "UPDATE lake.load_status SET counters_complete_to = complete_to",
+            "COMMENT ON COLUMN lake.load_status.complete_to IS 'Rows are whole up to here, UTC.'",
+            "COMMENT ON COLUMN lake.load_status.counters_complete_to IS 'Counters are whole up to here, UTC: the newest"
+            " dump''s cut.'",
+        ),
+    ),
 )
 
 # Held by whoever brings a database up, in the transaction that does it.

@@ -71,9 +71,8 @@ SITE = Field("site", "text", "Site key, e.g. beer or beer.meta.", False, "site")
 
 
 def _field(column: Column) -> Field:
-    return Field(
-        snake_case(column.name), POSTGRES[column.type], column.description, column.nullable, f'"{column.name}"'
-    )
+    description = f"{column.description} Whole to counters_complete_to." if column.counter else column.description
+    return Field(snake_case(column.name), POSTGRES[column.type], description, column.nullable, f'"{column.name}"')
 
 
 def _slim(table: Table, without: Iterable[str] = ()) -> tuple[Field, ...]:

@@ -182,8 +182,9 @@ def _forget_refusals(cursor: adbc.Cursor, site: str, tasks: Sequence[Task]) -> N
 # Maintenance moves a Delta table on without changing a row: then only the version is noted, and the feed goes on there.
 _RECORD = """
 INSERT INTO lake.load_status AS known
-  (site, table_name, lake_table_id, lake_version, data_version, projection, rows, complete_to, load_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::timestamptz, $9)
+  (site, table_name, lake_table_id, lake_version, data_version, projection, rows, complete_to, counters_complete_to,
+   load_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::timestamptz, $9::text::timestamptz, $10)
 ON CONFLICT (site, table_name) DO UPDATE SET
   lake_table_id = excluded.lake_table_id,
   lake_version = excluded.lake_version,
@@ -191,17 +192,18 @@ ON CONFLICT (site, table_name) DO UPDATE SET
   projection = excluded.projection,
   rows = excluded.rows,
   complete_to = excluded.complete_to,
+  counters_complete_to = excluded.counters_complete_to,
   load_id = excluded.load_id,
   loaded_at = CASE WHEN known.data_version = excluded.data_version THEN known.loaded_at ELSE excluded.loaded_at END
 WHERE (known.lake_table_id, known.lake_version, known.data_version, known.projection, known.rows, known.complete_to,
-       known.load_id)
+       known.counters_complete_to, known.load_id)
   IS DISTINCT FROM (excluded.lake_table_id, excluded.lake_version, excluded.data_version, excluded.projection,
-       excluded.rows, excluded.complete_to, excluded.load_id)
+       excluded.rows, excluded.complete_to, excluded.counters_complete_to, excluded.load_id)
 """
 
 
 def _values(site: str, task: Task) -> tuple:
-    complete_to = task.passed.complete_to
+    moments = (task.passed.complete_to, task.passed.counters_complete_to)
     return (
         site,
         task.name,
@@ -210,6 +212,6 @@ def _values(site: str, task: Task) -> tuple:
         task.passed.data_version,
         ddl.fingerprint(task.projection),
         task.rows,
-        complete_to.isoformat() if complete_to else None,
+        *(moment and moment.isoformat() for moment in moments),
         task.load_id,
     )

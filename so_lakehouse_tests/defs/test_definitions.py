@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import shutil
@@ -167,7 +168,8 @@ socket.socket.connect = refuse; subprocess.Popen.__init__ = refuse
 from so_lakehouse.definitions import defs
 defs.resolve_asset_graph(); defs.resolve_all_job_defs()
 """
-MOST_SECONDS = 3
+LIBRARIES = "import dagster, dagster_dbt, dagster_pyspark"
+MOST_TIMES = 1.25  # of what the libraries alone take; the seconds are in docs/benchmarks.md
 
 
 def processor_seconds_of_ended_processes() -> float:
@@ -175,20 +177,22 @@ def processor_seconds_of_ended_processes() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def test_loading_takes_under_three_seconds_and_needs_no_network_no_jvm_and_no_lakehouse(tmp_path):
-    """In a process whose every socket and child process is refused. Processor time, the least of up to three: what else
-    the machine does can only add to it.
+def test_loading_takes_little_more_than_the_libraries_and_needs_no_network_no_jvm_and_no_lakehouse(tmp_path):
+    """In a process whose every socket and child process is refused. In turn with one that only imports the libraries:
+    processor time, the least of up to three each, as what else the machine does can only add to it.
     """
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LAKEHOUSE_HOME": str(tmp_path / "none")}
-    taken = []
-    while len(taken) < 3 and min(taken, default=MOST_SECONDS) >= MOST_SECONDS:
-        before = processor_seconds_of_ended_processes()
-        done = subprocess.run(
-            [sys.executable, "-c", LOADING], env=environment, capture_output=True, text=True, check=False
-        )
-        taken.append(processor_seconds_of_ended_processes() - before)
-        assert done.returncode == 0, done.stderr
-    assert min(taken) < MOST_SECONDS
+    least = {LOADING: math.inf, LIBRARIES: math.inf}
+    for _ in range(3):
+        for code in least:
+            before = processor_seconds_of_ended_processes()
+            command = [sys.executable, "-c", code]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            least[code] = min(least[code], processor_seconds_of_ended_processes() - before)
+            assert done.returncode == 0, done.stderr
+        if least[LOADING] < MOST_TIMES * least[LIBRARIES]:
+            break
+    assert least[LOADING] < MOST_TIMES * least[LIBRARIES]
     assert not (tmp_path / "none").exists()
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 
 import dagster as dg
 import pytest
+from dagster._core.test_utils import create_run_for_test
 
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.instance import open_instance
 from so_lakehouse.progress import listening
-from so_lakehouse.runner import LayerRun, Runner
+from so_lakehouse.runner import LayerRun, Runner, end_orphans
 from so_lakehouse.settings import Settings
 
 
@@ -94,3 +97,19 @@ def test_a_run_that_waits_for_another_says_for_which(tmp_path, monkeypatch):
         second = runner.run("raw", [pooled.key], None)
     assert second.succeeded
     assert told == [f"waiting for run {first.run_id[:8]}, which works in the pool spark"]
+
+
+def test_a_run_of_the_daemon_whose_process_was_killed_is_ended_and_a_living_one_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    instance = open_instance(Settings(home=tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    runs = {}
+    for process in (ended.pid, os.getpid()):
+        run = create_run_for_test(instance, status=dg.DagsterRunStatus.STARTING)
+        begun = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name, pid=process)
+        instance.report_dagster_event(begun, run.run_id)
+        runs[process] = run.run_id
+    end_orphans(instance)
+    status = {process: instance.get_run_by_id(run_id).status for process, run_id in runs.items()}
+    assert status == {ended.pid: dg.DagsterRunStatus.FAILURE, os.getpid(): dg.DagsterRunStatus.STARTED}

@@ -1,13 +1,20 @@
-"""Calls of the command line for tests: each a process of its own, in an environment that has only what is named."""
+"""Calls of the command line for tests: processes of their own, in an environment that has only what is named.
+
+One call stays in the process of the tests, for what is dear to start.
+"""
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
+from so_lakehouse.cli import parser
 from so_lakehouse.settings import Settings
 
 SITE = "simulated-brewing"
@@ -26,16 +33,17 @@ def call(home: Path, *words: str, **variables: str) -> subprocess.CompletedProce
     )
 
 
-def call_by_other_rules(home: Path, post: int, *words: str) -> subprocess.CompletedProcess[str]:
-    """As `call`, of a release that takes this post too for fabricated."""
-    code = f"""
-from so_lakehouse.spark import clean
-clean.FABRICATED_POST_IDS |= {{{post}}}
-from so_lakehouse.cli import main
-main()
-"""
-    command = [sys.executable, "-c", code, *words]
-    return subprocess.run(command, env=environment(home), capture_output=True, text=True, check=False)
+def call_in_process(
+    patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str], home: Path, *words: str
+) -> subprocess.CompletedProcess[str]:
+    """As `call`, where only the command's own work is of interest: with the Java of this process, which is warm."""
+    for name, value in environment(home).items():
+        patch.setenv(name, value)
+    arguments = parser().parse_args(words)
+    capture.readouterr()
+    code = importlib.import_module(f"so_lakehouse.cli.{arguments.command}").main(arguments)
+    output = capture.readouterr()
+    return subprocess.CompletedProcess(words, code, output.out, output.err)
 
 
 def run(home: Path, mirror: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -53,13 +53,15 @@ class Post:
 
 @dataclass
 class Community:
-    """`votes` are (post, vote type, day)."""
+    """`votes` are (post, vote type, day). Counters and votes reach as far as rows, where `counters_complete_to` (of a
+    dump, which days of the API follow) does not say less."""
 
     site: str
     complete_to: str
     posts: dict[int, Post] = field(default_factory=dict)
     votes: set[tuple[int, int, str]] = field(default_factory=set)
     users: set[int] = field(default_factory=lambda: {-1, 1, 2, 3})
+    counters_complete_to: str = ""
 
     def add(self, *posts: Post) -> None:
         self.posts.update({post.id: post for post in posts})
@@ -68,7 +70,7 @@ class Community:
         self.posts[id] = replace(self.posts[id], **changes)
 
     def copy(self) -> Community:
-        return Community(self.site, self.complete_to, dict(self.posts), set(self.votes), set(self.users))
+        return replace(self, posts=dict(self.posts), votes=set(self.votes), users=set(self.users))
 
     def changed_months(self, before: Community | None) -> set[date]:
         """Months of all posts, before and after, of every thread that a post, tag or vote of differs."""
@@ -135,6 +137,8 @@ class DbtWarehouse:
             "votes": [(site, post, kind, day, 1, 0) for post, kind, day in community.votes],
             "tags": [(site, number, tag, count) for number, (tag, count) in enumerate(sorted(tagged.items()), 1)],
         }
+        counters = community.counters_complete_to or community.complete_to
+        whole = {table: community.complete_to if table in SERVED else counters for table in COLUMNS}
         load_id = self.query("select coalesce(max(load_id), 0) + 1 from lake.changed")[0][0]
         with self.connection.cursor() as cursor:
             cursor.execute("begin")
@@ -148,11 +152,12 @@ class DbtWarehouse:
                 execute_values(cursor, f"insert into lake.{table} ({columns}) values %s", rows[table])
                 cursor.execute(
                     "insert into lake.load_status (site, table_name, lake_table_id, lake_version, data_version,"
-                    " projection, rows, complete_to, load_id)"
-                    " values (%s, %s, 'table', %s, %s, 'projection', %s, %s, %s)"
+                    " projection, rows, complete_to, counters_complete_to, load_id)"
+                    " values (%s, %s, 'table', %s, %s, 'projection', %s, %s, %s, %s)"
                     " on conflict (site, table_name) do update set rows = excluded.rows,"
-                    " complete_to = excluded.complete_to, load_id = excluded.load_id",
-                    (site, table, load_id, f"v{load_id}", len(rows[table]), community.complete_to, load_id),
+                    " complete_to = excluded.complete_to, counters_complete_to = excluded.counters_complete_to,"
+                    " load_id = excluded.load_id",
+                    (site, table, load_id, f"v{load_id}", len(rows[table]), whole[table], counters, load_id),
                 )
             changed = [(site, "posts", month, load_id) for month in months] + [(site, "tags", None, load_id)]
             execute_values(cursor, "insert into lake.changed (site, table_name, month, load_id) values %s", changed)
@@ -221,6 +226,8 @@ COLUMNS = {
     "votes": "site, post_id, vote_type_id, day, n, bounty_amount",
     "tags": "site, id, tag_name, count",
 }
+
+SERVED = {"posts", "post_tags", "users"}  # of these days of the API tell rows; the others are as of the dump
 
 INCREMENTAL = (
     "core.fct_question",

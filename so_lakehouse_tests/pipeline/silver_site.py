@@ -73,15 +73,19 @@ class SilverSite:
         where = f"site = '{self.site}' AND \"Id\" IN ({', '.join(map(str, ids))})"
         DeltaTable(self.lake.uri(paths.silver(table))).delete(where)
 
-    def pass_checks(self, refused: str = "", cut_at: datetime | None = None) -> None:
+    def pass_checks(
+        self, refused: str = "", cut_at: datetime | None = None, posts_complete_to: datetime | None = None
+    ) -> None:
         """Writes the gate for all tables as they are now; a table is at a new data version where its version is new.
-        `refused` names a table whose blocking check failed; `cut_at` is the cut of the newest dump in them."""
+        `refused` names a table whose blocking check failed; `cut_at` is the cut of the newest dump in them, and
+        `posts_complete_to` how far days of the API that follow it make posts whole."""
         found = {}
         for table in schema.TABLES:
             if self._exists(table):
                 version = DeltaTable(self.lake.uri(paths.silver(table))).version()
                 check = CheckOutcome("keys_unique", table != refused, True, "a test")
-                found[table] = TableGate(version, f"{table}-{version}", (check,), complete_to=cut_at)
+                reaches = posts_complete_to if table == "posts" and posts_complete_to else cut_at
+                found[table] = TableGate(version, f"{table}-{version}", (check,), complete_to=reaches, cut_at=cut_at)
         gates.save(self.lake, self.site, found)
 
     def apply_dump(self, cut_at: datetime) -> None:

@@ -9,19 +9,28 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from so_lakehouse import failpoints
 from so_lakehouse.lake import gates, ledger
 from so_lakehouse.lake.gates import TableGate
 from so_lakehouse.lake.ledger import LedgerRow
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark.converge import Converged, converge
+from so_lakehouse.spark import settled
+from so_lakehouse.spark.converge import converge
+from so_lakehouse.spark.converged import Converged
 from so_lakehouse_tests.pipeline.evidence import Gone, Row, tombstones
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pyspark.sql import SparkSession
+
+
+class Killed(BaseException):
+    """The end of a run at a fail point."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +71,27 @@ class SiteHistory:
     def converge(self, *tables: str, site: str = "beer", rebuild: bool = False, **changes: Any) -> Step:
         """Posts, where no tables are named, with these settings changed; no blocking check may fail."""
         settings = replace(self.settings, **changes)
-        result = converge(self.spark, self.lake, site, tables or ("posts",), settings, rebuild=rebuild)
+        names = list(tables or ("posts",))
+        told = settled.standing(self.lake, site, names, settings)
+        result = converge(self.spark, self.lake, site, names, settings, rebuild=rebuild)
+        if told is not None and not rebuild:
+            assert told == result, "what is told without Spark is what it would have done"
         failed = [c.detail for table in result.values() for c in table.checks if c.blocking and not c.passed]
         assert failed == []
         rows = {name: self.rows(name, site) for name in result}
         return Step(result, rows, tombstones(self.lake, site), gates.load(self.lake, site))
+
+    def killed(self, place: str, *tables: str) -> None:
+        """A converge of posts, or these tables, that ends at a fail point, as a kill would."""
+
+        def reach(name: str) -> None:
+            if name == place:
+                raise Killed(name)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(failpoints, "reach", reach)
+            with pytest.raises(Killed):
+                converge(self.spark, self.lake, "beer", tables or ("posts",), self.settings)
 
     def rows(self, table: str = "posts", site: str = "beer") -> dict[int, Row]:
         """What silver holds now, by key."""

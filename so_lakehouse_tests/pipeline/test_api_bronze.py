@@ -19,7 +19,7 @@ from so_lakehouse.api.fields import FIELDS
 from so_lakehouse.api.items import Unreadable, read_item
 from so_lakehouse.api.reply import read_reply
 from so_lakehouse.lake import paths
-from so_lakehouse.lake.api_pages import PagesManifest, page_schema
+from so_lakehouse.lake.api_pages import PagesManifest, forget_removed, page_schema
 from so_lakehouse.lake.prune import prune
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.schema import TABLES, Type
@@ -170,11 +170,15 @@ def test_a_day_that_a_later_dump_has_overtaken_is_not_due_when_maintenance_has_r
     assert days_due(lake, "beer", [DAY]) == []
     for entity in ENTITIES:
         lake.delete(paths.bronze_api(entity, DAY, "beer"))
+    forget_removed(lake, "beer")
     assert days_due(lake, "beer", [DAY]) == [DAY]
     silver = SilverSite(lake)
     for table in ("posts", "comments", "users"):
         silver.put(table, {"Id": 1})
-    silver.pass_checks(cut_at=api.clock.now() + timedelta(days=1))
+    now, tomorrow = api.clock.now(), api.clock.now() + timedelta(days=1)
+    silver.pass_checks(cut_at=now - timedelta(days=9), posts_complete_to=tomorrow)
+    assert days_due(lake, "beer", [DAY]) == [DAY], "what days make whole overtakes none of them"
+    silver.pass_checks(cut_at=tomorrow)
     assert days_due(lake, "beer", [DAY]) == []
 
 

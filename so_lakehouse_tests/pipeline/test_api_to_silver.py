@@ -1,9 +1,11 @@
-"""What a server that speaks the API says of a day, in silver: over a dump, twice, and with nothing in it."""
+"""What a server that speaks the API says of a day, in silver: over a dump, twice, and with nothing in it, and how far
+the tables are whole then."""
 
 from __future__ import annotations
 
 from so_lakehouse.api.bronze import read_pages
 from so_lakehouse.api.fetch import fetch_day
+from so_lakehouse.lake import gates
 from so_lakehouse.schema_api import ENTITIES
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.read import silver_rows
@@ -11,6 +13,7 @@ from so_lakehouse_tests.pipeline.api_world import DAY, MIDNIGHT, OWNER, answer, 
 from so_lakehouse_tests.pipeline.evidence import write_dump
 
 TABLES = ["posts", "comments", "users"]
+DAY_BEFORE = "2026-01-04"
 
 
 def take_in(spark, api, lake, tables, again=False):
@@ -24,10 +27,18 @@ def rows(spark, lake, table):
     return {row["Id"]: row.asDict() for row in silver_rows(spark, lake, table, "beer").collect()}
 
 
+def reach(lake):
+    """The last days to which rows and counters of each table are whole."""
+    return {
+        name: (gate.complete_to.date().isoformat(), gate.cut_at.date().isoformat())
+        for name, gate in gates.load(lake, "beer").items()
+    }
+
+
 def test_a_day_of_pages_is_in_silver_after_its_dump(spark, api, lake):
     write_dump(
         lake,
-        "2025-12-31",
+        DAY_BEFORE,
         {
             "posts": [{"Id": 1, "Score": 1, "FavoriteCount": 4}, {"Id": 2, "PostTypeId": 2, "ParentId": 1}],
             "users": [{"Id": 4, "Reputation": 1}],
@@ -50,6 +61,7 @@ def test_a_day_of_pages_is_in_silver_after_its_dump(spark, api, lake):
     (ledger,) = [row for row in done["posts"].applied if row.source == "api/questions"]
     assert ledger.rows_inserted == 162
     assert ledger.rows_in == 162 + ledger.rows_superseded + ledger.rows_deduplicated, "overlapping seconds"
+    assert reach(lake) == dict.fromkeys(TABLES, (DAY, DAY_BEFORE))
 
     api.clock.sleep(7200)
     api.site.put("questions", [question(3, MIDNIGHT + 5, score=2), question(1, MIDNIGHT + 86_400 * 2, score=99)])
@@ -60,7 +72,8 @@ def test_a_day_of_pages_is_in_silver_after_its_dump(spark, api, lake):
 
 
 def test_a_day_without_a_row_changes_nothing(spark, api, lake):
-    write_dump(lake, "2025-12-31", {"posts": [{"Id": 1, "Score": 1}]})
+    write_dump(lake, DAY_BEFORE, {"posts": [{"Id": 1, "Score": 1}]})
     done = take_in(spark, api, lake, ["posts"])
+    assert reach(lake) == {"posts": (DAY, DAY_BEFORE)}, "that nothing happened on it is known"
     assert rows(spark, lake, "posts").keys() == {1}
     assert all(check.passed for check in done["posts"].checks if check.blocking)

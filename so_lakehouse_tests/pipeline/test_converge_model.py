@@ -14,7 +14,7 @@ from so_lakehouse import failpoints
 from so_lakehouse.lake.ledger import open_delta
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.tombstones import ABSENT_FROM_DUMP, NOT_RETURNED, POST_DELETED
-from so_lakehouse.spark import keys, read, session
+from so_lakehouse.spark import keys, read, session, settled
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.read import silver_rows
 from so_lakehouse_tests.pipeline.converge_model import TOLD, Dump, Evidence, State, beside, merged
@@ -151,11 +151,13 @@ def test_silver_equals_the_model_in_any_order_of_arrival(spark, lake, settings, 
         """One run, of what has arrived by then."""
         tables = chance.choice([["comments", "post_history"], ["posts"]]) if kind == PARTLY else [*COLUMNS]
         crash_in[0] = chance.randint(1, 6) if kind == CRASHED else 0
+        told = settled.standing(lake, silver.site, tables, accepting)
         try:
             result = converge(spark, lake, silver.site, tables, accepting)
         except Crash:
             done[CRASHED] += 1
         else:
+            assert told in (None, result), "what is told without Spark is what it would have done"
             if len(tables) == len(COLUMNS):
                 silver.assert_equals_model(arrived, result)
             done[PARTLY if kind == PARTLY else COMPARED] += 1
@@ -180,7 +182,9 @@ def test_silver_equals_the_model_in_any_order_of_arrival(spark, lake, settings, 
     other = arrive(f"seed{seed}-other", inputs, PARTLY)
     for table in COLUMNS:
         assert one.everything(table) == other.everything(table), f"{table}: two orders of the same inputs"
+    told = settled.standing(lake, one.site, [*COLUMNS], accepting)
     again = converge(spark, lake, one.site, [*COLUMNS], accepting)
+    assert told == again, "that there is no news is seen without Spark"
     assert not any(r.applied for r in again.values()), "a run without news applied something"
 
     monkeypatch.setattr(session, "SMALL_ROWS", 0)

@@ -48,7 +48,7 @@ def test_an_empty_warehouse_builds_and_takes_in_its_first_site(warehouse: DbtWar
 def test_posts_of_days_beyond_what_is_complete_lie_in_the_calendar_and_in_no_complete_month(
     warehouse: DbtWarehouse,
 ) -> None:
-    """The API brings days of a year that no dump has reached."""
+    """The API brings days of a year that no dump has reached, and of days before them one is missing."""
     beer = brewery("beer")
     beer.add(Post(90, "2021-01-05T00:00:00Z"))
     warehouse.load(beer)
@@ -209,7 +209,7 @@ def test_a_site_that_arrives_while_dbt_runs_comes_whole_with_the_next_run(wareho
 
 def test_more_complete_data_closes_months_without_a_changed_row(warehouse: DbtWarehouse) -> None:
     beer = brewery("beer")
-    beer.complete_to = "2020-03-30T23:59:59.999999Z"
+    beer.complete_to, beer.counters_complete_to = "2020-03-30T23:59:59.999999Z", "2020-03-10T23:59:59.999999Z"
     warehouse.load(beer)
     warehouse.build()
     march = (
@@ -218,10 +218,19 @@ def test_more_complete_data_closes_months_without_a_changed_row(warehouse: DbtWa
         " join marts_build.tag_month as tag using (site, month)"
         " where month = '2020-03-01'"
     )
+    accepted = "select questions_30_days_old, acceptance_complete_to from marts_build.activity_month"
+    february = f"{accepted} where month = '2020-02-01'"
     assert warehouse.query(march) == [(False, 0, False)]
-    warehouse.query("update lake.load_status set complete_to = '2020-04-15T23:59:59.999999Z'")
+    warehouse.query(
+        "update lake.load_status set complete_to = '2020-04-15T23:59:59.999999Z' where table_name = 'posts';"
+        "update lake.load_status set complete_to = '2020-03-12T23:59:59.999999Z' where table_name = 'votes'"
+    )
     warehouse.build()
     assert warehouse.query(march) == [(True, 1, True)]
+    assert warehouse.query(february) == [(0, date(2020, 3, 10))], "asked on 10 February; the counters end first"
+    warehouse.query("update lake.load_status set counters_complete_to = '2020-03-15T23:59:59.999999Z'")
+    warehouse.dbt("run", "--select", "int_load_status", "dim_site", "activity_month")
+    assert warehouse.query(february) == [(1, date(2020, 3, 12))], "now the votes do"
     assert_equals_full_refresh(warehouse)
 
 

@@ -66,8 +66,9 @@ def test_a_small_site_gives_the_marts_that_one_counts_by_hand(built: DbtWarehous
         " where site = 'beer' and time_window = 'all' order by position"
     ) == [(1, "hops", 2, 4), (2, "malt", 2, 4), (3, "yeast", 1, 4)]
     assert built.query(
-        "select rows, complete_to::date from marts_build.load_status where site = 'beer' and table_name = 'posts'"
-    ) == [(8, date(2020, 3, 31))]
+        "select rows, complete_to::date, counters_complete_to::date from marts_build.load_status"
+        " where site = 'beer' and table_name = 'posts'"
+    ) == [(8, date(2020, 3, 31), date(2020, 3, 31))]
 
 
 def test_marts_hold_no_person(built: DbtWarehouse) -> None:
@@ -83,7 +84,7 @@ def test_marts_hold_no_person(built: DbtWarehouse) -> None:
 
 def test_unit_tests_of_the_models_pass(built: DbtWarehouse) -> None:
     statuses = built.dbt("test", "--select", "test_type:unit")
-    assert len(statuses) >= 13
+    assert len(statuses) >= 14
     assert set(statuses.values()) == {"pass"}
 
 

@@ -21,6 +21,7 @@ from so_lakehouse_tests.pipeline.warehouse_catalogue import prepare, run
 
 ACTIVITY = "CREATE TABLE IF NOT EXISTS marts_build.activity AS SELECT 'beer'::text AS site, generate_series(1, 3) AS n"
 CUT = datetime(2016, 9, 30, 23, 59, 59, tzinfo=UTC)
+YESTERDAY = datetime(2016, 10, 4, 23, 59, 59, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_a_load_that_was_refused_is_shown_until_one_passes(
 ) -> None:
     load_site(lake, warehouse, "beer")
     silver.delete("votes", 1)
-    silver.pass_checks(cut_at=CUT)
+    silver.pass_checks(cut_at=CUT, posts_complete_to=YESTERDAY)
     with monkeypatch.context() as broken:
         insert = diff.insert
         broken.setattr(diff, "insert", lambda projection: insert(projection) + " LIMIT 0")
@@ -76,7 +77,8 @@ def test_a_load_that_was_refused_is_shown_until_one_passes(
     found = layers(warehouse)["warehouse"]
     assert (found.newest, found.failed_checks) == ("complete to 2016-09-30", ("votes: equals_silver",))
     load_site(lake, warehouse, "beer")
-    assert layers(warehouse)["warehouse"].failed_checks == ()
+    found = layers(warehouse)["warehouse"]
+    assert (found.newest, found.failed_checks) == ("complete to 2016-10-04, counters to 2016-09-30", ())
 
 
 def test_checks_that_only_warn_are_counted(silver: SilverSite, warehouse: Settings, lake: Lake) -> None:

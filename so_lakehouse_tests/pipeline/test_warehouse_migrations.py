@@ -29,6 +29,7 @@ ALTER TABLE lake.tags DROP CONSTRAINT tags_pkey, ADD PRIMARY KEY (site, id, tag_
 UPDATE lake.load_status SET projection = 'earlier' WHERE table_name IN ('badges', 'users', 'tags');
 DROP TABLE lake.release, lake.refused, lake.writer;
 ALTER TABLE lake.mart_build DROP COLUMN made_of, DROP COLUMN marts;
+ALTER TABLE lake.load_status DROP COLUMN counters_complete_to;
 DELETE FROM lake.migration WHERE number >= 3;
 CREATE SCHEMA staging;
 CREATE SCHEMA intermediate;
@@ -70,6 +71,13 @@ def test_only_what_changed_is_named_to_the_models_that_follow(earlier: Settings,
     load_site(lake, earlier, "beer")
     changed = run(earlier, "SELECT DISTINCT table_name FROM lake.changed WHERE load_id = 2 ORDER BY 1")
     assert changed == [("tags",), ("users",)], "users got a column back, tags were made anew, badges kept their values"
+
+
+def test_the_one_moment_to_which_all_columns_were_whole_becomes_that_of_counters(earlier: Settings) -> None:
+    run(earlier, "UPDATE lake.load_status SET complete_to = '2016-09-30 23:59:59+00' WHERE table_name <> 'votes'")
+    prepare(earlier)
+    moments = "SELECT DISTINCT complete_to = counters_complete_to, table_name = 'votes' FROM lake.load_status"
+    assert set(run(earlier, moments)) == {(True, False), (None, True)}
 
 
 def test_views_of_dbt_do_not_stand_in_the_way(earlier: Settings) -> None:

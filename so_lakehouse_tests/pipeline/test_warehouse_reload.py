@@ -104,10 +104,17 @@ def test_maintenance_of_silver_moves_the_version_and_no_row(warehouse: Settings,
 def test_how_far_the_data_reach_follows_even_when_no_row_changed(warehouse: Settings, lake: Lake) -> None:
     silver = small_site(lake)
     load_site(lake, warehouse, "beer")
-    reached = datetime(2016, 9, 30, 23, 59, 59, tzinfo=UTC)
-    silver.pass_checks(cut_at=reached)
+    cut, yesterday = (datetime(2016, *day, 23, 59, 59, tzinfo=UTC) for day in ((9, 30), (10, 4)))
+    reach = "SELECT DISTINCT complete_to, counters_complete_to FROM lake.load_status ORDER BY 1"
+    silver.pass_checks(cut_at=cut)
     assert load_site(lake, warehouse, "beer")["posts"].how == "unchanged"
-    assert ask(warehouse, "SELECT DISTINCT complete_to FROM lake.load_status") == [(reached,)]
+    assert ask(warehouse, reach) == [(cut, cut)]
+    silver.pass_checks(cut_at=cut, posts_complete_to=yesterday)
+    assert load_site(lake, warehouse, "beer")["posts"].how == "unchanged"
+    assert ask(warehouse, reach) == [(cut, cut), (yesterday, cut)]
+    silver.pass_checks(cut_at=yesterday)
+    load_site(lake, warehouse, "beer")
+    assert ask(warehouse, reach) == [(yesterday, yesterday)]
 
 
 def test_old_rows_are_not_said_to_reach_the_cut_of_a_dump_whose_checks_have_not_run(

@@ -17,7 +17,8 @@ from so_lakehouse.errors import Unavailable
 from so_lakehouse.lake import catalog, ledger
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark.converge import Converged, converge
+from so_lakehouse.spark.converge import converge
+from so_lakehouse.spark.converged import Converged
 from so_lakehouse.spark.maintenance import maintain
 from so_lakehouse.spark.session import open_session
 from so_lakehouse.stack import environment, native

@@ -25,7 +25,8 @@ DOCKER = PROJECT_ROOT / "docker"
 INSTALL_THE_PROJECT = "--no-cache-dir --no-deps --no-build-isolation --editable . \\"
 HOME = "/var/lib/so_lakehouse"
 NOT_SERVED = {"postgres", "prepare"}  # an image of its own; set-up
-OWN = {"LAKEHOUSE_STACK_SECRET_SPARK", "LAKEHOUSE_MIRROR"}  # of Dagster's containers, besides what environment.py says
+# Of Dagster's containers, besides what environment.py says.
+OWN = {"LAKEHOUSE_STACK_SECRET_SPARK", "LAKEHOUSE_MIRROR", "LAKEHOUSE_ALERTS"}
 
 
 def parse(values: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:

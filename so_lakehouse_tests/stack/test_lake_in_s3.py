@@ -23,6 +23,7 @@ from so_lakehouse.dumps.mirrors import open_mirror
 from so_lakehouse.errors import BadInput, Unavailable
 from so_lakehouse.lake import delta, lock, paths, prune
 from so_lakehouse.lake.api_raw import WINDOW, PageFile
+from so_lakehouse.lake.glance import Glance, Memory
 from so_lakehouse.lake.manifests import RawManifest
 from so_lakehouse.lake.query import query_lake, tables
 from so_lakehouse.lake.storage import Lake
@@ -52,6 +53,17 @@ def with_postgres(s3_settings, warehouse):
 def land(lake: Lake, mirror_folder: Path, settings) -> RawManifest:
     mirror = open_mirror(str(mirror_folder), settings)
     return land_dump(lake, mirror, resolve(mirror, SITE, QUARTER), settings)
+
+
+def test_a_look_lists_finds_and_reads_what_the_lake_does(lake):
+    for path in ("a/x/1.json", "a/y/z/2.json", "b/3.json"):
+        lake.write_json(path, path)
+    look = Glance(lake, ["a", "none"], Memory())
+    for folder in ("a", "a/x", "a/y", "a/none", "b", "none"):
+        assert (look.list(folder), look.exists(folder)) == (lake.list(folder), lake.exists(folder))
+    assert [look.read_json(path) for path in ("a/y/z/2.json", "b/3.json")] == ["a/y/z/2.json", "b/3.json"]
+    with pytest.raises(FileNotFoundError):
+        look.read_json("a/x/none.json")
 
 
 def test_files_come_and_go_as_in_a_folder(lake):

@@ -10,6 +10,8 @@ from so_lakehouse import schema_forms
 from so_lakehouse.lake.api_pages import page_schema
 from so_lakehouse.lake.silver_tables import BOOKKEEPING, SITE, accounts_gone, silver_table
 from so_lakehouse.schema import TABLES, Type, table
+from so_lakehouse.schema_api import entities_of
+from so_lakehouse.settings import PROJECT_ROOT
 from so_lakehouse.spark.read import bronze_form, page_form
 from so_lakehouse.warehouse.projection import PROJECTIONS
 
@@ -92,3 +94,13 @@ def test_the_warehouse_takes_only_columns_that_silver_keeps():
 def test_an_unknown_table_is_answered_with_the_ones_there_are():
     with pytest.raises(KeyError, match="post_history"):
         table("post")
+
+
+@EVERY_TABLE
+def test_the_rules_name_the_counters_of_a_table_and_whether_days_carry_its_rows_on(declared):
+    page = (PROJECT_ROOT / "docs" / "converge.md").read_text("utf-8")
+    section = page.partition("## How far a table is whole")[2]
+    (line,) = re.findall(rf"^\| .*`{declared.name}`.*\|$", section.partition("**A day counts**")[0], re.MULTILINE)
+    _, counters, days = line.strip("|").split("|")
+    assert re.findall(r"`(\w+)`", counters) == [column.name for column in declared.columns if column.counter]
+    assert days.strip().startswith("none") is not bool(entities_of(declared))

@@ -10,12 +10,14 @@ posts as (
 
 ),
 
--- A day is complete when the data speaks as of its end; `complete_to` of a dump is the last microsecond of its cut.
+-- A day is complete when the data speaks as of its end: both moments are the last microsecond of a day.
 complete as (
 
     select
         site,
         max({{ last_complete_day('complete_to') }}) filter (where table_name = 'posts') as posts_complete_day,
+        max({{ last_complete_day('counters_complete_to') }})
+            filter (where table_name = 'posts') as posts_counters_complete_day,
         max({{ last_complete_day('complete_to') }}) filter (where table_name = 'votes') as votes_complete_day,
         max({{ last_complete_day('complete_to') }}) filter (where table_name = 'users') as users_complete_day
     from load_status
@@ -31,6 +33,7 @@ final as (
         first_and_last.first_post_at,
         first_and_last.last_post_at,
         complete.posts_complete_day,
+        complete.posts_counters_complete_day,
         complete.votes_complete_day,
         complete.users_complete_day
     from complete

@@ -8,7 +8,13 @@
 
 with sites as (
 
-    select site.*
+    select
+        site.*,
+        -- An acceptance is told by its question, a counter, and dated by its vote: known as far as both are.
+        case
+            when site.posts_counters_complete_day <= site.votes_complete_day then site.posts_counters_complete_day
+            when site.posts_counters_complete_day > site.votes_complete_day then site.votes_complete_day
+        end as acceptance_complete_day
     from {{ ref('dim_site') }} as site
     {{ join_changed('site') }}
 
@@ -47,9 +53,9 @@ observed as (
             else 'infinity'
         end as hours_waited,
         case
-            when ((question.asked_at at time zone 'UTC')::date + 30 <= site.votes_complete_day) is not true then null
-            when question.accepted_answer_id is null then false
-            else question.accepted_on - (question.asked_at at time zone 'UTC')::date <= 30
+            when ((question.asked_at at time zone 'UTC')::date + 30 <= site.acceptance_complete_day) is not true then null
+            -- No such vote, though one is accepted: pages told it since, so it was accepted after the votes end.
+            else coalesce(question.accepted_on - (question.asked_at at time zone 'UTC')::date <= 30, false)
         end as is_accepted_in_30_days
     from questions as question
     inner join sites as site on site.site = question.site
@@ -91,6 +97,7 @@ months as (
     select
         site.site,
         site.posts_complete_day,
+        site.acceptance_complete_day,
         generate_series(
             min(active.month),
             greatest(max(active.month), date_trunc('month', site.posts_complete_day)),
@@ -99,7 +106,7 @@ months as (
     from sites as site
     inner join (select site, month from asked union all select site, month from answered) as active
         on active.site = site.site
-    group by site.site, site.posts_complete_day
+    group by site.site, site.posts_complete_day, site.acceptance_complete_day
 
 ),
 
@@ -121,7 +128,8 @@ final as (
         coalesce(asked.accepted_in_30_days, 0) as accepted_in_30_days,
         asked.accepted_in_30_days / nullif(asked.questions_30_days_old, 0)::double precision
             as share_accepted_in_30_days,
-        months.posts_complete_day as complete_to
+        months.posts_complete_day as complete_to,
+        months.acceptance_complete_day as acceptance_complete_to
     from months
     left join asked on asked.site = months.site and asked.month = months.month
     left join answered on answered.site = months.site and answered.month = months.month

@@ -11,6 +11,7 @@ final as (
         table_name,
         rows,
         complete_to,
+        counters_complete_to,
         data_version,
         lake_version,
         loaded_at

@@ -7,6 +7,7 @@ select
     data_version,
     rows,
     complete_to,
+    counters_complete_to,
     load_id,
     loaded_at
 from {{ source('lake', 'load_status') }}

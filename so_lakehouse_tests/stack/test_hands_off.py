@@ -1,0 +1,172 @@
+"""Hands off: Dagster's web page and daemon run, a release comes out, a day closes, and the marts show both.
+
+Real processes, on a mirror in a folder and a server that speaks the API. Nobody starts a run.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from so_lakehouse.settings import PROJECT_ROOT, Settings
+from so_lakehouse.simulate.api_server import ApiServer, serving
+from so_lakehouse.simulate.api_site import ApiSite
+from so_lakehouse.simulate.dumps import write_mirror
+from so_lakehouse.warehouse.query import query_warehouse
+from so_lakehouse_tests.conftest import postgres_home
+from so_lakehouse_tests.pipeline.api_world import answer, at, question
+from so_lakehouse_tests.pipeline.command_line import SITE, environment
+from so_lakehouse_tests.stack.conftest import on_free_ports
+
+BEFORE, NEXT = "2025-07-01", "2025-10-01"
+YESTERDAY = at("2026-01-01T12:00:00")
+# The simulated clock stands so long before midnight when Dagster is started.
+TO_MIDNIGHT = timedelta(minutes=3)
+MOST_SECONDS = 1500  # of waiting for one thing, on a machine that does much else
+
+SENSORS = """{ repositoriesOrError { ... on RepositoryConnection { nodes { sensors { name
+  sensorState { status ticks(limit: 20) { status error { message } } } } } } } }"""
+RUNS = """{ runsOrError { ... on Runs { results { runId status assetSelection { path }
+  tags { key value } } } } }"""
+
+
+@dataclass
+class Running:
+    """A lakehouse whose Dagster runs."""
+
+    settings: Settings
+    api: ApiServer
+    mirror: Path
+
+    def ask(self, query: str) -> Any:
+        page = f"http://127.0.0.1:{self.settings.stack_dagster_port}/graphql"
+        return requests.post(page, json={"query": query}, timeout=30).json()["data"]
+
+    def runs(self) -> list[dict[str, Any]]:
+        return self.ask(RUNS)["runsOrError"]["results"]
+
+    def sensors(self) -> dict[str, dict[str, Any]]:
+        (repository,) = self.ask(SENSORS)["repositoriesOrError"]["nodes"]
+        return {sensor["name"]: sensor["sensorState"] for sensor in repository["sensors"]}
+
+    def marts(self, query: str) -> list[dict[str, Any]]:
+        return query_warehouse(self.settings, query).to_pylist()
+
+    def until(self, what: str, is_so: Callable[[], bool], seconds: float) -> None:
+        """Waits; ends at once where a run or a sensor's look has failed."""
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            failed = [run for run in self.runs() if run["status"] == "FAILURE"]
+            errors = [tick["error"] for state in self.sensors().values() for tick in state["ticks"] if tick["error"]]
+            assert [*failed, *errors] == []
+            assert time.monotonic() < deadline, f"{what}: not within {seconds} s. {self.runs()}"
+            time.sleep(2)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    with postgres_home() as home, serving(lambda: datetime.now(UTC).timestamp()) as api:
+        settings = on_free_ports(Settings(home=home))
+        mirror = home / "mirror"
+        write_mirror(mirror, [SITE], [BEFORE], people=40)
+        api.sites[SITE] = ApiSite()
+        by_hand = {"LAKEHOUSE_MIRROR": str(mirror), "PYTHONPATH": str(PROJECT_ROOT)}
+        call(home, by_hand, "run", "--site", SITE)
+        variables = by_hand | {
+            "LAKEHOUSE_API": api.address,
+            "LAKEHOUSE_API_SWEEP": "0",
+            "LAKEHOUSE_API_REASK": "0",
+            "LAKEHOUSE_LOOK_SECONDS": "5",
+            "LAKEHOUSE_LOOK_AT_DAYS_SECONDS": "5",
+            "LAKEHOUSE_RELEASES_SECONDS": "5",
+            "LAKEHOUSE_QUIET_SECONDS": "10",
+        }
+        before = datetime(2026, 1, 2, tzinfo=UTC) - TO_MIDNIGHT
+        variables["LAKEHOUSE_NOW"] = f"{before.isoformat()}@{datetime.now(UTC).isoformat()}"
+        with dagster(home, settings.stack_dagster_port, variables):
+            yield Running(settings, api, mirror)
+
+
+def call(home: Path, variables: dict[str, str], *words: str) -> None:
+    command = [sys.executable, "-m", "so_lakehouse", *words]
+    done = subprocess.run(
+        command, env=environment(home) | variables, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@contextmanager
+def dagster(home: Path, port: int, variables: dict[str, str]) -> Iterator[None]:
+    """`so-lakehouse dev`, until the block ends: the web page, the daemon, the code location, and their runs."""
+    command = [sys.executable, "-m", "so_lakehouse", "dev", "--port", str(port)]
+    with (home / "dev.log").open("w") as log:
+        started = subprocess.Popen(
+            command, env=environment(home) | variables, cwd=PROJECT_ROOT, stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            yield
+        finally:
+            family = [psutil.Process(started.pid), *psutil.Process(started.pid).children(recursive=True)]
+            started.send_signal(signal.SIGINT)
+            _, left = psutil.wait_procs(family[1:], timeout=30)
+            for process in left:
+                process.kill()
+            psutil.wait_procs(left, timeout=10)
+            started.wait(timeout=30)
+
+
+def is_asked_for(run: dict[str, Any]) -> bool:
+    """Whether a sensor has started it."""
+    return any(tag["key"] == "dagster/sensor_name" for tag in run["tags"])
+
+
+def test_a_release_and_a_day_come_into_the_marts_with_no_other_action(running: Running) -> None:
+    def has_looked() -> bool:
+        try:
+            return all(state["ticks"] for state in running.sensors().values())
+        except requests.ConnectionError:
+            return False  # it is starting
+
+    deadline = time.monotonic() + MOST_SECONDS
+    while not has_looked() and time.monotonic() < deadline:
+        time.sleep(1)
+    sensors = running.sensors()
+    assert {state["status"] for state in sensors.values()} == {"RUNNING"}
+    assert len(sensors) == 4
+    by_hand = running.runs()
+    assert not any(is_asked_for(run) for run in by_hand), "the command line has done it all"
+
+    write_mirror(running.mirror, [SITE], [BEFORE, NEXT], people=40)
+    running.api.sites[SITE].put("questions", [question(900_001, YESTERDAY), question(900_002, YESTERDAY + 60)])
+    running.api.sites[SITE].put("answers", [answer(900_003, YESTERDAY + 120, 900_001)])
+
+    def shown(what: str) -> int:
+        query = f"select coalesce(sum({what}), 0)::bigint as n from marts.activity_month where month = '2026-01-01'"
+        return running.marts(query)[0]["n"]
+
+    cut = "select min(complete_to) as cut from marts.load_status where table_name = 'votes'"
+    running.until("the release", lambda: f"{running.marts(cut)[0]['cut']:%Y-%m-%d}" == "2025-12-31", MOST_SECONDS)
+    running.until("the day", lambda: (shown("questions"), shown("answers")) == (2, 1), MOST_SECONDS)
+
+    time.sleep(20)  # nothing is left to do: whatever is asked for now is one too many
+    after = running.runs()
+    asked = [run for run in after if is_asked_for(run)]
+    assert len(after) == len(by_hand) + len(asked)
+    assert {run["status"] for run in after} == {"SUCCESS"}
+    layers = sorted(min(key["path"][0] for key in run["assetSelection"]) for run in asked)
+    assert layers.count("bronze") == 2, "one dump and one day, each read once"
+    assert layers.count("silver") in (1, 2), "one for each, or for both where the day has closed meanwhile"
+    assert layers.count("core") in (1, 2), "a build per wave; the two may be one"
+    assert running.api.violations == []
