@@ -30,15 +30,22 @@ def silent_store(monkeypatch) -> Iterator[ObjectStore]:
         yield ObjectStore(f"http://127.0.0.1:{server.getsockname()[1]}", "key", "secret")
 
 
-@pytest.mark.parametrize("ask", [delta.is_table, delta.open_table, delta.make_reachable], ids=lambda ask: ask.__name__)
-def test_a_silent_store_does_not_keep_other_threads_waiting(silent_store: ObjectStore, ask: Callable[..., object]):
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda lake: delta.is_table(lake, "silver/posts"),
+        lambda lake: delta.open_table(lake, "silver/posts"),
+        lambda lake: delta.commits(lake, "silver/posts", range(1)),
+    ],
+    ids=["is_table", "open_table", "commits"],
+)
+def test_a_silent_store_does_not_keep_other_threads_waiting(silent_store: ObjectStore, ask: Callable[[Lake], object]):
     """One of them renews the locks."""
     lake, ended, longest = Lake("s3://bucket/lake", silent_store), threading.Event(), 0.0
 
     def asked() -> None:
-        arguments = (lake,) if ask is delta.make_reachable else (lake, "silver/posts")
         with pytest.raises(Unavailable, match="The object store at http://127"), lake.answering():
-            ask(*arguments)
+            ask(lake)
         ended.set()
 
     thread = threading.Thread(target=asked)
