@@ -220,6 +220,9 @@ class Settings:
         8081,
         "Port of the first Spark worker's page; further ones take the next.",
     )
+    stack_connect_port: int = _setting(
+        "LAKEHOUSE_STACK_CONNECT_PORT", 15002, "Port of a Spark Connect server of ours, where one is started."
+    )
     stack_workers: int = _setting("LAKEHOUSE_STACK_WORKERS", 1, "Spark workers, each a process of its own.")
     stack_worker_cores: int = _setting("LAKEHOUSE_STACK_WORKER_CORES", 2, "Cores that one Spark worker gives away.")
     stack_worker_memory: str = _setting(

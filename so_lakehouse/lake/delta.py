@@ -1,11 +1,18 @@
 """How a Delta table of the lake is opened without a JVM, wherever the lake lies; nothing else opens one.
 
-Belongs here: opening and creating. Not here: which tables there are (`silver_tables.py`) and what is written to them.
+Belongs here: opening and creating, and what the log says of its commits. Not here: which tables there are
+(`silver_tables.py`) and what is written to them.
+
+Whether there is a table, and its history, we read in the log by ourselves: deltalake (1.6.6) keeps every thread of
+Python waiting for the answers to these two, also the one that renews our locks. Its other calls do not.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
+from typing import Any
 
 from deltalake import DeltaTable, Field, Schema
 from deltalake.schema import PrimitiveType
@@ -13,11 +20,29 @@ from deltalake.schema import PrimitiveType
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.storage import Lake
 
+MAKES_A_TABLE = re.compile(r"\d{20}\.(json|checkpoint\..*)")  # a commit, or a checkpoint that stands for earlier ones
+
 
 def is_table(lake: Lake, path: str) -> bool:
     """Whether a Delta table lies there. A folder is no sign of one: whoever is killed while he makes it leaves a log
     without a commit."""
-    return DeltaTable.is_deltatable(lake.uri(path), lake.options)
+    return any(MAKES_A_TABLE.fullmatch(name.rpartition("/")[2]) for name in lake.list(_log(path)))
+
+
+def commits(lake: Lake, path: str, versions: range) -> list[dict[str, Any]]:
+    """What the commits of these versions say of themselves (`commitInfo`, and their `version`), in that order; the log
+    has let go of those that are missing. No versions: no question."""
+    if not versions:
+        return []
+    there = set(lake.list(_log(path)))
+    files = {version: f"{_log(path)}/{version:020d}.json" for version in versions}
+    return [
+        action["commitInfo"] | {"version": version}
+        for version, file in files.items()
+        if file in there
+        for line in lake.read_bytes(file).splitlines()
+        if "commitInfo" in (action := json.loads(line))
+    ]
 
 
 def open_table(lake: Lake, path: str, version: int | None = None) -> DeltaTable:
@@ -38,6 +63,10 @@ def create_table(
         storage_options=lake.options,
         raise_if_key_not_exists=False,  # a property of ours is none that deltalake knows
     )
+
+
+def _log(path: str) -> str:
+    return f"{path}/_delta_log"
 
 
 def make_reachable(lake: Lake) -> None:

@@ -186,22 +186,19 @@ def _rows(delta: DeltaTable | None, site: str = "") -> list[LedgerRow]:
 
 def committed_rows(lake: Lake, table: str, after_version: int) -> list[LedgerRow]:
     """The ledger rows that commits of a table after this version carry, oldest first."""
-    delta = open_delta(lake, table)
-    if delta is None:
+    table_now = open_delta(lake, table)
+    if table_now is None:
         return []
     return [
         LedgerRow.from_json(entry, commit["version"])
-        for commit in commits(delta, after_version)
+        for commit in commits(lake, table, table_now, after_version)
         for entry in told(commit.get("userMetadata")) or ()
     ]
 
 
-def commits(delta: DeltaTable, after_version: int) -> list[dict[str, Any]]:
-    """What Delta's log tells of the commits after this version, oldest first."""
-    if delta.version() <= after_version:
-        return []
-    commits = reversed(delta.history(delta.version() - after_version))
-    return [commit for commit in commits if commit["version"] > after_version]
+def commits(lake: Lake, table: str, table_now: DeltaTable, after_version: int) -> list[dict[str, Any]]:
+    """What Delta's log tells of a table's commits after this version, oldest first."""
+    return delta.commits(lake, paths.silver(table), range(after_version + 1, table_now.version() + 1))
 
 
 def told(metadata: str | None) -> list[dict[str, Any]] | None:

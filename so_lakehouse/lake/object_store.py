@@ -1,12 +1,14 @@
 """How an object store is reached: any that speaks S3, by pyarrow, by deltalake and by Spark, from the same settings.
 
-Belongs here: addresses, keys, patience and what each client calls them. Not here: what is written (`storage.py`).
+Belongs here: addresses, keys, and what each client calls them. Not here: what is written (`storage.py`), and for how
+long a client goes on asking (`store_patience.py`).
 Nothing is used that only one maker's server knows, and buckets are named in the path, which every server understands.
 """
 
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,35 +18,12 @@ from urllib.parse import urlsplit
 import pyarrow.fs as pafs
 
 from so_lakehouse.errors import BadInput, Unavailable
+from so_lakehouse.lake.store_patience import BULK, DELTA, PUBLISHING, S3A_RETRIES, SPARK, Tries
 from so_lakehouse.settings import Settings
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-
-@dataclass(frozen=True)
-class Tries:
-    """A client's patience with one request: so many tries, and seconds of silence in each. Between two tries it waits
-    1, 2, 4, 8 and 16 s at most."""
-
-    most: int
-    connect_seconds: int
-    request_seconds: int
-
-    @property
-    def longest_seconds(self) -> int:
-        """With a server that is silent; boto3 waits another second for it to ask for what is put."""
-        return self.most * (self.connect_seconds + 1 + self.request_seconds) + 2 ** (self.most - 1) - 1
-
-
-# A store that is away for some twenty seconds is waited for, and one that puts a large upload together for a minute.
-BULK = Tries(6, 5, 60)
-# Of what is put under a name that others read. What is begun after a lock was renewed has ended, however it ends,
-# before `lease.KILL_SECONDS` are over: after 65 s.
-PUBLISHING = Tries(5, 3, 6)
-# Of deltalake, which counts otherwise: once the first of these is over no further try is made; the last may have waited
-# for the second (its default) and takes the third at most, as a whole. Again 65 s.
-DELTA_RETRY_SECONDS, DELTA_WAIT_SECONDS, DELTA_REQUEST_SECONDS = 20, 15, 30
 
 PART = 16 << 20  # bytes of an upload that are held and sent at once; of 10,000 parts at most
 
@@ -106,12 +85,13 @@ class ObjectStore:
             retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=BULK.most),
         )
 
-    def client(self, tries: Tries = BULK) -> Any:
+    def client(self, tries: Tries | None = None) -> Any:
         """For boto3, which does what pyarrow cannot: give up an upload, end one that nobody goes on with, delete
         objects by name."""
         import boto3  # a third of a second: only who writes or deletes waits
         from botocore.config import Config
 
+        tries = tries or BULK
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint or None,
@@ -130,9 +110,18 @@ class ObjectStore:
         )
 
     def put(self, place: str, content: bytes) -> None:
-        """Writes one object in one request."""
+        """Writes one object in one request, by the patience of `PUBLISHING`: boto3's own waits are left to chance."""
         bucket, _, key = place.partition("/")
-        self.client(PUBLISHING).put_object(Bucket=bucket, Key=key, Body=content)
+        client = self.client(Tries(1, PUBLISHING.connect_seconds, PUBLISHING.request_seconds))
+        until = time.monotonic() + PUBLISHING.retry_seconds
+        while True:
+            try:
+                client.put_object(Bucket=bucket, Key=key, Body=content)
+                return
+            except Exception as error:
+                if time.monotonic() > until or not _may_pass(error):
+                    raise
+            time.sleep(PUBLISHING.wait_seconds)
 
     def upload(self, place: str, pieces: Iterable[bytes]) -> None:
         """Writes one object of any size, of constant memory. Where the pieces break off, nothing of it is there, and
@@ -179,10 +168,13 @@ class ObjectStore:
         options = {
             "aws_region": self.region,
             "aws_conditional_put": "etag",
-            "connect_timeout": f"{PUBLISHING.connect_seconds}s",
-            "timeout": f"{DELTA_REQUEST_SECONDS}s",
-            "max_retries": str(BULK.most - 1),
-            "retry_timeout": f"{DELTA_RETRY_SECONDS}s",
+            "connect_timeout": f"{DELTA.connect_seconds}s",
+            "timeout": f"{DELTA.request_seconds}s",
+            # It would begin with a tenth of a second and be through with five tries before a second is over.
+            "backoff_config.init_backoff": "1s",
+            "backoff_config.max_backoff": f"{DELTA.wait_seconds}s",
+            "max_retries": str(DELTA.retry_seconds),  # of a second at least: the clock ends them
+            "retry_timeout": f"{DELTA.retry_seconds}s",
         }
         if self.access_key:
             options |= {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret_key}
@@ -199,9 +191,10 @@ class ObjectStore:
         options = {
             "endpoint.region": self.region,
             "path.style.access": "true",
-            "connection.establish.timeout": f"{BULK.connect_seconds}s",
-            "connection.timeout": f"{BULK.request_seconds}s",
-            "attempts.maximum": str(BULK.most),
+            "connection.establish.timeout": f"{SPARK.connect_seconds}s",
+            "connection.timeout": f"{SPARK.request_seconds}s",
+            "attempts.maximum": str(SPARK.most),
+            "retry.limit": str(S3A_RETRIES),
         }
         if self.access_key:
             provider = "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"
@@ -224,6 +217,15 @@ class ObjectStore:
             "runs, that the bucket is there, and that LAKEHOUSE_S3_ENDPOINT, LAKEHOUSE_S3_ACCESS_KEY and "
             "LAKEHOUSE_S3_SECRET_KEY are right; then run again."
         )
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether boto3 met a store that is away, or that asks to be left alone for a while: 503 SlowDown, 500."""
+    from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+
+    if isinstance(error, ClientError):
+        return error.response["ResponseMetadata"]["HTTPStatusCode"] in (429, 500, 502, 503, 504)
+    return isinstance(error, HTTPClientError | ConnectionError)
 
 
 class _Source(io.RawIOBase):

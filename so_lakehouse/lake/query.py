@@ -118,7 +118,8 @@ def _unchecked(lake: Lake, table: str, newest: DeltaTable) -> dict[str, int]:
     """Sites whose rows have changed since they passed their checks, and the first version in which they have."""
     passed = {site: gate for site in gates.sites(lake) if (gate := gates.load(lake, site).get(table)) and gate.passed}
     first: dict[str, int] = {}
-    for commit in ledger.commits(newest, min((gate.version for gate in passed.values()), default=newest.version())):
+    after = min((gate.version for gate in passed.values()), default=newest.version())
+    for commit in ledger.commits(lake, table, newest, after):
         for entry in ledger.told(commit.get("userMetadata")) or ():
             gate = passed.get(entry["site"])
             if gate is not None and gate.version < commit["version"]:

@@ -31,7 +31,7 @@ def strange_commits(lake: Lake, table: str, delta: DeltaTable, site: str, after_
     touch files of the site, or Delta's log tells nothing of them any more."""
     harmless = {
         commit["version"]
-        for commit in ledger.commits(delta, after_version)
+        for commit in ledger.commits(lake, table, delta, after_version)
         if ledger.told(commit.get("userMetadata")) is not None
         or commit.get("operation", "").upper().startswith(HARMLESS)
     }

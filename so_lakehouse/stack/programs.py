@@ -72,14 +72,20 @@ def require(name: str, folder: Path) -> Path:
         raise Unavailable(f"{name} is not here, and to build it takes Go 1.26 or newer (https://go.dev/dl).")
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix="building-") as building:
-        done = subprocess.run(
-            [go, "install", program.pinned],
-            env=os.environ | {"GOBIN": building, "CGO_ENABLED": "0"},  # one file that runs on any Linux
-            capture_output=True,
-            text=True,
-            timeout=BUILD_SECONDS,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [go, "install", program.pinned],
+                env=os.environ | {"GOBIN": building, "CGO_ENABLED": "0"},  # one file that runs on any Linux
+                capture_output=True,
+                text=True,
+                timeout=BUILD_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise Unavailable(
+                f"{name} was not built within {BUILD_SECONDS} s ({go} install {program.pinned}). What Go has compiled "
+                "is kept: try again, best on a machine that has less to do."
+            ) from error
         if done.returncode:
             said = " | ".join(done.stderr.strip().splitlines()[-3:])
             raise Unavailable(f"{name} cannot be built ({go} install {program.pinned}): {said}")

@@ -102,7 +102,7 @@ def environment(settings: Settings) -> dict[str, str]:
         kept
         | bound
         | {
-            "SPARK_HOME": str(_spark_home()),
+            "SPARK_HOME": str(spark_home()),
             "SPARK_CONF_DIR": str(configuration_folder(settings)),
             "SPARK_DAEMON_MEMORY": DAEMON_MEMORY,
             # What applications leave in a worker's folder goes a day after they ended.
@@ -129,11 +129,12 @@ def configure(settings: Settings, secrets: Mapping[str, str]) -> None:
     write_private(configuration_folder(settings) / "spark-defaults.conf", text)
 
 
-def _spark_home() -> Path:
+def spark_home() -> Path:
+    """pyspark's own folder, which is a whole Spark."""
     import pyspark
 
     return Path(pyspark.__file__).parent
 
 
 def _spark_class() -> str:
-    return str(_spark_home() / "bin" / "spark-class")
+    return str(spark_home() / "bin" / "spark-class")

@@ -231,6 +231,6 @@ def _told_in_plain_words(site: str) -> Iterator[None]:
         yield
     except adbc_driver_manager.OperationalError as error:
         raise Unavailable(
-            f"Postgres stopped the load of {site}: {str(error).strip()}. "
+            f"Postgres stopped the load of {site}: {' '.join(str(error).split())}. "
             "The warehouse keeps what it had; see that Postgres runs and has disk space, then load again."
         ) from error

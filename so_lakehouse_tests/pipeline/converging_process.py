@@ -1,9 +1,10 @@
 """A process with a Spark driver of its own that writes to silver as it is told, one JSON line each.
 
 Started by `writer.py`, with settings from its environment. A line names `site`, and may name `die_at`, a fail point,
-and `tables`: the site is converged, and the answer tells how many ledger rows were new and whether it had to wait. With
-`merges` it merges so many single rows into silver.posts instead, each with the lock taken and given back, and says how
-many it did.
+and `tables`: the site is converged, and the answer tells how many ledger rows were new and whether it had to wait, or
+which error for people it ended in. With `merges` it merges so many single rows into silver.posts instead, each with the
+lock taken and given back, and says how many it did. Arguments: `cluster` has Spark's work done where the settings say,
+not in this process; `impatient` gives an object store ten seconds or so.
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
+from so_lakehouse import progress as waiting
 from so_lakehouse import schema
-from so_lakehouse.lake import lock, paths
+from so_lakehouse.errors import LakehouseError
+from so_lakehouse.lake import lock, object_store, paths
 from so_lakehouse.lake.silver_tables import silver_table
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.lake.store_patience import Patience, Tries
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark import write
 from so_lakehouse.spark.compare import ACTION
 from so_lakehouse.spark.converge import converge
-from so_lakehouse.spark.session import open_session
+from so_lakehouse.spark.session import fit_to_rows, open_session
 from so_lakehouse_tests.pipeline.evidence import CREATED
 
 TABLES = ("posts", "comments")
@@ -33,7 +37,13 @@ POSTS = silver_table(schema.table("posts"), keep_personal=False)
 
 
 def main() -> None:
-    settings = replace(Settings.from_environment(), spark_master="local[1]", spark_memory="512m")
+    settings = replace(Settings.from_environment(), spark_memory="512m")
+    if "cluster" not in sys.argv:
+        settings = replace(settings, spark_master="local[1]")
+    if "impatient" in sys.argv:  # the order of them is the real one
+        object_store.BULK = object_store.SPARK = Tries(3, 2, 20)
+        object_store.S3A_RETRIES = 2
+        object_store.PUBLISHING, object_store.DELTA = Patience(8, 1, 2, 6), Patience(8, 2, 2, 20)
     spark = open_session(settings)
     lake = Lake.of(settings)
     tell("ready")
@@ -49,26 +59,37 @@ def main() -> None:
                 tell("compared")
 
         if "merges" in told:
-            done = [merge(spark, lake, told["site"], key, settings) for key in range(1, told["merges"] + 1)]
+            fit_to_rows(spark, told["merges"])
+            waiting.POLL_SECONDS = 0.02  # two that take turns all the time would mostly wait for each other
+            form = staged_form(spark)
+            done = [merge(spark, lake, told["site"], key, form, settings) for key in range(1, told["merges"] + 1)]
             tell("done", merged=len(done))
             continue
-        result = converge(spark, lake, told["site"], told.get("tables", TABLES), settings, progress)
+        try:
+            result = converge(spark, lake, told["site"], told.get("tables", TABLES), settings, progress)
+        except LakehouseError as error:
+            tell("failed", error=f"{type(error).__name__}: {error}")
+            continue
         tell("done", applied=sum(len(table.applied) for table in result.values()), waited=bool(waited))
     spark.stop()
 
 
-def merge(spark: SparkSession, lake: Lake, site: str, key: int, settings: Settings) -> None:
+def staged_form(spark: SparkSession) -> pa.Schema:
+    """Of the rows that a merge stages."""
+    columns = ", ".join(f"`{column.name}` {column.type}" for column in POSTS.columns if column.name != "site")
+    return pa.schema([*spark.createDataFrame([], columns).toArrow().schema, pa.field(ACTION, pa.string())])
+
+
+def merge(spark: SparkSession, lake: Lake, site: str, key: int, form: pa.Schema, settings: Settings) -> None:
     """One new post in one commit, as a converge would write it."""
     with lock.writing(lake, ["silver.posts"], f"merge {site} {key}", settings):
         write.create(spark, lake, POSTS)
         staged = paths.staging(site, f"merge-{os.getpid()}-{key}")
         row = {"Id": key, "PostTypeId": 1, "CreationDate": CREATED, "Score": 0, ACTION: "insert"}
-        form = spark.createDataFrame([], ", ".join(f"`{c.name}` {c.type}" for c in POSTS.columns if c.name != "site"))
-        columns = pa.schema([*form.toArrow().schema, pa.field(ACTION, pa.string())])
         required = {c.name: False for c in POSTS.columns if c.type == "BOOLEAN" and not c.nullable}
         lake.make_folder(staged)
         pq.write_table(
-            pa.Table.from_pylist([required | row], schema=columns),
+            pa.Table.from_pylist([required | row], schema=form),
             lake.path(f"{staged}/part-0.parquet"),
             filesystem=lake.fs,
         )

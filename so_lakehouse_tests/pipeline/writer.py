@@ -17,11 +17,11 @@ from so_lakehouse.settings import PROJECT_ROOT, Settings
 
 
 class Writer:
-    """One process, with these settings."""
+    """One process, with these settings; `how`: the words of `converging_process.py`."""
 
-    def __init__(self, settings: Settings, log: Path) -> None:
+    def __init__(self, settings: Settings, log: Path, *how: str) -> None:
         self.log = log
-        command = [sys.executable, "-m", "so_lakehouse_tests.pipeline.converging_process"]
+        command = [sys.executable, "-m", "so_lakehouse_tests.pipeline.converging_process", *how]
         with log.open("w") as errors:
             self.process = subprocess.Popen(
                 command,
@@ -45,6 +45,7 @@ class Writer:
             message = json.loads(line)
             if message["what"] == what:
                 return message
+            assert message["what"] != "failed", message
         raise AssertionError(f"the process ended: {self.log.read_text()[-2000:]}")
 
     def end(self) -> int:

@@ -5,6 +5,8 @@ Two makers' servers, because nothing may depend on one of them (`conftest.s3`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -12,8 +14,10 @@ from uuid import uuid4
 from so_lakehouse.lake.object_store import ObjectStore
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
+from so_lakehouse.stack import object_store
 from so_lakehouse.stack.network import Network
 from so_lakehouse.stack.object_store import ROOT
+from so_lakehouse.stack.process import Supervised
 
 if TYPE_CHECKING:
     from so_lakehouse_tests.stack.conftest import Stack
@@ -41,6 +45,18 @@ class Server:
         name = f"test-{uuid4().hex}"
         self.store().client().create_bucket(Bucket=name)
         return name
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """For the block the server does not run."""
+        settings = self.stack.settings
+        service = object_store.service(settings, self.stack.secrets, lambda: None)
+        server = Supervised(service, settings.stack_folder / "run")
+        assert server.stop()
+        try:
+            yield
+        finally:
+            server.start()
 
     def settings(self, settings: Settings, bucket: str) -> Settings:
         """These settings with a lake in the bucket."""

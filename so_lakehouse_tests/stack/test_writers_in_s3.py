@@ -1,5 +1,5 @@
-"""Silver in an object store with two Spark drivers: no commit is lost, a reader never sees a part, a killed writer
-leaves nothing."""
+"""Silver in an object store with two Spark drivers: no commit is lost, a store that is away is waited for, a reader
+never sees a part, and what a killed writer leaves is swept."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
+from so_lakehouse.lake import lock, paths, prune
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.schema import TABLES
 from so_lakehouse.settings import Settings
 from so_lakehouse.warehouse import server
 from so_lakehouse_tests.pipeline.test_two_writers import DECEMBER, SEPTEMBER, land
 from so_lakehouse_tests.pipeline.writer import Writer
 
 # Of each driver. How often two commits meet is luck: without the lock one in a hundred was lost.
-MERGES = int(os.environ.get("S3_MERGES", "5"))
+MERGES = int(os.environ.get("S3_MERGES", "100"))
+AWAY_SITES = ("porter", "stout")
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +60,21 @@ def test_what_two_drivers_merged_is_there(lake, shared, writers):
         )
     acknowledged = [writer.hear("done")["merged"] for writer in writers]
     assert acknowledged == [MERGES, MERGES]
-    found = query_lake(lake, "select site, count(*) as n from silver.posts group by site order by site").to_pylist()
-    assert found == [{"site": "beer", "n": MERGES}, {"site": "wine", "n": MERGES}]
+    assert merged(lake) == {"beer": MERGES, "wine": MERGES}
 
 
-def test_a_publish_is_seen_whole_and_a_killed_writer_not_at_all(lake, writers):
+def test_a_store_that_is_away_for_twenty_seconds_is_waited_for(lake, object_store, writers):
+    for writer, site in zip(writers, AWAY_SITES, strict=True):
+        writer.tell(site, merges=4)
+    while sum(merged(lake).get(site, 0) for site in AWAY_SITES) < 2:
+        time.sleep(0.1)
+    with object_store.away():
+        time.sleep(20)
+    assert [writer.hear("done")["merged"] for writer in writers] == [4, 4]
+    assert {site: merged(lake)[site] for site in AWAY_SITES} == dict.fromkeys(AWAY_SITES, 4)
+
+
+def test_a_publish_is_seen_whole_and_a_killed_writer_not_at_all_and_its_rest_is_swept(lake, shared, writers):
     first, second = writers
     land(lake, SEPTEMBER, "ale")
     first.tell("ale", tables=["posts"])
@@ -90,6 +103,19 @@ def test_a_publish_is_seen_whole_and_a_killed_writer_not_at_all(lake, writers):
     assert new != old
     assert seen <= {old, new}
     assert new == (60, 100, 21, 80), "rows, sum of scores, first and last key of December's dump"
+
+    assert lake.files(paths.staging("ale")), "what the killed one staged is still there"
+    silver = [f"silver.{name}" for name in TABLES]
+    with lock.writing(lake, [lock.bronze("ale"), *silver], "maintain", shared):
+        prune.prune(lake, "ale", shared)
+    assert not lake.files(paths.staging("ale"))
+    assert state(lake) == new
+
+
+def merged(lake: Lake) -> dict[str, int]:
+    """Rows of silver.posts by site."""
+    sql = "select site, count(*) as n from silver.posts group by site"
+    return {row["site"]: row["n"] for row in query_lake(lake, sql).to_pylist()}
 
 
 def state(lake: Lake) -> tuple[int, ...]:
