@@ -16,9 +16,10 @@ from so_lakehouse.alerts.runs import Failure, incidents, run_page
 from so_lakehouse.api.budget import Budget
 from so_lakehouse.api.current import Standing, standings
 from so_lakehouse.clock import Clock
-from so_lakehouse.lake.manifests import CheckOutcome
+from so_lakehouse.lake.reconciliation import of_all_sites
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.quality import freshness
+from so_lakehouse.quality.reconciliation import is_error
 from so_lakehouse.settings import Settings
 
 
@@ -50,6 +51,7 @@ def sources(settings: Settings, clock: Clock, failures: Sequence[Failure]) -> di
         "pages": Source((Kind.CHECK_FAILED,), lambda: incidents(_held(lake(), pages), page)),
         "checks": Source((Kind.CHECK_FAILED,), lambda: checks.failed_checks(lake(), runs)),
         "freshness": Source((Kind.SITE_LATE,), lambda: late_sites(standings(lake()), clock.now(), settings)),
+        "reconciliation": Source((Kind.RECONCILIATION_BROKEN,), lambda: broken_predictions(lake())),
         "quota": Source((Kind.QUOTA_GONE,), lambda: quota_gone(Budget.of(settings, clock), settings)),
     }
 
@@ -100,19 +102,20 @@ def quota_gone(budget: Budget, settings: Settings) -> list[Incident]:
     return [Incident(Kind.QUOTA_GONE, "raw/api", "", str(used_up), then)]
 
 
-def reconciliation_broken(site: str, table: str, outcome: CheckOutcome) -> list[Incident]:
-    """That the API's days did not predict the next dump of a table well enough; nothing where its check passed."""
-    if outcome.passed:
-        return []
-    then = f"Look at what is missing: so-lakehouse status; then make the table anew: so-lakehouse rebuild --site {site}"
+def broken_predictions(lake: Lake) -> list[Incident]:
+    """Sites whose newest dump was not what pages had predicted, although every day had been asked for."""
+    newest = {found.site: found for found in of_all_sites(lake)}
     return [
         Incident(
             Kind.RECONCILIATION_BROKEN,
-            f"silver/{table}",
+            "reconciliation/dumps",
             site,
             f"{outcome.name}: {outcome.detail}",
-            then,
+            "Look at the marts reconciliation and reconciliation_column; docs/reconciliation.md says what each number "
+            "means. Nothing is stopped: silver holds the dump.",
             site,
-            (table,),
         )
+        for site, found in newest.items()
+        for outcome in found.checks
+        if is_error(outcome)
     ]

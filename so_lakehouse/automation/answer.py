@@ -13,7 +13,7 @@ from so_lakehouse.settings import Settings
 
 # While one of these goes on or waits, a site's evidence is not whole yet, or its locks are taken.
 READING = frozenset({"raw", "raw api", "bronze", "bronze api"})
-FOLLOWING = frozenset({"silver", "warehouse"})
+FOLLOWING = frozenset({"reconciliation", "silver", "warehouse"})
 MAINTENANCE = "maintenance"
 
 

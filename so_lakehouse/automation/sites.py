@@ -49,7 +49,10 @@ def _converge(lake: Lake, site: str, settings: Settings) -> Request | None:
     if not news:
         return None
     version = version_of([(table, offered[table].rules, offered[table].inputs) for table in news])
-    return Request(("silver", "warehouse"), (site,), version, f"bronze has news of {', '.join(news)}.")
+    # A dump is compared with what was predicted for it in the run that takes it in; without one that takes no time.
+    return Request(
+        ("reconciliation", "silver", "warehouse"), (site,), version, f"bronze has news of {', '.join(news)}."
+    )
 
 
 def _load(lake: Lake, standing: Standing | None, site: str) -> list[Request]:

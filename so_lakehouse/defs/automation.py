@@ -10,7 +10,7 @@ import dagster as dg
 
 from so_lakehouse.automation.answer import Answer, Request
 from so_lakehouse.clock import Clock
-from so_lakehouse.defs import api_bronze, api_raw, bronze, marts, raw, silver, warehouse
+from so_lakehouse.defs import api_bronze, api_raw, bronze, marts, raw, reconciliation, silver, warehouse
 from so_lakehouse.defs.dbt_project import DBT_PROJECT
 from so_lakehouse.dumps.mirrors import Mirror, open_mirror
 from so_lakehouse.lake.glance import Glance, Memory
@@ -26,8 +26,9 @@ LAYERS = {
     "bronze": bronze.bronze_dump.keys,
     "raw api": api_raw.raw_api.keys,
     "bronze api": api_bronze.bronze_api.keys,
+    "reconciliation": reconciliation.reconciliation.keys,
     "silver": silver.silver.keys,
-    "warehouse": warehouse.warehouse.keys,
+    "warehouse": warehouse.warehouse.keys | reconciliation.warehouse_reconciliation.keys,
     "marts": marts.dbt_models.keys | {marts.PUBLISHED},
 }
 
@@ -132,7 +133,7 @@ def fetch_days(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 
 
 @_sensor(
-    ["silver", "warehouse"],
+    ["reconciliation", "silver", "warehouse"],
     "Takes a site's news in bronze into silver and the warehouse, once per site, when nothing of it is being read.",
 )
 def converge_sites(context: dg.SensorEvaluationContext) -> dg.SensorResult:

@@ -31,12 +31,15 @@ def at_rest(lakehouse: World) -> World:
     return lakehouse
 
 
+FOLLOWS = "reconciliation+silver+warehouse"
+
+
 def test_the_first_look_lands_the_newest_release_only_and_everything_follows_once(lakehouse):
     assert lakehouse.wave() == [
         ("raw+bronze", "ai", Q4),
         ("raw+bronze", "beer", Q4),
-        ("silver+warehouse", "ai"),
-        ("silver+warehouse", "beer"),
+        (FOLLOWS, "ai"),
+        (FOLLOWS, "beer"),
         ("marts",),
     ]
 
@@ -53,13 +56,17 @@ def test_a_dump_that_lands_by_hand_is_read_and_goes_all_the_way(lakehouse, monke
     lakehouse.publish_release("2026-02-01", "2026-02-01", "ai", "beer")
     lakehouse.cursors["land_dumps"] = "2100-01-01T00:00:00+00:00"  # the mirror is not asked
     lakehouse.land("beer", "2026-01-01")
-    assert lakehouse.wave() == [("bronze", "beer", "2026-01-01"), ("silver+warehouse", "beer"), ("marts",)]
+    assert lakehouse.wave() == [
+        ("bronze", "beer", "2026-01-01"),
+        (FOLLOWS, "beer"),
+        ("marts",),
+    ]
 
 
 def test_a_revised_dump_goes_the_whole_way_once(lakehouse):
     at_rest(lakehouse)
     lakehouse.publish_release("2025-12-31_rev2", "2025-12-31", "beer", revision=2)
-    assert lakehouse.wave() == [("raw+bronze", "beer", Q4), ("silver+warehouse", "beer"), ("marts",)]
+    assert lakehouse.wave() == [("raw+bronze", "beer", Q4), (FOLLOWS, "beer"), ("marts",)]
 
 
 def test_a_day_that_closes_is_fetched_and_goes_all_the_way(lakehouse, monkeypatch):
@@ -70,8 +77,8 @@ def test_a_day_that_closes_is_fetched_and_goes_all_the_way(lakehouse, monkeypatc
     assert lakehouse.wave() == [
         ("raw api+bronze api", "ai", "2026-01-01"),
         ("raw api+bronze api", "beer", "2026-01-01"),
-        ("silver+warehouse", "ai"),
-        ("silver+warehouse", "beer"),
+        (FOLLOWS, "ai"),
+        (FOLLOWS, "beer"),
         ("marts",),
     ]
 
@@ -83,14 +90,22 @@ def test_after_two_weeks_asleep_the_newest_day_comes_first_and_no_site_converges
     assert [day for _, _, day in days] == [f"2026-01-{number}" for number in range(31, 17, -1)]
     asked = lakehouse.wave()
     assert asked[:2] == [("raw api+bronze api", site, "2026-01-31") for site in ("ai", "beer")]
-    assert asked[28:] == [("silver+warehouse", "ai"), ("silver+warehouse", "beer"), ("marts",)]
+    assert asked[28:] == [
+        (FOLLOWS, "ai"),
+        (FOLLOWS, "beer"),
+        ("marts",),
+    ]
 
 
 def test_a_late_day_and_a_day_of_long_ago_that_somebody_fetched_are_read_and_taken_in(lakehouse, monkeypatch):
     monkeypatch.setenv("LAKEHOUSE_NOW", "2026-03-01T06:00:00")
     at_rest(lakehouse)
     lakehouse.fetch("beer", "2026-01-03")
-    assert lakehouse.wave() == [("bronze api", "beer", "2026-01-03"), ("silver+warehouse", "beer"), ("marts",)]
+    assert lakehouse.wave() == [
+        ("bronze api", "beer", "2026-01-03"),
+        (FOLLOWS, "beer"),
+        ("marts",),
+    ]
 
 
 def test_a_day_that_is_here_in_part_is_asked_for_again_and_a_day_without_progress_only_tomorrow(lakehouse, monkeypatch):
@@ -112,7 +127,11 @@ def test_a_dump_of_the_open_quarter_lands_like_any_other(lakehouse, monkeypatch)
     at_rest(lakehouse)
     today = datetime.now(UTC).date()
     lakehouse.publish_release("in-the-middle", today.isoformat(), "ai")
-    assert lakehouse.wave() == [("raw+bronze", "ai", quarter_of(today)), ("silver+warehouse", "ai"), ("marts",)]
+    assert lakehouse.wave() == [
+        ("raw+bronze", "ai", quarter_of(today)),
+        (FOLLOWS, "ai"),
+        ("marts",),
+    ]
 
 
 def test_a_new_site_in_the_settings_joins_and_so_does_one_that_a_run_has_named(lakehouse, monkeypatch):
@@ -122,7 +141,7 @@ def test_a_new_site_in_the_settings_joins_and_so_does_one_that_a_run_has_named(l
     lakehouse.instance.add_dynamic_partitions("site", ["anime"])
     asked = lakehouse.wave()
     assert asked[:2] == [("raw+bronze", "anime", Q4), ("raw+bronze", "coffee", Q4)]
-    assert ("silver+warehouse", "coffee") in asked
+    assert (FOLLOWS, "coffee") in asked
     assert "coffee" in lakehouse.instance.get_dynamic_partitions("site")
 
 
@@ -131,19 +150,23 @@ def test_a_failed_check_of_bronze_stops_its_site_and_no_other(lakehouse):
     assert lakehouse.wave() == [
         ("raw+bronze", "ai", Q4),
         ("raw+bronze", "beer", Q4),
-        ("silver+warehouse", "ai"),
+        (FOLLOWS, "ai"),
         ("marts",),
     ]
     assert lakehouse.look() == [], "not asked for again while it is the same"
     lakehouse.failing = set()
     lakehouse.read("beer", Q4)  # as a mended reader would
-    assert lakehouse.wave() == [("silver+warehouse", "beer"), ("marts",)]
+    assert lakehouse.wave() == [(FOLLOWS, "beer"), ("marts",)]
 
 
 def test_a_failed_check_of_silver_stops_its_site_and_no_other_and_is_told(lakehouse):
     lakehouse.silver_refuses = {"beer"}
     asked = lakehouse.wave()
-    assert asked[2:] == [("silver+warehouse", "ai"), ("silver+warehouse", "beer"), ("marts",)]
+    assert asked[2:] == [
+        (FOLLOWS, "ai"),
+        (FOLLOWS, "beer"),
+        ("marts",),
+    ]
     assert lakehouse.look() == []
     assert "beer did not pass" in lakehouse.told["converge_sites"]
 
@@ -158,7 +181,7 @@ def test_a_converge_that_was_stopped_is_asked_for_once_per_evidence(lakehouse):
     assert "posts would shrink" in lakehouse.told["converge_sites"]
     lakehouse.fetch("beer", "2026-01-01")
     lakehouse.read_pages("beer", "2026-01-01")
-    assert lakehouse.look("converge_sites") == [("silver+warehouse", "beer")]
+    assert lakehouse.look("converge_sites") == [(FOLLOWS, "beer")]
 
 
 def test_a_backfill_of_old_quarters_stays_in_raw_until_somebody_reads_them_and_changes_no_mart(lakehouse):
@@ -168,7 +191,7 @@ def test_a_backfill_of_old_quarters_stays_in_raw_until_somebody_reads_them_and_c
         lakehouse.land("beer", quarter)
     assert lakehouse.look("land_dumps") == [("bronze", "beer", Q3)], "one of the two quarters that bronze keeps"
     lakehouse.read("beer", "2024-01-01")
-    assert lakehouse.wave() == [("bronze", "beer", Q3), ("silver+warehouse", "beer"), ("marts",)]
+    assert lakehouse.wave() == [("bronze", "beer", Q3), (FOLLOWS, "beer"), ("marts",)]
 
 
 def test_nothing_of_a_site_is_started_twice_while_a_run_of_it_goes_on_or_waits(lakehouse):
@@ -198,7 +221,7 @@ def test_a_command_that_was_killed_keeps_nothing_waiting(lakehouse):
     dead = _process().replace(_process().split()[1], "1.0")
     tags = request.tags | RUN_TAG | {PROCESS_TAG: dead}
     lakehouse.record(request._replace(tags=tags, run_key="by hand"), dg.DagsterRunStatus.STARTED)
-    assert lakehouse.look("converge_sites") == [("silver+warehouse", "beer")]
+    assert lakehouse.look("converge_sites") == [(FOLLOWS, "beer")]
 
 
 def test_a_dump_above_the_limit_is_told_with_the_command_that_lands_it(lakehouse, monkeypatch):
