@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from so_lakehouse.lake import gates, ledger
+from so_lakehouse.lake import ledger
 from so_lakehouse.lake.ledger import Ledger, LedgerRow
 from so_lakehouse.lake.manifests import CheckOutcome
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.waiting import Ignored
+from so_lakehouse.spark.gate import current_rows, data_version
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,14 @@ def converged(
 ) -> Converged:
     """The table as it lies in the lake, and what of its ledger is new since `before`."""
     known = {(row.input, row.applied_at) for row in before.of(table)}
-    rows = after.of(table)
     delta = ledger.open_delta(lake, table)
     return Converged(
         table=table,
         site=after.site,
-        rows=ledger.rows_held(rows),
-        applied=tuple(row for row in rows if (row.input, row.applied_at) not in known),
+        rows=current_rows(after, table),
+        applied=tuple(row for row in after.of(table) if (row.input, row.applied_at) not in known),
         ignored=tuple(ignored),
         version=None if delta is None else delta.version(),
-        data_version=gates.data_version(table, after.last_change(table)),
+        data_version=data_version(after, table),
         checks=checks,
     )

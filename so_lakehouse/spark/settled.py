@@ -17,7 +17,7 @@ import pyarrow as pa
 from so_lakehouse import schema
 from so_lakehouse.lake import gates, ledger, silver_tables, tombstones, waiting
 from so_lakehouse.lake.chain import Dump
-from so_lakehouse.lake.gates import Evidence
+from so_lakehouse.lake.gates import Evidence, TableGate
 from so_lakehouse.lake.ledger import DUMP, Ledger
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.quarantine import CleaningManifest
@@ -26,6 +26,7 @@ from so_lakehouse.lake.strangers import strange_commits
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark import clean, evidence, migrate
 from so_lakehouse.spark.converged import Converged, converged
+from so_lakehouse.spark.gate import data_version
 
 POSTS = schema.POSTS.name  # comments and history look at what is known of posts too
 
@@ -51,18 +52,21 @@ def standing(lake: Lake, site: str, names: Sequence[str], settings: Settings) ->
     after = _ledger(lake, site, names)
     if gates.settled(lake, site) != _named(names, heard(lake, site, names, settings), _books(lake, site, after)):
         return None
-    if after.unrecorded or gates.refusal(lake, site) or not all(_is_untouched(lake, site, n, after) for n in names):
+    gated = gates.load(lake, site)
+    if after.unrecorded or gates.refusal(lake, site):
+        return None
+    if not all(_is_untouched(lake, site, name, after, gated.get(name)) for name in names):
         return None
     every = [silver_tables.silver_table(schema.table(name), settings.keep_personal) for name in names]
     if any(migrate.pending(lake, table) for table in (*every, silver_tables.TOMBSTONES, silver_tables.LEDGER)):
         return None
-    checks = {name: gate.checks for name, gate in gates.load(lake, site).items()}
     told = {}
     for name in names:
         ignored = _ignored(lake, site, name, after, settings)
         if ignored is None:
             return None
-        told[name] = converged(lake, name, after, after, ignored, checks.get(name, ()))
+        checks = gated[name].checks if name in gated else ()
+        told[name] = converged(lake, name, after, after, ignored, checks)
     return told
 
 
@@ -83,13 +87,12 @@ def _ignored(lake: Lake, site: str, name: str, after: Ledger, settings: Settings
     return None if found.dump or found.pages.new else found.ignored
 
 
-def _is_untouched(lake: Lake, site: str, name: str, after: Ledger) -> bool:
+def _is_untouched(lake: Lake, site: str, name: str, after: Ledger, gate: TableGate | None) -> bool:
     """Whether the site's rows of a table are those that its gate speaks of."""
-    delta, gate = ledger.open_delta(lake, name), gates.load(lake, site).get(name)
+    delta = ledger.open_delta(lake, name)
     if delta is None or gate is None:
         return gate is None and (delta is None or not after.of(name))  # there are no rows of it to speak of
-    is_same = gate.data_version == gates.data_version(name, after.last_change(name))
-    return is_same and not strange_commits(lake, name, delta, site, gate.version)
+    return gate.data_version == data_version(after, name) and not strange_commits(lake, name, delta, site, gate.version)
 
 
 def _books(lake: Lake, site: str, after: Ledger) -> str:
