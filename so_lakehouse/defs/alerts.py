@@ -72,9 +72,9 @@ def freshness(context: dg.SensorEvaluationContext, lakehouse: Lakehouse) -> dg.S
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Tells the addresses of LAKEHOUSE_ALERTS once of each failed run, blocking check that failed, late site and "
-        "used-up quota, and once more when it is over (docs/alerts.md). A message that an address did not take fails "
-        "the tick, and is sent again by the next."
+        "Tells the addresses of LAKEHOUSE_ALERTS once of each failed run, blocking check that failed, late site, "
+        "used-up quota and broken reconciliation, and once more when it is over (docs/alerts.md). A message that an "
+        "address did not take fails the tick, and is sent again by the next."
     ),
 )
 def alerts(context: dg.SensorEvaluationContext, lakehouse: Lakehouse) -> dg.SkipReason:
