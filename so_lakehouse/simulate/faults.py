@@ -14,6 +14,7 @@ from so_lakehouse.simulate.api_server import Fault
 if TYPE_CHECKING:
     from so_lakehouse.simulate.served import SimulationServer
 
+NO_FAULT = "none"  # takes back what is still to come
 THROTTLED = "too many requests from this IP, more requests available in 9 seconds"
 
 
@@ -42,8 +43,8 @@ FAULTS: dict[str, NamedFault] = {
     "endless": NamedFault("has_more that never ends", lambda server: [Fault(says_more=True)] * 1000),
     "duplicate": NamedFault("the answer before, once more", lambda server: [Fault(repeated=True)]),
     "changing": NamedFault(
-        "a day passes for the rows before the second answer from now",
-        lambda server: [Fault(), Fault(before=server.live_a_day)],
+        "a day passes for the rows before the answer, whatever the clock says",
+        lambda server: [Fault(before=server.live_a_day)],
     ),
     "no-quota": NamedFault("the quota of the day is used up", lambda server: [Fault(before=server.use_up)]),
     "wrong-key": NamedFault(

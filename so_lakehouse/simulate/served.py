@@ -13,13 +13,12 @@ from urllib.parse import parse_qs, urlsplit
 from so_lakehouse.clock import Clock
 from so_lakehouse.errors import BadInput
 from so_lakehouse.simulate.api_server import ApiHandler, ApiServer
-from so_lakehouse.simulate.faults import FAULTS
+from so_lakehouse.simulate.faults import FAULTS, NO_FAULT
 from so_lakehouse.simulate.living_site import LivingSite
 from so_lakehouse.simulate.simulation import Simulation
 
 KEY = "simulated"
 PAGE = "/simulation"
-NO_FAULT = "none"
 
 
 class SimulationServer(ApiServer):
@@ -39,6 +38,11 @@ class SimulationServer(ApiServer):
         """The variables of whoever shall ask this server."""
         return {"LAKEHOUSE_API": self.address, "LAKEHOUSE_API_KEY": KEY, "LAKEHOUSE_NOW": self.lakehouse_now}
 
+    @property
+    def page(self) -> str:
+        """Address of the page that tells how the simulation stands and takes commands."""
+        return f"http://127.0.0.1:{self.server_port}{PAGE}"
+
     def set_clock(self, lakehouse_now: str) -> None:
         """Another moment, from which the clock runs on. What the sites have lived they do not take back."""
         clock = Clock(lakehouse_now)
@@ -52,6 +56,7 @@ class SimulationServer(ApiServer):
     def live_a_day(self) -> None:
         """A day passes at every site, whatever the clock says."""
         for site in self.sites.values():
+            site.reach(self.now())
             site.live_until(site.today + timedelta(days=1))
 
     def asked_for(self, words: dict[str, list[str]]) -> dict[str, Any]:
