@@ -13,6 +13,7 @@ from rich.console import Console
 
 from so_lakehouse.api.days import days_since
 from so_lakehouse.api.due import days_due
+from so_lakehouse.cli import report
 from so_lakehouse.cli.recorded import carried_out, require_services
 from so_lakehouse.cli.run import wanted
 from so_lakehouse.clock import Clock
@@ -67,6 +68,7 @@ def main(arguments: argparse.Namespace) -> int:
             console,
             settings,
             lambda runner, *heard: dumps_and_days_to_marts(runner, DEMO_SITES, dumps, folder, days, *heard),
+            lambda runs: report.summary(report.days_together(runs)),
         )
     if code:
         return code

@@ -18,6 +18,9 @@ changed from one to the next, counted on the community itself.
 
   so-lakehouse simulate dumps --out /tmp/simulated      a mirror: one release per quarter, as the publisher packs them
   so-lakehouse simulate serve --mirror /tmp/simulated   the same communities behind the API, living on after the dumps
+
+What the API tells is what a dump of the same moment would tell. It goes wrong on request: simulate serve --help lists
+the faults. `so-lakehouse demo` shows all of it, and `so-lakehouse dev` goes on from there.
 """
 
 SERVE = """

@@ -23,6 +23,7 @@ from so_lakehouse.api.bronze import read_pages
 from so_lakehouse.api.by_ids import ask_again
 from so_lakehouse.api.days import newest_closed
 from so_lakehouse.api.fetch import fetch_day
+from so_lakehouse.cli import parser
 from so_lakehouse.clock import Clock
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.lake.api_raw import fetches_of
@@ -179,6 +180,17 @@ def test_its_page_moves_the_clock_and_takes_faults_and_refuses_what_cannot_be(se
         status, told = page(fault="fire")
         assert (status, "gateway" in told["error"]) == (400, True)
         assert page(now="soon")[0] == 400
+
+
+@pytest.mark.parametrize("words", [["simulate"], ["simulate", "serve"]])
+def test_its_help_explains_what_is_simulated_and_lists_every_fault(words, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        parser().parse_args([*words, "--help"])
+    told = capsys.readouterr().out
+    expected = (
+        [*FAULTS, "none", "--now", "LAKEHOUSE_NOW"] if "serve" in words else ["role", "truth.json", "--seed", "faults"]
+    )
+    assert [name for name in expected if name not in told] == []
 
 
 def test_the_command_serves_the_communities_whose_dumps_it_wrote(tmp_path: Path):
