@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import requests
 
 from so_lakehouse.api.bronze import read_pages
 from so_lakehouse.api.by_ids import ask_again
+from so_lakehouse.api.client import Client
 from so_lakehouse.api.days import newest_closed
 from so_lakehouse.api.fetch import fetch_day
 from so_lakehouse.cli import parser
@@ -28,6 +30,7 @@ from so_lakehouse.clock import Clock
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.lake.api_raw import fetches_of
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.patience import Patience
 from so_lakehouse.schema_api import ENTITIES
 from so_lakehouse.settings import PROJECT_ROOT, Settings
 from so_lakehouse.simulate.api_server import running
@@ -35,47 +38,65 @@ from so_lakehouse.simulate.dumps import write_mirror
 from so_lakehouse.simulate.faults import FAULTS
 from so_lakehouse.simulate.served import KEY, SimulationServer, from_now_on
 from so_lakehouse.simulate.simulation import Simulation
-from so_lakehouse.simulate.snapshot import Row, rows_at
+from so_lakehouse.simulate.snapshot import rows_at
 from so_lakehouse_tests.pipeline.api_world import StillClock, World
 from so_lakehouse_tests.pipeline.silver_site import SilverSite
 
 SITE = "simulated-brewing"
 CUT = date(2025, 12, 31)
-SIMULATION = Simulation((SITE,), seed=1, people=300, launch=date(2025, 1, 1), cut=CUT)
-DAY = date(2026, 1, 3)
+SIMULATION = Simulation((SITE,), seed=1, people=600, launch=date(2025, 1, 1), cut=CUT)
+A_DAY = timedelta(days=1)
+
+
+@cache
+def busy_day() -> date:
+    """The first day on which, and on whose eve, somebody wrote something of each kind."""
+    rows = dumped(CUT + 60 * A_DAY)
+    written: dict[object, set[date]] = {"comment": {row["CreationDate"].date() for row in rows["comments"]}}
+    for row in rows["posts"]:
+        written.setdefault(row["PostTypeId"], set()).add(row["CreationDate"].date())
+    every = written[1] & written[2] & written["comment"]
+    return min(day for day in every if day > CUT + A_DAY and day - A_DAY in every)
 
 
 @pytest.fixture
 def api(settings: Settings) -> Iterator[World]:
     """The simulation on the morning after the day, for a clock that only waiting moves."""
-    clock = StillClock(f"{DAY + timedelta(days=1)}T06:00:00")
+    clock = StillClock(f"{busy_day() + A_DAY}T06:00:00")
     with running(SimulationServer(SIMULATION, "")) as server:
         server.now = lambda: clock.now().timestamp()
+        server.sites[SITE].live_until(busy_day())
         yield World(server, clock, replace(settings, api=server.address, api_key=KEY), server.sites[SITE])
         assert server.violations == []
 
 
-def fetched(api: World, lake: Lake, entity: str, day: date, **client: Any) -> list[dict[str, Any]]:
+def client(api: World) -> Client:
+    """One that waits for a server that lives days before it answers."""
+    patience = Patience(sleep=api.clock.sleep, monotonic=api.clock.monotonic, deadline=900, read_timeout=30)
+    return Client(api.settings, api.clock, patience)
+
+
+def fetched(api: World, lake: Lake, entity: str, day: date) -> list[dict[str, Any]]:
     """What bronze has of the day once it was asked for."""
-    assert fetch_day(lake, api.client(**client), SITE, day.isoformat(), entity, api.settings).missing == ""
+    assert fetch_day(lake, client(api), SITE, day.isoformat(), entity, api.settings).missing == ""
     manifest = read_pages(lake, SITE, day.isoformat(), entity, api.settings)
     assert manifest is not None
     assert manifest.quarantined == 0
     return pq.read_table(lake.path(manifest.files[0])).to_pylist()
 
 
-def dumped(day: date) -> dict[str, list[Row]]:
+def dumped(day: date) -> dict[str, list[dict[str, Any]]]:
     return rows_at(SIMULATION.found(SITE).live_until(day), day)
 
 
 @pytest.mark.parametrize(("entity", "moment"), [("questions", "LastActivityDate"), ("comments", "CreationDate")])
 def test_a_day_of_the_api_is_in_bronze_what_a_dump_of_its_end_tells(api, lake, entity, moment):
-    rows = {row["Id"]: row for row in fetched(api, lake, entity, DAY)}
+    rows = {row["Id"]: row for row in fetched(api, lake, entity, busy_day())}
     kind = ENTITIES[entity]
     expected = {
         row["Id"]: row
-        for row in dumped(DAY)[kind.table]
-        if row[moment].date() == DAY and kind.post_type in (None, row.get("PostTypeId"))
+        for row in dumped(busy_day())[kind.table]
+        if row[moment].date() == busy_day() and kind.post_type in (None, row.get("PostTypeId"))
     }
     assert expected
     assert rows.keys() == expected.keys()
@@ -85,8 +106,8 @@ def test_a_day_of_the_api_is_in_bronze_what_a_dump_of_its_end_tells(api, lake, e
 
 
 def test_days_pass_with_the_clock_and_a_day_that_is_not_over_is_not_served(api, lake):
-    fetched(api, lake, "questions", DAY)
-    assert api.site.today == DAY
+    fetched(api, lake, "questions", busy_day())
+    assert api.site.today == busy_day()
     before = dict(api.site.rows["questions"])
     api.clock.sleep(17 * 3600)
     newest = {"site": SITE, "sort": "activity", "pagesize": "1"}
@@ -94,8 +115,8 @@ def test_days_pass_with_the_clock_and_a_day_that_is_not_over_is_not_served(api, 
     requests.get(f"{api.server.address}/questions", newest, headers=headers, timeout=30).raise_for_status()
     assert api.site.rows["questions"] == before, "23 o'clock"
     api.clock.sleep(7 * 3600)
-    rows = fetched(api, lake, "questions", DAY + timedelta(days=1))
-    assert api.site.today == DAY + timedelta(days=1)
+    rows = fetched(api, lake, "questions", busy_day() + A_DAY)
+    assert api.site.today == busy_day() + A_DAY
     assert {row["LastActivityDate"].date() for row in rows} == {api.site.today}
 
 
@@ -105,12 +126,14 @@ HARMLESS = sorted(FAULTS.keys() - {"no-quota", "wrong-key", "endless"})
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_a_fault_that_was_asked_for_happens_and_the_day_is_whole_all_the_same(api, lake, name):
-    assert fetched(api, lake, "answers", DAY - timedelta(days=1)), "an answer before, for the fault that repeats it"
+    assert fetched(api, lake, "answers", busy_day() - A_DAY), "an answer before, for the fault that repeats it"
     api.server.faults = FAULTS[name].faults(api.server)
-    rows = fetched(api, lake, "answers", DAY)
+    rows = fetched(api, lake, "answers", busy_day())
     assert api.server.faults == []
     whole = {
-        row["Id"] for row in dumped(DAY)["posts"] if row["PostTypeId"] == 2 and row["LastActivityDate"].date() == DAY
+        row["Id"]
+        for row in dumped(busy_day())["posts"]
+        if row["PostTypeId"] == 2 and row["LastActivityDate"].date() == busy_day()
     }
     if name == "changing":  # what was active again on the next day belongs to that
         assert {row["Id"] for row in rows} <= whole
@@ -121,9 +144,9 @@ def test_a_fault_that_was_asked_for_happens_and_the_day_is_whole_all_the_same(ap
 def test_without_quota_nothing_comes_and_a_wrong_key_is_said(api, lake):
     api.server.faults = FAULTS["wrong-key"].faults(api.server)
     with pytest.raises(Unavailable, match="key"):
-        fetch_day(lake, api.client(), SITE, DAY.isoformat(), "answers", api.settings)
+        fetch_day(lake, client(api), SITE, busy_day().isoformat(), "answers", api.settings)
     api.server.faults = FAULTS["no-quota"].faults(api.server)
-    day = fetch_day(lake, api.client(), SITE, DAY.isoformat(), "answers", api.settings)
+    day = fetch_day(lake, client(api), SITE, busy_day().isoformat(), "answers", api.settings)
     assert day.fetches == ()
     assert day.missing
     api.server.violations.clear()  # who asks with no quota left could not know
@@ -135,7 +158,7 @@ def test_who_leaves_is_missed_on_two_mornings_and_then_gone(api, lake):
     silver.put("users", *({"Id": row["Id"], "CreationDate": row["CreationDate"].replace(tzinfo=UTC)} for row in users))
     silver.apply_dump(datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC))
     silver.pass_checks(cut_at=datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC))
-    api.site.live_until(DAY)
+    api.site.live_until(busy_day())
     left = {row["Id"] for row in users if row["Id"] > 0} - api.site.accounts
     while not left:
         api.clock.sleep(24 * 3600)
@@ -144,9 +167,8 @@ def test_who_leaves_is_missed_on_two_mornings_and_then_gone(api, lake):
     gone: list[set[int]] = []
     for _ in range(2):
         day = newest_closed(api.clock.now())
-        client = api.client()
-        fetch_day(lake, client, SITE, day, "users", api.settings)
-        ask_again(lake, client, SITE, day, "users", api.settings)
+        fetch_day(lake, client(api), SITE, day, "users", api.settings)
+        ask_again(lake, client(api), SITE, day, "users", api.settings)
         gone.append({row.id for fetch in fetches_of(lake, "users", day, SITE) for row in fetch.gone})
         api.clock.sleep(24 * 3600)
     assert gone == [set(), left]
