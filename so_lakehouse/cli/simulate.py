@@ -46,7 +46,7 @@ def serve(arguments: argparse.Namespace) -> int:
     now = arguments.now or morning_after(simulation.cut + DAYS)
     try:
         server = SimulationServer(simulation, now if "@" in now else from_now_on(now), arguments.port)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         raise BadInput(f"Port {arguments.port} of this machine is not to be had: {error}. Choose another.") from error
     settings = {"LAKEHOUSE_MIRROR": str(arguments.mirror.resolve())} | server.settings
     print(f"SIMULATED: {', '.join(simulation.sites)}. Until Ctrl-C. For the shell that uses them:\n")
