@@ -44,7 +44,7 @@ dbt_project/target/manifest.json: .venv/.installed $(shell find dbt_project/mode
 	@cd dbt_project && ../.venv/bin/dbt --quiet parse
 	@touch $@
 
-demo: setup ## two simulated sites, two quarters, from the .7z to tested marts
+demo: setup ## three simulated sites: three quarters and the days since, from the .7z to tested marts
 	@so-lakehouse demo
 
 dev: setup ## Dagster's UI on the same state, at http://127.0.0.1:3000

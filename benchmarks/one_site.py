@@ -39,7 +39,7 @@ def mirror_of(options: Options) -> tuple[str, Path]:
         return "beer.meta", REAL_DUMPS
     folder = options.folder / "one_site"
     if not folder.exists():
-        write_mirror(folder, DEMO_SITES[:1], DEMO_QUARTERS[:1])
+        write_mirror(folder, DEMO_SITES[:1], DEMO_QUARTERS[1:2])
     return DEMO_SITES[0], folder
 
 

@@ -6,7 +6,7 @@ per site, the marts once in all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -42,12 +42,7 @@ def raw_to_marts(
     """
     way = _Way(runner, working, finished)
     for dump in dumps:
-        runner.add_site(dump.site)
-        key = site_quarter_key(dump.site, dump.quarter)
-        way.run("raw", dump.site, key, config={"raw__dump": {"mirror": mirror, "release": dump.release}})
-        way.run("bronze", dump.site, key)
-        way.reconcile(dump.site)
-        way.run("silver", dump.site, dump.site, config={"silver": {"accept_shrink": accept_shrink}})
+        way.take_in(dump, mirror, accept_shrink)
     way.warehouse_and_marts(list(dict.fromkeys(dump.site for dump in dumps)))
     return way.runs
 
@@ -76,11 +71,36 @@ def days_to_marts(
     for site in sites:
         runner.add_site(site)
         for day in (day for day in days if day.site == site):
-            key = site_day_key(site, day.day)
-            way.run("raw api", site, key, config={"raw_api": {"again": again}})
-            way.run("bronze api", site, key)
-        way.reconcile(site)
-        way.run("silver", site, site)
+            way.fetch(day, again)
+        way.take_in_days(site)
+    way.warehouse_and_marts(sites)
+    return way.runs
+
+
+def dumps_and_days_to_marts(
+    runner: Runner,
+    sites: Sequence[str],
+    dumps: Sequence[Dump],
+    mirror: str,
+    days: Iterable[Day],
+    working: Callable[[str], AbstractContextManager[None]],
+    finished: Callable[[LayerRun], None],
+) -> list[LayerRun]:
+    """Runs raw, bronze and silver per dump, raw and bronze per day, silver and the warehouse once more per site, then
+    the marts. Returns every run.
+
+    A day is taken from `days` when its turn comes: whoever gives them may let time pass in between. `working` and
+    `finished` as in `raw_to_marts`.
+    """
+    way = _Way(runner, working, finished)
+    for site in sites:
+        runner.add_site(site)
+    for dump in dumps:
+        way.take_in(dump, mirror, accept_shrink=False)
+    for day in days:
+        way.fetch(day, again=False)
+    for site in sites:
+        way.take_in_days(site)
     way.warehouse_and_marts(sites)
     return way.runs
 
@@ -139,6 +159,26 @@ class _Way:
         self.finished(done)
         if site and stops and not done.succeeded:
             self.stopped.add(site)
+
+    def take_in(self, dump: Dump, mirror: str, accept_shrink: bool) -> None:
+        """One dump, from the mirror into silver."""
+        self.runner.add_site(dump.site)
+        key = site_quarter_key(dump.site, dump.quarter)
+        self.run("raw", dump.site, key, config={"raw__dump": {"mirror": mirror, "release": dump.release}})
+        self.run("bronze", dump.site, key)
+        self.reconcile(dump.site)
+        self.run("silver", dump.site, dump.site, config={"silver": {"accept_shrink": accept_shrink}})
+
+    def fetch(self, day: Day, again: bool) -> None:
+        """One day of the API, from its pages into bronze."""
+        key = site_day_key(day.site, day.day)
+        self.run("raw api", day.site, key, config={"raw_api": {"again": again}})
+        self.run("bronze api", day.site, key)
+
+    def take_in_days(self, site: str) -> None:
+        """What bronze has of the site's days, into silver."""
+        self.reconcile(site)
+        self.run("silver", site, site)
 
     def reconcile(self, site: str) -> None:
         """Where it is due; a failure is told, and the site goes on: its dump does not depend on what pages told."""

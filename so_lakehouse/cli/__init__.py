@@ -15,6 +15,7 @@ from importlib.metadata import version
 from rich.console import Console
 from rich.text import Text
 
+from so_lakehouse.cli import simulate_words
 from so_lakehouse.errors import LakehouseError
 
 
@@ -78,7 +79,10 @@ def parser() -> argparse.ArgumentParser:
         help="up, down, status: as processes of this machine; the others are for containers (docs/operations.md)",
     )
     stack.add_argument("service", nargs="*", metavar="SERVICE", help="only these; default: all")
-    commands.add_parser("demo", help="two simulated sites, two quarters, from the .7z to tested marts")
+    commands.add_parser(
+        "demo", help="three simulated sites: three quarters, the days since, from the .7z to tested marts"
+    )
+    simulate_words.add_to(commands.add_parser("simulate", help="simulated communities: their dumps, and the API after"))
     dev = commands.add_parser("dev", help="Dagster's web page on this lakehouse")
     dev.add_argument("--port", type=int, default=3000, help="default: 3000")
     return top

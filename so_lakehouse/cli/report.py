@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
@@ -35,6 +36,29 @@ def summary(runs: Sequence[LayerRun]) -> Table:
             rows, quarantined = "failed", ""
         table.add_row(run.layer, run.partition or "all sites", rows, quarantined, f"{run.seconds:.1f}")
     return table
+
+
+def days_together(runs: Sequence[LayerRun]) -> list[LayerRun]:
+    """The runs, those of a site's days as one per layer, where the first of them stood."""
+    together: dict[tuple[str, str], list[LayerRun]] = {}
+    for number, run in enumerate(runs):
+        site = (run.partition or "").rpartition("|")[2]
+        together.setdefault((run.layer, site if run.layer.endswith(" api") else str(number)), []).append(run)
+    return [_one(found) for found in together.values()]
+
+
+def _one(runs: Sequence[LayerRun]) -> LayerRun:
+    first = runs[0]
+    if len(runs) == 1:
+        return first
+    return replace(
+        first,
+        partition=f"{len(runs)} days|{(first.partition or '').rpartition('|')[2]}",
+        seconds=sum(run.seconds for run in runs),
+        materialised={f"{run.partition} {name}": facts for run in runs for name, facts in run.materialised.items()},
+        failed_checks=tuple(check for run in runs for check in run.failed_checks),
+        error=next((run.error for run in runs if run.error), None),
+    )
 
 
 def reasons(console: Console, runs: Sequence[LayerRun]) -> None:

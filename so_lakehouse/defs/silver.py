@@ -109,17 +109,17 @@ def silver(
 
 
 def _metadata(lakehouse: Lakehouse, table: str, result: "Converged") -> dict:
+    from so_lakehouse.lake.waiting import notes  # deltalake too
+
     totals = {
         name: sum(getattr(row, f"rows_{name}") for row in result.applied)
         for name in ("inserted", "updated", "unchanged", "deleted", "deduplicated")
     }
-    # Where something was taken in, what was settled long before is no news.
-    worth_telling = [ignored for ignored in result.ignored if not (ignored.settled and result.applied)]
-    notes = [*(f"{ignored.partition}: {ignored.reason}" for ignored in worth_telling), *filter(None, [result.catalog])]
+    told = [*notes(result.ignored, bool(result.applied)), *filter(None, [result.catalog])]
     return {
         "dagster/partition_row_count": result.rows,
         "quarantined": result.quarantined,
         **totals,
-        "note": "; ".join(notes),
+        "note": "; ".join(told),
         "dagster/uri": lakehouse.lake.uri(paths.silver(table)),
     }

@@ -230,3 +230,14 @@ def _day(moment: datetime | None) -> str:
 def reasons(ignored: Iterable[Ignored]) -> list[str]:
     """The sentences, each once."""
     return list(dict.fromkeys(entry.reason for entry in ignored))
+
+
+def notes(ignored: Iterable[Ignored], has_news: bool) -> list[str]:
+    """What was not taken in and why, for people. Where something was (`has_news`), what was settled long before is not
+    worth telling; of settled days of pages their number is."""
+    told = [entry for entry in ignored if not (entry.settled and has_news)]
+    days = {entry.partition for entry in told if entry.settled and entry.source != DUMP}
+    sentences = [f"{entry.partition}: {entry.reason}" for entry in told if not entry.settled or entry.source == DUMP]
+    if days:
+        sentences.append(f"pages of {len(days)} days from {min(days)} to {max(days)}: applied or superseded before")
+    return sentences

@@ -12,6 +12,11 @@
 | `quirks` | how the publisher spelled them in which quarter |
 | `dump_file`, `archive` | one XML file; one `.7z` |
 | `truth`, `dumps` | what is true of the files; a mirror of releases |
+| `simulation` | what a mirror's communities were made with, so that they can be served |
+| `api_rows`, `living_site` | the rows of a moment as the API's items; a site that lives on as days pass |
+| `api_site`, `api_server` | the API's questions; HTTP, quota, backoff and faults |
+| `faults`, `served` | the faults by name; a simulation behind the API, with a clock that can be moved |
+| `demonstration` | the demo's story |
 | `fixed_chance`, `large_site`, `large` | a site of any size in constant memory, for benchmarks |
 
 No dependency on the reader: what writes the dumps shares nothing with what is tested against them but the schema.

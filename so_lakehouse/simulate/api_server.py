@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from so_lakehouse.simulate.api_site import KEYS, ApiSite, Refused, served
@@ -27,6 +27,9 @@ WINDOW_SECONDS = 24 * 3600
 SAME_QUESTION_SECONDS = 60
 MOST_PER_SECOND = 30
 NAMES = {400: "bad_parameter", 403: "access_denied", 404: "no_method", 500: "internal_error", 502: "throttle_violation"}
+
+
+Server = TypeVar("Server", bound="ApiServer")
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,13 @@ class ApiServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, now: Callable[[], float] = time.time, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+    def __init__(
+        self,
+        now: Callable[[], float] = time.time,
+        port: int = 0,
+        handler: type[BaseHTTPRequestHandler] | None = None,
+    ) -> None:
+        super().__init__(("127.0.0.1", port), handler or ApiHandler)
         self.now = now
         self.sites: dict[str, ApiSite] = {}
         self.keys = {"secret-key"}
@@ -84,6 +92,11 @@ class ApiServer(ThreadingHTTPServer):
     def used(self, key: str) -> int:
         """Questions of the current day of this key's quota."""
         return self._used.get(key, (0.0, 0))[1]
+
+    def use_up(self) -> None:
+        """Leaves nothing of the current day of every key's quota."""
+        for key, (began, _) in self._used.items():
+            self._used[key] = began, self.quota_max if key else self.quota_without_key
 
     def answer(self, path: str, query: dict[str, str], key: str, fault: Fault) -> tuple[int, bytes]:
         """Status and body (JSON) of one question."""
@@ -125,7 +138,9 @@ class ApiServer(ThreadingHTTPServer):
             raise Refused(400, f"No site found for name `{query['site']}`")
         name = query.get("filter", "default")
         included = None if name == "default" else _fields_in(name)
-        rows, has_more = self.sites[query["site"]].answer(method, ids, query, bool(key))
+        site = self.sites[query["site"]]
+        site.reach(now)
+        rows, has_more = site.answer(method, ids, query, bool(key))
         items = [served(method, row, included) for row in rows]
         return {"items": items, "has_more": has_more or fault.says_more}
 
@@ -170,7 +185,7 @@ def _fields_in(name: str) -> frozenset[str]:
         raise Refused(400, "filter") from None
 
 
-class _Handler(BaseHTTPRequestHandler):
+class ApiHandler(BaseHTTPRequestHandler):
     server: ApiServer
     protocol_version = "HTTP/1.1"
 
@@ -216,7 +231,14 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving(now: Callable[[], float] = time.time) -> Iterator[ApiServer]:
     """A server on a free port of 127.0.0.1, for the block."""
-    with ApiServer(now) as server:
+    with running(ApiServer(now)) as server:
+        yield server
+
+
+@contextmanager
+def running(server: Server) -> Iterator[Server]:
+    """Lets the server answer in the background, for the block; closed at its end."""
+    with server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:

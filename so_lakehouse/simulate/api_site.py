@@ -58,6 +58,9 @@ class ApiSite:
         for key in ids:
             self.rows[entity].pop(key, None)
 
+    def reach(self, now: float) -> None:
+        """Hears what time it is (seconds since 1970) before each question: a site that lives on moves on."""
+
     def answer(self, entity: str, ids: str, query: Mapping[str, str], has_key: bool) -> tuple[list[Item], bool]:
         """Rows of one page and whether there are more; raises `Refused`."""
         sort = query.get("sort", METHOD_SORTS[entity][0])

@@ -4,6 +4,7 @@
     <folder>/<release>/<site>.stackexchange.com.7z
     <folder>/<release>/SHA256SUMS                        as `sha256sum` writes it
     <folder>/truth.json                                  what the archives hold (`truth`)
+    <folder>/simulation.json                             what the communities were made with (`simulation`)
 
 The world at a cut depends on site, seed, people and launch only, so a mirror that gets a further quarter keeps every
 byte of the older ones. The folder belongs to the simulator: what it writes replaces what was there.
@@ -28,13 +29,14 @@ from so_lakehouse.simulate.archive import LZMA2_PER_TABLE, Packing, pack
 from so_lakehouse.simulate.community import found_community
 from so_lakehouse.simulate.dump_file import LICENCE_COMMENT, write_dump_file
 from so_lakehouse.simulate.quirks import Quirks, note, quirks_at
+from so_lakehouse.simulate.simulation import Simulation
 from so_lakehouse.simulate.snapshot import Row, rows_at
 from so_lakehouse.simulate.topics import topic_of
 from so_lakehouse.simulate.truth import Truth, truth_of
 from so_lakehouse.simulate.world import COMMUNITY
 
-DEMO_SITES = ("simulated-brewing", "simulated-databases")
-DEMO_QUARTERS = ("2025-07-01", "2025-10-01")
+DEMO_SITES = ("simulated-brewing", "simulated-databases", "simulated-gardening")
+DEMO_QUARTERS = ("2025-04-01", "2025-07-01", "2025-10-01")
 DEMO_PEOPLE = 400
 FEWEST_PEOPLE = 10
 LAUNCH = date(2023, 10, 1)
@@ -112,6 +114,7 @@ def write_mirror(
             _write_archive(target, _as_published(rows, release, f"{seed}/{site}/{release.name}"), release)
     for release in releases:
         write_checksums(folder / release.name)
+    Simulation(tuple(sites), seed, people, launch, releases[-1].cut).save(folder)
     (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n", "utf-8")
     write_releases(folder, releases)
     return truth

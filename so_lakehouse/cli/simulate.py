@@ -1,0 +1,62 @@
+"""`so-lakehouse simulate`: dumps of simulated communities, and the API that they live on behind."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+
+from so_lakehouse.errors import BadInput
+from so_lakehouse.simulate.archive import LZMA2_PER_TABLE, SOLID_BZIP2
+from so_lakehouse.simulate.dumps import DEMO_PEOPLE, DEMO_QUARTERS, DEMO_SITES, write_mirror
+from so_lakehouse.simulate.large import write_large_mirror
+from so_lakehouse.simulate.served import SimulationServer, from_now_on, morning_after
+from so_lakehouse.simulate.simulation import Simulation
+
+PACKINGS = {"lzma2": LZMA2_PER_TABLE, "bzip2": SOLID_BZIP2}
+DAYS = timedelta(days=7)  # that have closed since the newest dump, where nobody says what time it is
+
+
+def main(arguments: argparse.Namespace) -> int:
+    return write_dumps(arguments) if arguments.action == "dumps" else serve(arguments)
+
+
+def write_dumps(arguments: argparse.Namespace) -> int:
+    """Writes the mirror and prints what it holds."""
+    sites, quarters = arguments.sites or DEMO_SITES, arguments.quarters or DEMO_QUARTERS
+    out, seed, packing = arguments.out, arguments.seed, PACKINGS[arguments.packing]
+    if arguments.large is None:
+        people = DEMO_PEOPLE if arguments.users is None else arguments.users
+        truth = write_mirror(out, sites, quarters, seed=seed, people=people, packing=packing)
+    else:
+        fast = replace(packing, level=1)
+        truth = write_large_mirror(out, arguments.large, quarters, site=sites[0], seed=seed, packing=fast)
+    for release, by_site in truth.items():
+        for site, tables in by_site.items():
+            counts = ", ".join(f"{name} {table['rows_in_file']:,}" for name, table in tables.items())
+            print(f"{release} {site}: {counts}")
+    return 0
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Serves until it is interrupted."""
+    simulation = Simulation.load(arguments.mirror)
+    now = arguments.now or morning_after(simulation.cut + DAYS)
+    try:
+        server = SimulationServer(simulation, now if "@" in now else from_now_on(now), arguments.port)
+    except (OSError, OverflowError) as error:
+        raise BadInput(f"Port {arguments.port} of this machine is not to be had: {error}. Choose another.") from error
+    settings = {"LAKEHOUSE_MIRROR": str(arguments.mirror.resolve())} | server.settings
+    print(f"SIMULATED: {', '.join(simulation.sites)}. Until Ctrl-C. For the shell that uses them:\n")
+    print("\n".join(exports(settings)))
+    print(f"\nTheir state, another moment, faults: {server.page} (so-lakehouse simulate serve --help)", flush=True)
+    with server, suppress(KeyboardInterrupt):
+        server.serve_forever()
+    return 0
+
+
+def exports(settings: dict[str, str]) -> list[str]:
+    """Lines for a shell."""
+    return [f"  export {name}={shlex.quote(value)}" for name, value in settings.items()]
