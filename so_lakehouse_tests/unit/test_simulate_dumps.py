@@ -32,7 +32,7 @@ from so_lakehouse.simulate.snapshot import rows_at
 SITES = ("simulated-brewing", "simulated-databases")
 QUARTERS = ("2025-04-01", "2025-07-01", "2025-10-01")
 RELEASES = ("2025-06-30", "2025-09-30", "2025-12-31")
-PEOPLE = 150
+PEOPLE = 100
 
 Rows = dict[int, dict[str, str]]
 
@@ -226,7 +226,7 @@ def test_dates_lie_between_launch_and_cut(mirror: Mirror) -> None:
     for (release, _, table), rows in mirror.rows.items():
         for row in rows.values():
             for name in (name for name in row if name.endswith("Date") or name == "Date"):
-                assert "2023-10-01" <= row[name][:10] <= release, (table, row)
+                assert "2021-01-01" <= row[name][:10] <= release, (table, row)
                 assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d[037]", row[name])
 
 
@@ -307,7 +307,7 @@ def test_old_archives_are_one_solid_stream_and_new_ones_one_stream_per_file(mirr
         (SITES, ["2025-07-15"], "'2025-07-15' is not a quarter"),
         (SITES, ["2025-08-01"], "'2025-08-01' is not a quarter"),
         (SITES, ["Q3"], "'Q3' is not a quarter"),
-        (SITES, ["2023-07-01"], "ends before the simulated sites' launch on 2023-10-01"),
+        (SITES, ["2020-10-01"], "ends before the simulated sites' launch on 2021-01-01"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_written(tmp_path: Path, sites, quarters, message: str) -> None:
