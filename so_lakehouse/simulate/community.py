@@ -110,6 +110,7 @@ class Community:
 
     def _live(self, day: date) -> None:
         world, rng = self.world, self.world.rng
+        reactions.reverse_series(world, datetime.combine(day, time()))
         if day == world.launch:
             self._found(day)
         elif (day.month, day.day) == (1, 1):
@@ -127,9 +128,7 @@ class Community:
                 continue
             event.act(world, moment, person)
             person.seen = moment
-        midnight = datetime.combine(day, time())
-        reactions.close_bounties(world, midnight)
-        reactions.reverse_series(world, midnight)
+        reactions.close_bounties(world, datetime.combine(day, time()))
         if (day.month, day.day) == (12, 31):
             self.reputation_seen[day.year] = reputations(world, day)
 
