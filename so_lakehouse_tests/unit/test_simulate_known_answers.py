@@ -155,6 +155,18 @@ def test_people_answer_and_comment_mostly_where_their_own_kind_asks(sites: dict[
         assert site.parameters["own_field"] - 0.02 < share < 0.99
 
 
+def test_the_dormant_write_nothing_and_the_further_one_is_the_more_one_answers(sites: dict[str, Site]) -> None:
+    for site in sites.values():
+        careers, written = roles_of(site), Counter()
+        for post in (post for post in site.rows["posts"] if post["OwnerUserId"] not in (None, -1)):
+            stage = careers[post["OwnerUserId"], post["CreationDate"].year]["stage"]
+            written[stage, post["PostTypeId"]] += 1
+        answers = {stage: written[stage, 2] / written[stage, 1] for stage in ("junior", "experienced", "senior")}
+        assert answers["junior"] < 0.6 * answers["experienced"] < 0.6**2 * answers["senior"]
+        assert any(row["stage"] == "dormant" for row in careers.values())
+        assert not any(stage == "dormant" for stage, _ in written)
+
+
 def test_tags_of_tools_are_as_frequent_as_their_curves(sites: dict[str, Site]) -> None:
     """By the formula of docs/simulator.md, from the dump's questions and the careers, year by year."""
     for site in sites.values():

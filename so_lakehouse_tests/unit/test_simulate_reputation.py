@@ -8,7 +8,14 @@ from random import Random
 
 import pytest
 
-from so_lakehouse.simulate.reactions import offer_bounty, reverse_series, vote_in_series
+from so_lakehouse.simulate.reactions import (
+    accept,
+    offer_bounty,
+    reverse_series,
+    vote,
+    vote_in_series,
+    withdraw_all_votes,
+)
 from so_lakehouse.simulate.reputation import reputations
 from so_lakehouse.simulate.topics import topic_of
 from so_lakehouse.simulate.world import (
@@ -224,6 +231,19 @@ def test_votes_in_series_are_taken_back_the_next_day(world: World) -> None:
     assert reputations(world) == {ASKER: 1, ANSWERER: 1, VOTER: 1}
     assert [removal.reason for removal in world.removals] == ["series reversed"] * cast
     assert all(world.posts[number].score == 0 for number in world.posts)
+
+
+def test_what_one_can_give_follows_votes_and_acceptance(world: World) -> None:
+    world.questions.append(1)
+    while len(world.votes) < 2:  # one on each post; which is met is drawn
+        vote(world, NOON, world.people[VOTER])
+    while world.posts[1].accepted is None:
+        accept(world, NOON, world.people[VOTER])
+    earned = {post.owner: {1: 10, -1: -2}[post.score] for post in world.posts.values()}
+    expected = {ASKER: earned[ASKER] + 2, ANSWERER: earned[ANSWERER] + 15, VOTER: 0}
+    assert {user: person.credit for user, person in world.people.items()} == expected
+    withdraw_all_votes(world, NOON, world.people[VOTER])
+    assert {user: person.credit for user, person in world.people.items()} == {ASKER: 2, ANSWERER: 15, VOTER: 0}
 
 
 def test_one_offers_a_bounty_only_out_of_what_one_has(world: World) -> None:
