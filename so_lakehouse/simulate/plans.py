@@ -1,7 +1,8 @@
 """What is meant to be true of each simulated site: roles, adoption curves, and whether the shock hits it. Data only.
 
-The tags of `simulated-engineering` are real tags of the analyses' families (data, software, data science), so that what
-tells roles by tags can be tried on it. Two sites that people show are hit and one is spared, as the comparison needs.
+The tags of `simulated-engineering` are real tags: those of its first three roles are the analyses' families (data,
+software, data science), so that what tells roles by tags can be tried on it; the others' belong to none. Two sites
+that people show are hit and one is spared, as the comparison needs.
 """
 
 from __future__ import annotations
@@ -71,13 +72,13 @@ _ENGINEERING = Plan(
             "database-administrator",
             0.05,
             _list("postgresql sql query-performance replication window-functions backup"),
-            ("clickhouse",),
+            ("pgvector",),
             {"data-engineer": 0.08},
         ),
         Role(
             "hobbyist",
             0.10,
-            _list("python html javascript sql machine-learning css git"),
+            _list("python regex bash excel linux arrays string raspberry-pi"),
             (),
             {"software-engineer": 0.10, "data-engineer": 0.02},
         ),
@@ -92,7 +93,7 @@ _ENGINEERING = Plan(
         "keras": Curve(0.25, 0.03, fall=Turn(date(2022, 1, 1), 6)),
         "tensorflow": Curve(0.35, 0.10, rise=Turn(date(2021, 6, 1), 4), fall=Turn(date(2023, 9, 1), 6)),
         "pytorch": Curve(0.35, 0.05, rise=Turn(date(2023, 1, 1), 7)),
-        "clickhouse": Curve(0.25, rise=Turn(date(2023, 4, 1), 6)),
+        "pgvector": Curve(0.25, rise=Turn(date(2023, 9, 1), 5)),
     },
     shock=SHOCK,
 )

@@ -91,7 +91,8 @@ _TOPICS = (
             "pyspark; scikit-learn; airflow; css; docker; r; apache-kafka; git; etl; typescript; tensorflow; pytorch; "
             "angular; hadoop; dbt; spring-boot; google-bigquery; unit-testing; ggplot2; deep-learning; data-warehouse; "
             "matplotlib; statistics; parquet; keras; postgresql; rust; duckdb; query-performance; replication; "
-            "window-functions; backup; clickhouse; status-completed"
+            "window-functions; backup; pgvector; regex; bash; excel; linux; arrays; string; raspberry-pi; "
+            "status-completed"
         ),
         things=_list(
             "a job of 3,000 tasks; the nightly build; our event stream; a skewed key; the façade class; the notebook; "

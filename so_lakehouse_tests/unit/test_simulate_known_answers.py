@@ -136,6 +136,25 @@ def test_people_ask_about_what_they_work_as(sites: dict[str, Site]) -> None:
                 assert 1 <= len(question["Tags"]) <= 5
 
 
+def test_what_somebody_works_as_shows_in_the_tags_of_a_years_posts(sites: dict[str, Site]) -> None:
+    """Each tag speaks for the roles that have it; with five posts in a year most of them tell."""
+    site = sites[HIT]
+    holders = defaultdict(list)
+    for role in site.parameters["roles"]:
+        for tag in (*role["tags"], *role["tools"]):
+            holders[tag].append(role["name"])
+    posts, written, votes = {post["Id"]: post for post in site.rows["posts"]}, Counter(), defaultdict(Counter)
+    for post in (post for post in posts.values() if post["PostTypeId"] in (1, 2) and post["OwnerUserId"] is not None):
+        person = post["OwnerUserId"], post["CreationDate"].year
+        written[person] += 1
+        for tag in posts[post["ParentId"] or post["Id"]]["Tags"]:
+            votes[person].update({role: 1 / len(holders[tag]) for role in holders.get(tag, ())})
+    careers = roles_of(site)
+    right = [votes[person].most_common(1)[0][0] == careers[person]["role"] for person in written if written[person] > 4]
+    assert len(right) > 100
+    assert sum(right) > 0.95 * len(right)
+
+
 def test_people_answer_and_comment_mostly_where_their_own_kind_asks(sites: dict[str, Site]) -> None:
     for site in sites.values():
         careers, posts = roles_of(site), {post["Id"]: post for post in site.rows["posts"]}
