@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +28,7 @@ from so_lakehouse.schema import FABRICATED_POST_IDS, TABLES, Table
 from so_lakehouse.simulate.archive import SOLID_BZIP2
 from so_lakehouse.simulate.community import found_community
 from so_lakehouse.simulate.dumps import cut_of, write_mirror
+from so_lakehouse.simulate.plans import plan_of
 from so_lakehouse.simulate.snapshot import rows_at
 
 SITES = ("simulated-brewing", "simulated-databases")
@@ -278,6 +280,17 @@ def test_a_world_does_not_depend_on_the_dumps_taken_on_the_way() -> None:
         rows_at(stepwise.live_until(day), day)
     day = date(2025, 3, 31)
     assert rows_at(straight.live_until(day), day) == rows_at(stepwise.live_until(day), day)
+
+
+def test_each_site_has_its_known_answers_beside_it_and_its_plan_can_be_replaced(mirror: Mirror, tmp_path: Path) -> None:
+    plan = replace(plan_of(SITES[1]), shock=None)
+    write_mirror(tmp_path, SITES[1:], QUARTERS[:1], people=20, plans={SITES[1]: plan})
+    files = {"careers", "transitions", "adoption", "activity", "standing", "removed"}
+    for folder, sites, shocks in ((mirror.folder, SITES, [False, True]), (tmp_path, SITES[1:], [False])):
+        assert {path.name for path in (folder / "truth").iterdir()} == set(sites)
+        assert all({path.stem for path in (folder / "truth" / site).glob("*.csv")} == files for site in sites)
+        told = [json.loads((folder / "truth" / site / "parameters.json").read_text("utf-8")) for site in sites]
+        assert [parameters["shock"] is not None for parameters in told] == shocks
 
 
 def test_a_reissue_is_a_second_revision_of_the_same_rows_without_quirks(tmp_path: Path) -> None:
