@@ -24,7 +24,7 @@ from so_lakehouse.simulate.world import COMMUNITY, Person, World
 
 # Until this many days after launch the community grows to the asked number of people, and goes on at the same pace.
 GROWTH_DAYS = 730
-FOUNDERS_SHARE = 0.2
+FOUNDERS_SHARE = 0.6  # so many that growth does not hide what the shock does
 EVENTS_PER_PERSON_AND_DAY = 0.07
 WEEKEND_FACTOR = 0.6
 MOST_ZEAL = 30  # times as busy as the least busy
@@ -65,7 +65,7 @@ EVENTS = (
     Event(moderation.delete, 14, "moderate"),
     Event(moderation.undelete, 4, "moderate"),
     Event(moderation.delete_comment, 5, "moderate"),
-    Event(moderation.leave, 2, "leave"),
+    Event(moderation.leave, 3, "leave"),
     Event(moderation.bump, 4, "visit"),
 )
 

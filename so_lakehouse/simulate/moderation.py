@@ -13,7 +13,7 @@ from so_lakehouse.simulate.reactions import withdraw_all_votes
 from so_lakehouse.simulate.world import COMMUNITY, DELETION, UNDELETION, Link, Person, Removal, World
 
 DUPLICATE = 101  # the close reason's number; the others: off-topic, needs details, needs focus, opinion-based
-_UNDELETED_BACK = 6  # deletions, on average
+_UNDELETED_BACK = 10  # deletions, on average
 _OTHER_REASONS = (102, 103, 104, 105)
 
 

@@ -88,8 +88,8 @@ def test_reputation_is_what_a_dumps_votes_give_wherever_a_dump_can_tell(dump: Du
             compared["earned"] += user["Reputation"] > 1
         elif bonus and user["Id"] not in silent:
             compared["bonus"] += user["Reputation"] == found[user["Id"]] + bonus
-    assert compared["all"] > 100
-    assert compared["earned"] > 30
+    assert compared["all"] > 60
+    assert compared["earned"] > 20
     assert compared["bonus"] > 1
 
 
