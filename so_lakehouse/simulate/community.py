@@ -52,7 +52,7 @@ EVENTS = (
     Event(contributions.comment, 130, "comment"),
     Event(contributions.edit, 75, "edit"),
     Event(contributions.describe_tag, 2, "edit"),
-    Event(contributions.edit_profile, 5, "visit"),
+    Event(contributions.edit_profile, 8, "visit"),
     Event(reactions.vote, 560, "vote"),
     Event(reactions.vote_in_series, 1, "vote"),
     Event(reactions.withdraw_vote, 8, "vote"),
