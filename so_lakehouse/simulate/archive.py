@@ -21,7 +21,7 @@ class Packing:
 
     method: str = "LZMA2"
     solid: bool = False
-    level: int = 5  # 1 fast … 9 small
+    level: int = 1  # 1 fast … 9 small: what is simulated is written more often than it is kept
 
     @property
     def note(self) -> str:

@@ -31,12 +31,13 @@ _PLACES = ("Zürich", "São Paulo", "Reykjavík", "東京", "Łódź", 'Springfi
 
 def ask(world: World, now: datetime, person: Person) -> None:
     post = Post(world.next_id("posts"), QUESTION, now, person.id, world.author.question(), world.author.title())
-    _tag(world, post)
+    _tag(world, post, person.role)
     post.daily_views = world.rng.expovariate(1 / 2)
     if world.rng.random() < 0.01:
         post.community_owned = now
     _publish(world, post, now)
     world.questions.append(post.id)
+    world.questions_by_role[person.role].append(post.id)
     written_tags = "".join(f"<{tag}>" for tag in post.tags)
     world.record(post, person.id, now, [(2, markdown(post.text)), (1, post.title), (3, written_tags)])
     if post.community_owned:
@@ -45,7 +46,7 @@ def ask(world: World, now: datetime, person: Person) -> None:
 
 
 def answer(world: World, now: datetime, person: Person) -> None:
-    question = choices.recent_question(world, mean_age=4)
+    question = choices.recent_question(world, mean_age=4, role=choices.field_of(world, person))
     if question is None or question.closed or any(world.posts[each].owner == person.id for each in question.answers):
         return
     post = Post(world.next_id("posts"), ANSWER, now, person.id, world.author.answer(), parent=question.id)
@@ -56,7 +57,7 @@ def answer(world: World, now: datetime, person: Person) -> None:
 
 
 def comment(world: World, now: datetime, person: Person) -> None:
-    post = choices.recent_post(world, mean_age=8)
+    post = choices.recent_post(world, mean_age=8, role=choices.field_of(world, person))
     if post is None:
         return
     new = Comment(world.next_id("comments"), post.id, world.author.comment(), now, person.id)
@@ -69,17 +70,17 @@ def edit(world: World, now: datetime, person: Person) -> None:
     post = choices.recent_post(world, mean_age=25)
     if post is None:
         return
-    if post.owner != person.id and person.role != "curator":
+    if post.owner != person.id and person.habit != "curator":
         proposal = f"Proposed by {person.id} approved by {COMMUNITY} edit id of {world.next_id('edits')}"
         world.record(post, None, now, [(24, None)], comment=proposal)
-        world.cast(post, APPROVED_EDIT, COMMUNITY, now)
+        world.cast(post, APPROVED_EDIT, person.id, now)
     post.text = world.author.revised(post.text)
     entries: list[tuple[int, str | None]] = [(5, markdown(post.text))]
     if post.kind == QUESTION and world.rng.random() < 0.25:
         post.title = world.author.title()
         entries.append((4, post.title))
     if post.kind == QUESTION and world.rng.random() < 0.25:
-        _tag(world, post)
+        _tag(world, post, world.role_of(post))
         entries.append((6, "".join(f"<{tag}>" for tag in post.tags)))
     post.editor, post.edited = person.id, now
     world.touch(post, now)
@@ -115,8 +116,9 @@ def _publish(world: World, post: Post, now: datetime) -> None:
     world.touch(post, now)
 
 
-def _tag(world: World, post: Post) -> None:
-    post.tags = choices.tags(world)
+def _tag(world: World, post: Post, role: str) -> None:
+    """Also a correction draws what fits the time of asking, so that it leaves every tag's share as it is meant."""
+    post.tags = choices.tags(world, role, post.created.date())
     for name in post.tags:
         if name not in world.tags:
             world.tags[name] = Tag(world.next_id("tags"), name)

@@ -5,9 +5,10 @@
     <folder>/<release>/SHA256SUMS                        as `sha256sum` writes it
     <folder>/truth.json                                  what the archives hold (`truth`)
     <folder>/simulation.json                             what the communities were made with (`simulation`)
+    <folder>/truth/<site>/                               what analyses should find (`known_answers`)
 
-The world at a cut depends on site, seed, people and launch only, so a mirror that gets a further quarter keeps every
-byte of the older ones. The folder belongs to the simulator: what it writes replaces what was there.
+The world at a cut depends on site, seed, people, launch and plan only, so a mirror that gets a further quarter keeps
+every byte of the older ones. The folder belongs to the simulator: what it writes replaces what was there.
 """
 
 from __future__ import annotations
@@ -28,18 +29,21 @@ from so_lakehouse.schema import FABRICATED_POST_IDS, TABLES
 from so_lakehouse.simulate.archive import LZMA2_PER_TABLE, Packing, pack
 from so_lakehouse.simulate.community import found_community
 from so_lakehouse.simulate.dump_file import LICENCE_COMMENT, write_dump_file
+from so_lakehouse.simulate.known_answers import write_known_answers
+from so_lakehouse.simulate.plans import Plan
 from so_lakehouse.simulate.quirks import Quirks, note, quirks_at
+from so_lakehouse.simulate.simulation import FILE as SIMULATION_FILE
 from so_lakehouse.simulate.simulation import Simulation
 from so_lakehouse.simulate.snapshot import Row, rows_at
 from so_lakehouse.simulate.topics import topic_of
 from so_lakehouse.simulate.truth import Truth, truth_of
 from so_lakehouse.simulate.world import COMMUNITY
 
-DEMO_SITES = ("simulated-brewing", "simulated-databases", "simulated-gardening")
+DEMO_SITES = ("simulated-brewing", "simulated-databases", "simulated-engineering")
 DEMO_QUARTERS = ("2025-04-01", "2025-07-01", "2025-10-01")
 DEMO_PEOPLE = 400
 FEWEST_PEOPLE = 10
-LAUNCH = date(2023, 10, 1)
+LAUNCH = date(2021, 1, 1)
 
 
 COLUMNS = ("release", "cut_date", "quarter", "revision", "note")
@@ -80,12 +84,14 @@ def write_mirror(
     reissued: Sequence[str] = (),
     packing: Packing = LZMA2_PER_TABLE,
     quirks: Mapping[str, Quirks] | None = None,
+    plans: Mapping[str, Plan] | None = None,
     progress: Progress = silent,
 ) -> Truth:
     """Writes a mirror; returns what is true of it, also kept in `truth.json`. The same arguments give the same bytes.
 
     `quarters` are keys such as 2025-07-01, `people` is each site's size two years after `launch`, `quirks` replaces the
-    publisher's spelling of a quarter; a quarter in `reissued` is published twice, the second time without quirks.
+    publisher's spelling of a quarter, `plans` what is meant to be true of a site; a quarter in `reissued` is published
+    twice, the second time without quirks.
     Raises `BadInput` for unknown sites and for quarters that end before the launch.
     """
     if people < FEWEST_PEOPLE:
@@ -103,7 +109,7 @@ def write_mirror(
             releases.append(Release(quarter, 2, Quirks(), packing))
     truth: Truth = {release.name: {} for release in releases}
     for site in sites:
-        community = found_community(site, seed, people, launch)
+        community = found_community(site, seed, people, launch, (plans or {}).get(site))
         before: dict[str, list[Row]] | None = None
         for done, release in enumerate(releases):
             progress(f"{site} {release.name}", done, len(releases))
@@ -112,9 +118,13 @@ def write_mirror(
             before = rows
             target = folder / release.name / f"{site}.stackexchange.com.7z"
             _write_archive(target, _as_published(rows, release, f"{seed}/{site}/{release.name}"), release)
+        write_known_answers(folder / "truth" / site, community)
     for release in releases:
         write_checksums(folder / release.name)
-    Simulation(tuple(sites), seed, people, launch, releases[-1].cut).save(folder)
+    if plans is None:  # others are not in that file, and would be served as something else
+        Simulation(tuple(sites), seed, people, launch, releases[-1].cut).save(folder)
+    else:
+        (folder / SIMULATION_FILE).unlink(missing_ok=True)
     (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n", "utf-8")
     write_releases(folder, releases)
     return truth

@@ -10,9 +10,10 @@ from datetime import datetime
 
 from so_lakehouse.simulate import choices
 from so_lakehouse.simulate.reactions import withdraw_all_votes
-from so_lakehouse.simulate.world import COMMUNITY, DELETION, UNDELETION, Link, Person, World
+from so_lakehouse.simulate.world import COMMUNITY, DELETION, UNDELETION, Link, Person, Removal, World
 
 DUPLICATE = 101  # the close reason's number; the others: off-topic, needs details, needs focus, opinion-based
+_UNDELETED_BACK = 10  # deletions, on average
 _OTHER_REASONS = (102, 103, 104, 105)
 
 
@@ -45,15 +46,20 @@ def delete(world: World, now: datetime, person: Person) -> None:
     if post is None or post.id in world.offers:
         return
     post.deleted = now
-    world.deleted.append(post.id)
+    removal = Removal("post", post.id, post.owner, post.created.date(), "deleted", now)
+    world.deleted.append(removal)
+    world.removals.append(removal)
     world.cast(post, DELETION, person.id, now)
     world.record(post, person.id, now, [(12, _voters(person))])
 
 
 def undelete(world: World, now: datetime, person: Person) -> None:
+    """Mostly something that was deleted lately."""
     if not world.deleted:
         return
-    post = world.posts[world.deleted.pop(world.rng.randrange(len(world.deleted)))]
+    removal = world.deleted.pop(max(0, len(world.deleted) - 1 - int(world.rng.expovariate(1 / _UNDELETED_BACK))))
+    removal.restored = now
+    post = world.posts[removal.id]
     post.deleted = None
     world.touch(post, now)
     world.cast(post, UNDELETION, person.id, now)
@@ -64,6 +70,8 @@ def delete_comment(world: World, now: datetime, person: Person) -> None:
     comment = choices.recent_comment(world, mean_age=100)
     if comment is not None:
         del world.comments[comment.id]
+        removal = Removal("comment", comment.id, comment.user, comment.created.date(), "deleted", now)
+        world.removals.append(removal)
 
 
 # Those who vote most do not leave: between two real quarters 5 votes of 10,244 went, not an account's hundreds.
@@ -73,8 +81,9 @@ _LEAVES_BEFORE_VOTES = 20
 def leave(world: World, now: datetime, person: Person) -> None:
     """The account goes, and with it its votes and badges; what it wrote stays (`World.signature`)."""
     if len(world.voted.get(person.id, {})) < _LEAVES_BEFORE_VOTES:
-        withdraw_all_votes(world, person)
+        withdraw_all_votes(world, now, person)
         del world.people[person.id]
+        world.removals.append(Removal("account", person.id, person.id, person.joined.date(), "left", now))
 
 
 def bump(world: World, now: datetime, person: Person) -> None:

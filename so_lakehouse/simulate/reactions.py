@@ -9,35 +9,70 @@ from datetime import datetime, timedelta
 
 from so_lakehouse.simulate import choices
 from so_lakehouse.simulate.badges import did
-from so_lakehouse.simulate.world import ACCEPTED, BOUNTY_CLOSE, BOUNTY_START, DOWN, UP, Link, Person, World
+from so_lakehouse.simulate.reputation import ACCEPTED_POINTS, ACCEPTING_POINTS, VOTE_POINTS
+from so_lakehouse.simulate.world import (
+    ACCEPTED,
+    BOUNTY_CLOSE,
+    BOUNTY_START,
+    DOWN,
+    UP,
+    Link,
+    Person,
+    Post,
+    Removal,
+    World,
+)
 
 BOUNTY_DAYS = 7
-_POINTS = {UP: 1, DOWN: -1}
+BOUNTY_CREDIT = 75  # the privilege; and one cannot give more than one has
+BOUNTIES = (50, 50, 100, 150, 200)
+SERIES = range(4, 8)  # votes for one person within minutes, which the site takes back
+_SCORES = {UP: 1, DOWN: -1}
 _DEEDS = {UP: "up vote", DOWN: "down vote"}
 
 
 def vote(world: World, now: datetime, person: Person) -> None:
     """Once per person and post, never on one's own."""
     post = choices.recent_post(world, mean_age=12)
-    voted = world.voted.setdefault(person.id, {})
-    if post is None or post.owner == person.id or post.id in voted:
+    if post is not None and _may_vote(world, person, post):
+        _cast(world, now, person, post, DOWN if world.rng.random() < 0.07 else UP)
+
+
+def vote_in_series(world: World, now: datetime, person: Person) -> None:
+    """Up votes for one other person, whatever they wrote; `reverse_series` takes them back."""
+    liked = choices.recent_post(world, mean_age=30)
+    if liked is None or liked.owner not in world.people:
         return
-    cast = world.cast(post, DOWN if world.rng.random() < 0.07 else UP, person.id, now)
-    voted[post.id] = cast.id
-    post.score += _POINTS[cast.kind]
-    did(world, now, person, _DEEDS[cast.kind])
+    threads = (world.posts[number] for number in reversed(world.questions[-100:]))
+    posts = (world.posts[number] for thread in threads for number in (thread.id, *thread.answers))
+    theirs = [post for post in posts if post.owner == liked.owner and world.is_visible(post)]
+    chosen = [post for post in theirs if _may_vote(world, person, post)][: world.rng.choice(SERIES)]
+    if len(chosen) >= SERIES.start:
+        for post in chosen:
+            _cast(world, now, person, post, UP)
+        world.series.append((now.date(), person.id, tuple(post.id for post in chosen)))
+
+
+def reverse_series(world: World, now: datetime) -> None:
+    """A night later, votes in series are taken back; those that are no longer there stay away."""
+    due = [series for series in world.series if series[0] < now.date()]
+    world.series = [series for series in world.series if series[0] >= now.date()]
+    for _, voter, posts in due:
+        for post in posts:
+            if post in world.voted.get(voter, {}):
+                _withdraw(world, now, world.people[voter], post, "series reversed")
 
 
 def withdraw_vote(world: World, now: datetime, person: Person) -> None:
     post = choices.recent_post(world, mean_age=12)
     if post is not None and post.id in world.voted.get(person.id, {}):
-        _withdraw(world, person, post.id)
+        _withdraw(world, now, person, post.id, "withdrawn")
 
 
-def withdraw_all_votes(world: World, person: Person) -> None:
+def withdraw_all_votes(world: World, now: datetime, person: Person) -> None:
     """When an account goes, its votes go."""
     for post in list(world.voted.get(person.id, {})):
-        _withdraw(world, person, post)
+        _withdraw(world, now, person, post, "account left")
 
 
 def praise_comment(world: World, now: datetime, person: Person) -> None:
@@ -56,16 +91,21 @@ def accept(world: World, now: datetime, person: Person) -> None:
     if best is None or best.id == question.accepted:
         return
     if question.id in world.acceptances:
-        del world.votes[world.acceptances[question.id]]
+        before = world.votes.pop(world.acceptances[question.id])
+        _reward(world, world.posts[before.post], question, -1)
+        world.removals.append(Removal("vote", before.id, before.voter, before.day, "another answer accepted", now))
     question.accepted = best.id
     world.acceptances[question.id] = world.cast(best, ACCEPTED, question.owner, now).id
+    _reward(world, best, question, 1)
 
 
 def offer_bounty(world: World, now: datetime, person: Person) -> None:
+    """By anybody who has enough, for a recent question without an accepted answer."""
     question = choices.recent_question(world, mean_age=15)
-    if question is None or question.id in world.offers or question.accepted:
+    if question is None or question.id in world.offers or question.accepted or person.credit < BOUNTY_CREDIT:
         return
-    amount = world.rng.choice((50, 50, 100, 150, 200))
+    amount = world.rng.choice([amount for amount in BOUNTIES if amount <= person.credit])
+    person.credit -= amount
     world.offers[question.id] = world.cast(question, BOUNTY_START, person.id, now, amount)
 
 
@@ -88,7 +128,32 @@ def link(world: World, now: datetime, person: Person) -> None:
     world.links[new.id] = new
 
 
-def _withdraw(world: World, person: Person, post: int) -> None:
+def _may_vote(world: World, person: Person, post: Post) -> bool:
+    return post.owner != person.id and post.id not in world.voted.get(person.id, {})
+
+
+def _cast(world: World, now: datetime, person: Person, post: Post, kind: int) -> None:
+    cast = world.cast(post, kind, person.id, now)
+    world.voted.setdefault(person.id, {})[post.id] = cast.id
+    post.score += _SCORES[kind]
+    _credit(world, post.owner, VOTE_POINTS[kind])
+    did(world, now, person, _DEEDS[kind])
+
+
+def _withdraw(world: World, now: datetime, person: Person, post: int, reason: str) -> None:
     cast = world.votes.pop(world.voted[person.id].pop(post))
-    world.posts[post].score -= _POINTS[cast.kind]
+    world.posts[post].score -= _SCORES[cast.kind]
+    _credit(world, world.posts[post].owner, -VOTE_POINTS[cast.kind])
     person.deeds[_DEEDS[cast.kind]] -= 1
+    world.removals.append(Removal("vote", cast.id, person.id, cast.day, reason, now))
+
+
+def _reward(world: World, answer: Post, question: Post, sign: int) -> None:
+    if answer.owner != question.owner:
+        _credit(world, answer.owner, sign * ACCEPTED_POINTS)
+        _credit(world, question.owner, sign * ACCEPTING_POINTS)
+
+
+def _credit(world: World, user: int, points: int) -> None:
+    if user in world.people:
+        world.people[user].credit += points

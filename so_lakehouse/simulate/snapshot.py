@@ -66,7 +66,7 @@ def _posts(world: World, cut: date) -> Iterator[Row]:
 
 
 def _users(world: World, cut: date) -> Iterator[Row]:
-    reputation = reputations(world)
+    reputation = reputations(world, cut)
     for person in world.people.values():
         yield {
             "Id": person.id,

@@ -84,6 +84,33 @@ _TOPICS = (
         ),
     ),
     Topic(
+        site="simulated-engineering",
+        name="Data and Software Engineering (SIMULATED)",
+        tags=_list(
+            "javascript; python; java; sql; c#; reactjs; machine-learning; apache-spark; node.js; pandas; html; "
+            "pyspark; scikit-learn; airflow; css; docker; r; apache-kafka; git; etl; typescript; tensorflow; pytorch; "
+            "angular; hadoop; dbt; spring-boot; google-bigquery; unit-testing; ggplot2; deep-learning; data-warehouse; "
+            "matplotlib; statistics; parquet; keras; postgresql; rust; duckdb; query-performance; replication; "
+            "window-functions; backup; pgvector; regex; bash; excel; linux; arrays; string; raspberry-pi; "
+            "status-completed"
+        ),
+        things=_list(
+            "a job of 3,000 tasks; the nightly build; our event stream; a skewed key; the façade class; the notebook; "
+            "a container without a shell; the late partition; the São Paulo cluster; a model of 7 layers; the cache"
+        ),
+        actions=_list("deploy; backfill; refactor; train; serialise; shard; profile; mock; orchestrate; broadcast"),
+        troubles=_list(
+            "one task never ends; the memory grows > 8 GB; it works on my machine only; the schema drifts; "
+            'the log says "null & void"; two runs overlap; the loss stays < 0.01 & nothing is learnt; '
+            "the callback fires twice; the shuffle spills"
+        ),
+        snippets=(
+            'df.filter((df.a < 3) & (df.b > 1)).groupBy("key").count()',
+            "const seen = xs.filter((x) => x > 0 && x < 10);\nexport default seen;",
+            'for i, row in enumerate(rows):\n    assert row["n"] <= 7, f"row {i} & after"',
+        ),
+    ),
+    Topic(
         site="simulated-gardening",
         name="Gardening (SIMULATED)",
         tags=_list(

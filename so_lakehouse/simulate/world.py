@@ -3,8 +3,8 @@
 Belongs here: the records and the questions one can ask of them. What people do is in `contributions`, `reactions` and
 `moderation`; when and how often in `community`; what a dump shows of it in `snapshot`.
 
-A world only moves forward. It is a function of (topic, seed, people, launch) and of the day it has reached, never of
-the dumps that were taken on the way. All times are UTC without a zone, as the publisher writes them.
+A world only moves forward. It is a function of (topic, plan, seed, people, launch) and of the day it has reached, never
+of the dumps that were taken on the way. All times are UTC without a zone, as the publisher writes them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from itertools import count
 from random import Random
 from uuid import UUID
 
+from so_lakehouse.simulate.careers import Career
+from so_lakehouse.simulate.plans import Plan, plan_of
 from so_lakehouse.simulate.text import Author, Text
 from so_lakehouse.simulate.topics import Topic
 
@@ -29,12 +31,16 @@ DELETION, UNDELETION, APPROVED_EDIT = 10, 11, 16
 
 @dataclass(slots=True)
 class Person:
-    """An account. `zeal` scales how often the person acts, `role` what they do (`community.ROLES`)."""
+    """An account. `zeal` scales how often the person acts, `habit` what they do on the site (`community.HABITS`).
+
+    `role` and `stage` are those of the current year (`World.careers` has all years). `credit` is a running sum of what
+    votes and acceptances gave, by which the site lets people offer bounties; reputation itself is in `reputation`.
+    """
 
     id: int
     joined: datetime
     name: str
-    role: str
+    habit: str
     zeal: float
     account: int | None
     location: str | None = None
@@ -43,6 +49,10 @@ class Person:
     seen: datetime = datetime.min
     deeds: Counter[str] = field(default_factory=Counter)  # counted in `badges`
     badges: set[str] = field(default_factory=set)
+    role: str = ""
+    stage: str = ""
+    has_bonus: bool = False  # known from another site of the network
+    credit: int = 0
 
 
 @dataclass(slots=True)
@@ -81,7 +91,10 @@ class Comment:
 
 @dataclass(slots=True)
 class Vote:
-    """One vote. `voter` is the truth; dumps show it for bookmarks and bounties only."""
+    """One vote. `voter` is the truth; dumps show it for bookmarks and bounties only.
+
+    The voter of an approved edit is who proposed it, for whom it counts.
+    """
 
     id: int
     post: int
@@ -130,11 +143,28 @@ class HistoryEntry:
     text: str | None = None
 
 
+@dataclass(slots=True)
+class Removal:
+    """Something that went: an account, post, comment or vote. `user` is whose it was: its author, voter or the account.
+
+    Of a post `restored` says when it came back; one that is deleted again has a further removal.
+    """
+
+    kind: str
+    id: int
+    user: int
+    created: date
+    reason: str
+    at: datetime
+    restored: datetime | None = None
+
+
 class World:
     """One site. Tables are dicts by Id in order of creation; ids are never used twice."""
 
-    def __init__(self, topic: Topic, rng: Random, launch: date) -> None:
+    def __init__(self, topic: Topic, rng: Random, launch: date, plan: Plan | None = None) -> None:
         self.topic = topic
+        self.plan = plan or plan_of(topic.site)
         self.rng = rng
         self.launch = launch
         self.author = Author(topic, rng)
@@ -146,11 +176,15 @@ class World:
         self.links: dict[int, Link] = {}
         self.tags: dict[str, Tag] = {}
         self.history: dict[int, HistoryEntry] = {}
+        self.careers: dict[int, dict[int, Career]] = {}  # user → year → what they were; stays when the account goes
         self.questions: list[int] = []  # ids in order of creation, deleted ones included
-        self.deleted: list[int] = []  # posts that were deleted on their own and are still so
+        self.questions_by_role: dict[str, list[int]] = {role.name: [] for role in self.plan.roles}
+        self.deleted: list[Removal] = []  # of posts that were deleted on their own and are still so
+        self.removals: list[Removal] = []
         self.voted: dict[int, dict[int, int]] = {}  # voter → post → vote
         self.acceptances: dict[int, int] = {}  # question → vote
         self.offers: dict[int, Vote] = {}  # question → open bounty
+        self.series: list[tuple[date, int, tuple[int, ...]]] = []  # day, voter, posts: votes that look like one series
         self.ids = {
             name: count(1)
             for name in ("users", "posts", "comments", "votes", "badges", "links", "tags", "history", "edits")
@@ -162,6 +196,14 @@ class World:
     def is_visible(self, post: Post) -> bool:
         """Whether the public sees it: neither the post nor the question that it answers is deleted."""
         return post.deleted is None and (post.parent is None or self.posts[post.parent].deleted is None)
+
+    def gone_since(self, post: Post) -> datetime | None:
+        """Since when the public has not seen it; None while it does."""
+        return min(filter(None, (post.deleted, self.question_of(post).deleted)), default=None)
+
+    def role_of(self, question: Post) -> str:
+        """What its author worked as when they asked."""
+        return self.careers[question.owner][question.created.year].role
 
     def signature(self, user: int | None) -> tuple[int | None, str | None]:
         """What the public sees of who did something: a number; of an account that is gone, a name that says nothing."""
