@@ -48,7 +48,7 @@ def walk(ask: Ask, order: Walk, key: str, since: int, until: int) -> Iterator[St
     """
     position = since
     while position <= until:
-        page = ask(_question(order, position, until), _in_window(order, position, until))
+        page = ask(_question(order, position, until), _in_window(order, key, position, until))
         if not page.has_more:
             yield Step(page, until + 1)
             return
@@ -71,7 +71,7 @@ def _second(ask: Ask, order: Walk, key: str, second: int) -> Iterator[Page]:
         before, page_number, has_more = len(seen), 1, True
         while has_more:
             question = _question(order, second, second) | {"order": direction, "page": page_number}
-            page = ask(question, _in_window(order, second, second))
+            page = ask(question, _in_window(order, key, second, second))
             yield page
             seen |= {item.get(key) for item in page.items if isinstance(item, dict)}
             has_more = page.has_more
@@ -89,8 +89,9 @@ def _question(order: Walk, since: int, until: int) -> dict[str, Any]:
     return {"sort": order.sort, "order": "asc", "min": since, "max": until, "pagesize": PAGE_ROWS}
 
 
-def _in_window(order: Walk, since: int, until: int) -> Check:
-    """A page is an answer to its question only where its dates lie in the window, and where it ends or brings rows.
+def _in_window(order: Walk, key: str, since: int, until: int) -> Check:
+    """A page is an answer to its question only where its rows are of the kind that was asked for, their dates lie in
+    the window, and it ends or brings rows.
 
     A repeated page of an earlier question, and one of a server that never ends, are told by that. The same question
     would be answered from a cache within a minute.
@@ -98,6 +99,8 @@ def _in_window(order: Walk, since: int, until: int) -> Check:
 
     def check(page: Page) -> None:
         dates = _dates(page, order)
+        if page.items and not any(isinstance(item, dict) and key in item for item in page.items):
+            raise Transient(f"{page.path} brought rows without a {key}: other ones.", SAME_QUESTION_SECONDS)
         if not dates and page.has_more:
             raise Transient(f"{page.path} says that there is more, and brought nothing.", SAME_QUESTION_SECONDS)
         outside = [date for date in dates if not since <= date <= until]

@@ -8,7 +8,7 @@ from so_lakehouse.api.budget import WINDOWS, NotNow
 from so_lakehouse.api.windows import Walk, walk
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.simulate.api_server import Fault
-from so_lakehouse_tests.pipeline.api_world import MIDNIGHT, World, question
+from so_lakehouse_tests.pipeline.api_world import MIDNIGHT, World, comment, question
 
 DAY_END = MIDNIGHT + 86399
 ACTIVITY = Walk("activity", "last_activity_date")
@@ -87,6 +87,14 @@ def test_a_page_that_comes_twice_is_asked_for_again(api):
     expected = fill(api, 250)
     api.server.faults = [Fault(), Fault(repeated=True)]
     assert set(ids(steps(api))) == expected
+
+
+def test_a_page_of_another_method_is_no_answer_although_its_dates_lie_in_the_window(api):
+    expected, client = fill(api, 50), api.client()
+    api.site.put("comments", [comment(7, MIDNIGHT + 9, 6)])
+    client.ask("comments", "/comments", {"site": "alcohol"}, WINDOWS)
+    api.server.faults = [Fault(repeated=True)]
+    assert set(ids(steps(api, client))) == expected
 
 
 def test_has_more_that_never_ends_is_given_up(api):
