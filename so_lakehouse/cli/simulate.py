@@ -10,12 +10,21 @@ from datetime import timedelta
 
 from so_lakehouse.errors import BadInput
 from so_lakehouse.simulate.archive import LZMA2_PER_TABLE, SOLID_BZIP2
-from so_lakehouse.simulate.dumps import DEMO_PEOPLE, DEMO_QUARTERS, DEMO_SITES, write_mirror
+from so_lakehouse.simulate.dumps import (
+    DEMO_PEOPLE,
+    DEMO_QUARTERS,
+    DEMO_SEED,
+    DEMO_SITES,
+    LAUNCH,
+    cut_of,
+    write_mirror,
+)
 from so_lakehouse.simulate.large import write_large_mirror
 from so_lakehouse.simulate.served import SimulationServer, from_now_on, morning_after
-from so_lakehouse.simulate.simulation import Simulation
+from so_lakehouse.simulate.simulation import FILE, Simulation
 
 PACKINGS = {"lzma2": LZMA2_PER_TABLE, "bzip2": SOLID_BZIP2}
+DEMO = Simulation(DEMO_SITES, DEMO_SEED, DEMO_PEOPLE, LAUNCH, cut_of(DEMO_QUARTERS[-1]))
 DAYS = timedelta(days=7)  # that have closed since the newest dump, where nobody says what time it is
 
 
@@ -24,12 +33,15 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def write_dumps(arguments: argparse.Namespace) -> int:
-    """Writes the mirror and prints what it holds."""
-    sites, quarters = arguments.sites or DEMO_SITES, arguments.quarters or DEMO_QUARTERS
-    out, seed, packing = arguments.out, arguments.seed, PACKINGS[arguments.packing]
+    """Writes the mirror and prints what it holds. A folder that has dumps keeps its communities unless told
+    otherwise."""
+    out, packing, quarters = arguments.out, PACKINGS[arguments.packing], arguments.quarters or DEMO_QUARTERS
+    known = Simulation.load(out) if (out / FILE).exists() else DEMO
+    sites = arguments.sites or known.sites
+    seed = known.seed if arguments.seed is None else arguments.seed
     if arguments.large is None:
-        people = DEMO_PEOPLE if arguments.users is None else arguments.users
-        truth = write_mirror(out, sites, quarters, seed=seed, people=people, packing=packing)
+        people = known.people if arguments.users is None else arguments.users
+        truth = write_mirror(out, sites, quarters, seed=seed, people=people, launch=known.launch, packing=packing)
     else:
         fast = replace(packing, level=1)
         truth = write_large_mirror(out, arguments.large, quarters, site=sites[0], seed=seed, packing=fast)

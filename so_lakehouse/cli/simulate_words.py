@@ -43,12 +43,17 @@ def add_to(command: argparse.ArgumentParser) -> None:
     command.formatter_class = argparse.RawDescriptionHelpFormatter
     actions = command.add_subparsers(dest="action", required=True, metavar="dumps|serve")
 
-    dumps = actions.add_parser("dumps", help="write a mirror of dumps")
+    dumps = actions.add_parser(
+        "dumps",
+        help="write a mirror of dumps",
+        description="Writes releases of simulated sites. Sites, users and seed are by default those of the folder's "
+        "other dumps, or else the demo's.",
+    )
     dumps.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the mirror")
-    dumps.add_argument("--sites", nargs="+", metavar="S", help=f"default: the demo's; any of {', '.join(TOPICS)}")
+    dumps.add_argument("--sites", nargs="+", metavar="S", help=f"any of {', '.join(TOPICS)}")
     dumps.add_argument("--quarters", nargs="+", metavar="Q", help="first days of quarters; default: the demo's")
     dumps.add_argument("--users", type=int, metavar="N", help="people per site, two years after its launch")
-    dumps.add_argument("--seed", type=int, default=1, help="the same seed gives the same bytes; default: 1")
+    dumps.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same bytes")
     dumps.add_argument(
         "--large", type=int, metavar="POSTS", help="instead: the first site, streamed, with so many posts; not served"
     )

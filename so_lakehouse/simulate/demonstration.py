@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from so_lakehouse.errors import BadInput
-from so_lakehouse.simulate.dumps import DEMO_QUARTERS, DEMO_SITES, write_mirror
+from so_lakehouse.simulate.dumps import DEMO_PEOPLE, DEMO_QUARTERS, DEMO_SEED, DEMO_SITES, write_mirror
 from so_lakehouse.simulate.living_site import LivingSite
 from so_lakehouse.simulate.served import from_now_on, morning_after
 from so_lakehouse.simulate.simulation import FILE, Simulation
@@ -55,7 +55,7 @@ def prepared(home: Path) -> Simulation:
     """
     folder = mirror_of(home)
     if not (folder / "releases.csv").exists():  # written last
-        write_mirror(folder, DEMO_SITES, DEMO_QUARTERS)
+        write_mirror(folder, DEMO_SITES, DEMO_QUARTERS, seed=DEMO_SEED, people=DEMO_PEOPLE)
     elif not (folder / FILE).exists():
         raise BadInput(
             f"An earlier release has made the demo in {home}, of other communities than today's. Remove that folder, "

@@ -25,7 +25,7 @@ from so_lakehouse.api.by_ids import ask_again
 from so_lakehouse.api.client import Client
 from so_lakehouse.api.days import newest_closed
 from so_lakehouse.api.fetch import fetch_day
-from so_lakehouse.cli import parser
+from so_lakehouse.cli import parser, simulate
 from so_lakehouse.clock import Clock
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.lake.api_raw import fetches_of
@@ -242,3 +242,15 @@ def test_the_command_serves_the_communities_whose_dumps_it_wrote(tmp_path: Path)
             served.wait(30)
     assert served.returncode == 0
     assert json.loads((tmp_path / "simulation.json").read_text("utf-8"))["people"] == 30
+
+
+def test_a_further_quarter_is_of_the_communities_that_the_folder_has(tmp_path: Path, capsys):
+    write_mirror(tmp_path, [SITE], ["2025-07-01"], people=20, seed=5)
+    before = (tmp_path / "2025-09-30" / f"{SITE}.stackexchange.com.7z").read_bytes()
+    simulate.main(
+        parser().parse_args(["simulate", "dumps", "--out", str(tmp_path), "--quarters", "2025-07-01", "2025-10-01"])
+    )
+    assert f"2025-12-31 {SITE}: posts" in capsys.readouterr().out
+    assert (tmp_path / "2025-09-30" / f"{SITE}.stackexchange.com.7z").read_bytes() == before
+    kept = Simulation.load(tmp_path)
+    assert (kept.sites, kept.seed, kept.people, kept.cut) == ((SITE,), 5, 20, CUT)
