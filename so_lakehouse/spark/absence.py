@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from so_lakehouse.lake.chain import Dump
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import Table
-from so_lakehouse.spark import examine
+from so_lakehouse.spark import examine, read
 from so_lakehouse.spark.state import kept_as
 
 DENIED, HEARD_AFTER = "_denied", "_heard_after"
@@ -62,7 +62,7 @@ def absence(spark: SparkSession, lake: Lake, table: Table, dumps: Sequence[Dump]
         if dump.suspends_deletions:
             found = Absence(found.as_of, found.others, unread)
             continue
-        others = None if unread is None else found.moments(unread, "Id")
+        others = None if unread is None else read.few_or_not(found.moments(unread, "Id"), dump.cleaning.open_keys)
         found = Absence(dump.manifest.cut_at, others, unread)
     return found
 

@@ -120,10 +120,11 @@ def _plan_dump(
             plan.changes = state.told_rows(of.spark, of.lake, of.table, newest, of.settings.keep_personal)
         return
     before = state.kept_before(of.target, of.newest_dump, dumps[0].manifest.cut_at)
-    base = state.folded(of.spark, of.lake, of.table, dumps, before, of.settings.keep_personal)
-    evidence = heard.evidence_of(of, plan, base, known, new, held=False) if new or known else None
-    rows = sum(told.manifest.rows for told in dumps) + rows_held(of.applied) + heard.keys_spoken_of(evidence)
+    rows = sum(told.manifest.rows for told in dumps) + rows_held(of.applied)
+    rows += sum(page.rows + page.absent for page in (*new, *known))
     is_few = rows <= read.FEW_ROWS and sum(told.manifest.bytes_unpacked for told in dumps) <= read.FEW_BYTES
+    base = state.folded(of.spark, of.lake, of.table, dumps, before, of.settings.keep_personal, is_few)
+    evidence = heard.evidence_of(of, plan, base, known, new, held=False) if new or known else None
     counts = settle(of, plan, base, of.target, evidence, posts, dumps, is_few)
     deleted = counts.deleted_by_absence + counts.deleted_by(None, with_posts=posts_row is None)
     plan.ledger_rows = [

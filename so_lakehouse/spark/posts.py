@@ -12,8 +12,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from so_lakehouse.lake import chain, tombstones
-from so_lakehouse.lake.ledger import LedgerRow
-from so_lakehouse.spark import examine
+from so_lakehouse.lake.ledger import LedgerRow, rows_held
+from so_lakehouse.spark import examine, read
 from so_lakehouse.spark.absence import Absence, absence
 from so_lakehouse.spark.cascade import Posts, alive_of
 from so_lakehouse.spark.compare import ACTION, DELETE, INSERT
@@ -40,10 +40,16 @@ def posts_after(of: Scope, plan: TablePlan | None) -> Posts | None:
 
 
 def _alive(of: Scope, plan: TablePlan | None) -> DataFrame | None:
-    """Id of the posts; None where there are none and never were."""
-    changes = plan.changes if plan is not None else None
-    if not of.applied and not (plan is not None and plan.ledger_rows):
+    """Id of the posts, held where they are few: each table that goes along asks for them several times. None where
+    there are none and never were."""
+    rows = [*of.applied, *(plan.ledger_rows if plan is not None else ())]
+    if not rows:
         return None
+    return read.few_or_not(_alive_rows(of, plan), rows_held(rows))
+
+
+def _alive_rows(of: Scope, plan: TablePlan | None) -> DataFrame:
+    changes = plan.changes if plan is not None else None
     ids = of.target.select("Id")
     if changes is None:
         return ids

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.dataset as pds
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -39,6 +40,11 @@ def parquet(spark: SparkSession, lake: Lake, files: Sequence[str], form: str) ->
     return spark.read.schema(form).parquet(*(lake.uri(file) for file in files))
 
 
+def arrow(lake: Lake, files: Sequence[str], columns: Sequence[str]) -> pa.Table:
+    """These columns of Parquet files of the lake, without a job of Spark's: for what is known to be small."""
+    return pds.dataset([lake.path(file) for file in files], filesystem=lake.fs, format="parquet").to_table([*columns])
+
+
 def silver_rows(spark: SparkSession, lake: Lake, table: str, site: str) -> DataFrame:
     """Current rows of one site."""
     return spark.read.format("delta").load(silver_tables.uri(lake, table)).where(F.col("site") == site)
@@ -51,6 +57,11 @@ def few(rows: DataFrame) -> DataFrame:
     and described each time with all that it came from, which of few rows is most of the work.
     """
     return rows.sparkSession.createDataFrame(rows.toArrow())
+
+
+def few_or_not(rows: DataFrame, most: float) -> DataFrame:
+    """The rows, held as by `few` where they are at most `FEW_ROWS`; `most`: how many there can be."""
+    return few(rows) if most <= FEW_ROWS else rows
 
 
 def no_rows(spark: SparkSession, form: str) -> DataFrame:

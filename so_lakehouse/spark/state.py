@@ -34,9 +34,16 @@ def told_rows(spark: SparkSession, lake: Lake, table: Table, dump: Dump, keep_pe
 
 
 def folded(
-    spark: SparkSession, lake: Lake, table: Table, dumps: Sequence[Dump], before: DataFrame | None, keep_personal: bool
+    spark: SparkSession,
+    lake: Lake,
+    table: Table,
+    dumps: Sequence[Dump],
+    before: DataFrame | None,
+    keep_personal: bool,
+    is_few: bool = False,
 ) -> DataFrame:
-    """The state after these dumps, oldest first.
+    """The state after these dumps, oldest first. `is_few`: all of them together have few rows (`read.few`); each state
+    on the way is held then, because the next asks for it several times and plans would grow with every dump.
 
     `before` holds rows of evidence older than the first dump (None: there is none); they matter only for keys about
     which every dump is silent.
@@ -47,6 +54,8 @@ def folded(
         rows = told_rows(spark, lake, table, dump, keep_personal)
         if state is not None and dump.is_open:
             rows = rows.unionByName(_silent(spark, lake, table, dump, state, rows, cut))
+        if is_few and (dump.is_open or len(dumps) > 1):
+            rows = read.few(rows)
         state, cut = rows, dump.manifest.cut_at
     if state is None:
         raise ValueError("no dumps to fold")

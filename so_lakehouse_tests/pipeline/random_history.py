@@ -6,6 +6,7 @@ Belongs here: what happens and in which order it arrives. Not here: what silver 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -108,9 +109,10 @@ def random_words(chance: random.Random, entity: str, fetched: datetime, size: Si
     return tuple(said)
 
 
-def random_history(chance: random.Random, size: Size) -> list:
-    inputs: list = [random_dump(chance, cut, 0, size) for cut in CUTS]
-    inputs.append(random_dump(chance, chance.choice(CUTS), 1, size))
+def random_history(chance: random.Random, size: Size, cuts: Sequence[str] = CUTS) -> list:
+    """A dump per cut, one of them issued again, and pages of days before and after."""
+    inputs: list = [random_dump(chance, cut, 0, size) for cut in cuts]
+    inputs.append(random_dump(chance, chance.choice(cuts), 1, size))
     days: dict[tuple[str, str], PagesInput] = {}
     for number in range(PAGES):
         for pages in random_pages(chance, number, size):

@@ -38,14 +38,26 @@ def lose_comments(lines):
     return [line for number, line in enumerate(lines) if number % 2 or "<row" not in line]
 
 
-def rewrite_comments(archive, folder, rewritten):
-    subprocess.run([program(), "x", str(archive), f"-o{folder}"], check=True, capture_output=True)
+# Each table costs each run of silver seconds; the archives lack the others.
+KEPT = ("Comments.xml", "Posts.xml", "Users.xml")
+
+
+def rewrite(archive, folder, rewritten):
+    """Packs the archive anew: the files that are kept, with other lines of comments."""
+    subprocess.run([program(), "x", str(archive), f"-o{folder}", *KEPT], check=True, capture_output=True)
     comments = folder / "Comments.xml"
     comments.write_text("\n".join(rewritten(comments.read_text().split("\n"))))
     archive.unlink()
-    files = sorted(str(file) for file in folder.glob("*.xml"))
-    subprocess.run([program(), "a", str(archive), *files], check=True, capture_output=True)
+    subprocess.run(
+        [program(), "a", str(archive), *(str(folder / name) for name in KEPT)], check=True, capture_output=True
+    )
     write_checksums(archive.parent)
+
+
+REWRITTEN = {
+    (BROKEN, cut_of(SECOND).isoformat()): spoil_comments,
+    (SOUND, cut_of(THIRD).isoformat()): lose_comments,
+}
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +65,10 @@ def settings(tmp_path_factory):
     """Two sites: of one the second quarter cannot be believed, of the other the third."""
     folder = tmp_path_factory.mktemp("blocking")
     write_mirror(folder / "mirror", [SOUND, BROKEN], [FIRST, SECOND, THIRD], people=60)
-    for site, quarter, rewritten in ((BROKEN, SECOND, spoil_comments), (SOUND, THIRD, lose_comments)):
-        archive = folder / "mirror" / cut_of(quarter).isoformat() / f"{site}.stackexchange.com.7z"
-        rewrite_comments(archive, folder / f"unpacked {site}", rewritten)
+    for archive in (folder / "mirror").glob("*/*.7z"):
+        site = archive.name.removesuffix(".stackexchange.com.7z")
+        rewritten = REWRITTEN.get((site, archive.parent.name), list)
+        rewrite(archive, folder / f"unpacked {site} {archive.parent.name}", rewritten)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAKEHOUSE_HOME", str(folder / "home"))
         yield Settings(home=folder / "home", mirror=str(folder / "mirror"))
@@ -118,7 +131,7 @@ def test_a_later_run_of_silver_still_reads_nothing_of_the_failed_dump(settings, 
     assert again.succeeded, again
     applied = query_lake(
         Lake(settings.lake_uri),
-        f"select distinct partition from silver.ledger where site = '{BROKEN}'",
+        f"select distinct partition from silver.ledger where site = '{BROKEN}' and source = 'dump'",
     ).to_pylist()
     assert applied == [{"partition": FIRST}]
     assert "quarantine_small" in str(again.materialised["silver/comments"]["note"])

@@ -22,7 +22,7 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES
 from so_lakehouse.settings import PROJECT_ROOT, Settings
 from so_lakehouse.simulate.dumps import write_mirror
-from so_lakehouse.spark import clean
+from so_lakehouse.spark import clean, session
 from so_lakehouse.warehouse.projection import PROJECTIONS
 from so_lakehouse.warehouse.query import query_warehouse
 from so_lakehouse_tests.pipeline.command_line import (
@@ -54,8 +54,8 @@ def test_a_plan_says_what_it_would_take_and_starts_nothing(mirror, tmp_path):
 
 
 # Each run dies at the next one and starts where the one before left off. Kills while bronze writes, before the
-# warehouse's commit and before the publishing of marts have tests beside those of their layers.
-FAIL_POINTS = ("raw.before_manifest", "silver.posts_written", "marts.before_finish")
+# warehouse's commit, and before and in the publishing of marts have tests beside those of their layers.
+FAIL_POINTS = ("raw.before_manifest", "silver.posts_written")
 
 MARTS = ("activity_month", "tag_month", "top_tags")
 
@@ -109,11 +109,20 @@ def test_runs_killed_on_the_way_end_in_the_same_tables(mirror, undisturbed, tmp_
     for place in FAIL_POINTS:
         killed = run(home, mirror, LAKEHOUSE_FAIL_AT=place)
         assert killed.returncode == -9, f"{place}: {said(killed)}"
-    before = started(home)
     finished = run(home, mirror)
     assert finished.returncode == 0, said(finished)
     assert contents(home) == contents(undisturbed.home)
-    assert started(home) - before == Counter(["dbt"]), "silver was done: its run needs no Java"
+
+
+def test_the_same_run_again_changes_nothing_and_starts_neither_java_nor_dbt(mirror, undisturbed, monkeypatch, capfd):
+    before, dbt = contents(undisturbed.home), started(undisturbed.home)["dbt"]
+    monkeypatch.setattr(session, "open_session", lambda settings: pytest.fail("Java was asked for"))
+    monkeypatch.setenv("LAKEHOUSE_MIRROR", str(mirror))
+    again = call_in_process(monkeypatch, capfd, undisturbed.home, "run", "--site", SITE, "--mirror", str(mirror))
+    assert again.returncode == 0, said(again)
+    assert layers(again) == ["raw", "bronze", "silver", "warehouse", "marts"]
+    assert started(undisturbed.home)["dbt"] == dbt
+    assert contents(undisturbed.home) == before
 
 
 def test_a_rebuild_by_other_rules_goes_on_to_the_marts_and_one_by_todays_brings_everything_back(

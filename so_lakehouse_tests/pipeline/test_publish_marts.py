@@ -193,6 +193,30 @@ def test_a_killed_publishing_leaves_the_build_before(warehouse: Settings) -> Non
     assert run(warehouse, "SELECT DISTINCT questions FROM marts.activity") == [(9,)]
 
 
+def test_a_build_that_was_killed_before_its_end_is_not_published_and_is_built_again(warehouse: Settings) -> None:
+    build(warehouse, "first", ACTIVITY, FILLED)
+    publish(warehouse)
+    killed = subprocess.run(
+        [sys.executable, "-c", _BUILD, warehouse.postgres, "UPDATE marts_build.activity SET questions = 9"],
+        env=os.environ | {"LAKEHOUSE_FAIL_AT": "marts.before_finish"},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    with pytest.raises(CheckFailed, match="second"):
+        publish(warehouse)
+    assert run(warehouse, "SELECT questions FROM marts.activity ORDER BY month") == [(3,), (4,)]
+    build(warehouse, "second", "UPDATE marts_build.activity SET questions = 9")
+    publish(warehouse)
+    assert run(warehouse, "SELECT DISTINCT questions FROM marts.activity") == [(9,)]
+
+
+_BUILD = """
+import sys
+from so_lakehouse.settings import Settings
+from so_lakehouse_tests.pipeline.test_publish_marts import build
+build(Settings(postgres=sys.argv[1]), "second", sys.argv[2])
+"""
+
 _PUBLISH = """
 import sys
 from so_lakehouse.settings import Settings
