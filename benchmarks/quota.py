@@ -169,8 +169,8 @@ def _windows_table(mornings: Sequence[Morning], networks: dict[int, list[Size]])
 def _shares_table(mornings: Sequence[Morning], networks: dict[int, list[Size]], folder: Path) -> Iterator[str]:
     yield (
         "**Asking again, and the sweep.** Each has a share of the quota, divided evenly among the sites and the four "
-        "entities: so many requests a day for each entity of a site. Where they ask for more than the share, the "
-        "figures are of an even scarcity."
+        "entities: so many requests a day for each entity of a site. Where all together ask for more than the share, "
+        "each is taken to get its part of it."
     )
     yield ""
     yield (
