@@ -16,7 +16,7 @@ from so_lakehouse.simulate.living_site import LivingSite
 from so_lakehouse.simulate.served import from_now_on, morning_after
 from so_lakehouse.simulate.simulation import FILE, Simulation
 
-FEWEST_DAYS = timedelta(days=7)  # that the API tells after the newest dump
+FEWEST_DAYS = timedelta(days=4)  # that the API tells after the newest dump
 A_DAY = timedelta(days=1)
 
 

@@ -41,10 +41,10 @@ from so_lakehouse.simulate.world import COMMUNITY
 
 DEMO_SITES = ("simulated-brewing", "simulated-databases", "simulated-engineering")
 DEMO_QUARTERS = ("2025-04-01", "2025-07-01", "2025-10-01")
-DEMO_PEOPLE = 400
-# One with which somebody leaves in the week after the last quarter: whoever changes what people do looks for another,
+DEMO_PEOPLE = 200  # a site's size costs each of the demo's waves seconds
+# One with which somebody leaves in the days after the last quarter: whoever changes what people do looks for another,
 # because the demo asks for days until somebody has left (`demonstration`).
-DEMO_SEED = 1
+DEMO_SEED = 3
 FEWEST_PEOPLE = 10
 LAUNCH = date(2021, 1, 1)
 
