@@ -189,6 +189,7 @@ def test_silver_equals_the_model_in_any_order_of_arrival(spark, lake, settings, 
     assert not any(r.applied for r in again.values()), "a run without news applied something"
 
     monkeypatch.setattr(session, "SMALL_ROWS", 0)
+    monkeypatch.setattr(session, "TINY_ROWS", 0)
     monkeypatch.setattr(read, "FEW_ROWS", 0)
     monkeypatch.setitem(session.LARGE, "spark.sql.shuffle.partitions", "3")  # several, and no more than it takes
     monkeypatch.setattr(keys, "MOST_KEYS", LARGE.spoken // 4)
