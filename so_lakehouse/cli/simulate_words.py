@@ -11,10 +11,11 @@ from so_lakehouse.simulate.topics import TOPICS
 DESCRIPTION = """
 SIMULATED communities, for trials without a network and for tests. None of their people or posts is real.
 
-People join, write, vote, edit, delete and leave day by day; a role says what somebody mostly does (visitor, asker,
-answerer, curator). Everything follows from the site, --seed and --users: the same ones give the same bytes, and a
-further quarter or day changes nothing that was before it. truth.json beside the dumps says what they hold and what
-changed from one to the next, counted on the community itself.
+People join, write, vote, edit, delete and leave day by day. Each has a career: a role and a stage per year, which move
+on at known rates. Tools rise and fall along known curves, and from 2022-11-30 on the people of some sites ask and
+answer less. Everything follows from the site, --seed and --users: the same ones give the same bytes, and a further
+quarter or day changes nothing that was before it. Beside the dumps, truth.json says what they hold and what changed
+from one to the next, and truth/SITE/ what an analysis should find (docs/simulator.md).
 
   so-lakehouse simulate dumps --out /tmp/simulated      a mirror: one release per quarter, as the publisher packs them
   so-lakehouse simulate serve --mirror /tmp/simulated   the same communities behind the API, living on after the dumps
