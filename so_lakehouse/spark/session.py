@@ -58,6 +58,7 @@ DELTA = {
 
 # What a session of its own may set, also one of a Spark Connect server that somebody else has started.
 SESSION = {
+    MARKS_ROWS: "true",  # until a session is fitted to rows: Spark knows no default of it before Delta is loaded
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
     # The log of a small table is a few files: listing and replaying it in many tasks costs more than it saves.

@@ -12,7 +12,7 @@ def test_a_quiet_morning_asks_once_for_each_order_and_for_what_is_held_by_id(tmp
     found = morning(tmp_path / "months", 200)
     assert found.requests[WINDOW] == {entity: len(method.walks) for entity, method in METHODS.items()}
     assert found.requests[REASK] == {"questions": 1, "answers": 1, "comments": 0, "users": 0}
-    assert found.requests[SWEEP]["users"] == 1
+    assert found.requests[SWEEP]["users"] == 2, "a hundred accounts a request, of 120 founders and who joined since"
     assert found.seconds > 0
 
 
