@@ -47,6 +47,7 @@ class Crash(BaseException):
 @pytest.fixture
 def publisher(request, settings: Settings, lake: Lake, tmp_path) -> Iterator[Publisher]:
     seed = request.param
+    print(f"seed {seed}")
     write_mirror(tmp_path / "mirror", [SITE], QUARTERS, seed=seed, people=PEOPLE, launch=LAUNCH)
     simulation = Simulation((SITE,), seed, PEOPLE, LAUNCH, cut_of(QUARTERS[-1]))
     clock = StillClock(f"{cut_of(QUARTERS[0]) + A_DAY}T06:00:00")
@@ -156,7 +157,7 @@ def test_silver_ends_in_the_communitys_own_state(spark, publisher, tmp_path, mon
         publisher.morning_after(day, again=number == 1, calm=number >= 2)  # the last sweeps must see all
     converge(spark, publisher.lake, SITE, TABLES, settings)
     seen = assert_is_the_communitys_state(publisher, late[-1], second)
-    print(f"seed {chance}: {dict(seen)}, faults {dict(Counter(publisher.suffered))}")
+    print(f"{dict(seen)}, faults {dict(Counter(publisher.suffered))}")
     assert all(seen[what] for what in ("told by pages", "told by the dump", "deleted")), seen
 
     other, arrivals = Lake(str(tmp_path / "other")), publisher.arrivals()
