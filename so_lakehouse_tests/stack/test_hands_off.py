@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -181,8 +182,8 @@ def test_a_release_and_a_day_come_into_the_marts_with_no_other_action(running: R
     asked = [run for run in after if is_asked_for(run)]
     assert len(after) == len(by_hand) + len(asked)
     assert {run["status"] for run in after} == {"SUCCESS"}
-    layers = sorted(min(key["path"][0] for key in run["assetSelection"]) for run in asked)
-    assert layers.count("bronze") == 2, "one dump and one day, each read once"
-    assert layers.count("silver") in (1, 2), "one for each, or for both where the day has closed meanwhile"
-    assert layers.count("core") in (1, 2), "a build per wave; the two may be one"
+    layers = Counter(layer for run in asked for layer in {key["path"][0] for key in run["assetSelection"]})
+    assert layers["bronze"] == 2, "one dump and one day, each read once"
+    assert layers["silver"] in (1, 2), "one for each, or for both where the day has closed meanwhile"
+    assert layers["core"] in (1, 2), "a build per wave; the two may be one"
     assert running.api.violations == []
