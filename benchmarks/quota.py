@@ -19,6 +19,7 @@ from benchmarks.quota_morning import DAYS, MONTHS, PURPOSES, Morning, morning
 from benchmarks.quota_network import ARCHIVE_BYTES, QUESTIONS_A_MONTH, Size, main_sites, network, rank_of
 from so_lakehouse.api.budget import REASK, REQUESTS_PER_SECOND, SWEEP, Budget
 from so_lakehouse.api.by_ids import BATCH_IDS
+from so_lakehouse.api.candidates import ASKED_FOR
 from so_lakehouse.api.reply import Reply
 from so_lakehouse.clock import Clock
 from so_lakehouse.lake.api_raw import WINDOW
@@ -78,7 +79,7 @@ class Share:
 
 def share_of(budget: Budget, purpose: str, needed: Sequence[Mapping[str, float]]) -> Share:
     """The share among sites that need so many requests of each entity."""
-    allowance = budget.allowance(purpose, len(needed) * len(ENTITIES))
+    allowance = budget.allowance(purpose, len(needed) * len(ASKED_FOR[purpose]))
     asked = sum(min(math.ceil(requests), allowance) for site in needed for requests in site.values())
     return Share(allowance, asked * 100 / ((budget.quota().maximum or 0) * budget.shares[purpose]))
 
@@ -168,8 +169,9 @@ def _windows_table(mornings: Sequence[Morning], networks: dict[int, list[Size]])
 
 def _shares_table(mornings: Sequence[Morning], networks: dict[int, list[Size]], folder: Path) -> Iterator[str]:
     yield (
-        "**Asking again, and the sweep.** Each has a share of the quota, divided evenly among the sites and the four "
-        "entities: so many requests a day for each entity of a site. Where all together ask for more than the share, "
+        "**Asking again, and the sweep.** Each has a share of the quota, divided evenly among the sites and the "
+        f"entities that it asks for ({_entities(REASK)}, and {_entities(SWEEP)}): so many requests a day for each "
+        "entity of a site. Where all together ask for more than the share, "
         "each is taken to get its part of it."
     )
     yield ""
@@ -220,6 +222,10 @@ def _parts(sites: list[Size]) -> dict[str, list[Size]]:
 
 def _total(mornings: Sequence[Morning], sites: Sequence[Size], purpose: str) -> float:
     return sum(sum(cost(mornings, size)[purpose].values()) for size in sites)
+
+
+def _entities(purpose: str) -> str:
+    return f"{purpose}: {', '.join(entity.name for entity in ASKED_FOR[purpose])}"
 
 
 def _shares(folder: Path, quota: str, costs: Sequence[Mapping[str, Mapping[str, float]]]) -> tuple[Share, Share]:

@@ -25,6 +25,7 @@ UNFINISHED = [
     dg.DagsterRunStatus.CANCELING,
 ]
 FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+LOCATION = "so_lakehouse"  # the code location, as both workspace files and the stack name it
 # A command works its way through layers and sites; so far back its runs are looked at.
 LONGEST_COMMAND = timedelta(days=2)
 
@@ -39,8 +40,11 @@ def known_sites(instance: dg.DagsterInstance, settings: Settings) -> list[str]:
 
 
 def runs(instance: dg.DagsterInstance, settings: Settings) -> Runs:
-    """What goes on or waits, and what became of what was asked for. Runs whose process was killed are ended first."""
-    end_orphans(instance)
+    """What goes on or waits, and what became of what was asked for. Runs whose process was killed are ended first.
+
+    To be asked in the server of the code location alone, which is where sensors look.
+    """
+    end_orphans(instance, LOCATION)
     going_on = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
     return Runs(
         tuple(_run(run) for run in (*going_on, *_of_running_commands(instance))),

@@ -163,17 +163,28 @@ def _process() -> str:
     return f"{os.getpid()} {psutil.Process().create_time()} {socket.gethostname()}"
 
 
-def _process_of_launched(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
-    """The process that the daemon started for a run, as a tag would name it; None where that cannot be told."""
+def _process_of_launched(instance: dg.DagsterInstance, run: dg.DagsterRun, location: str) -> str | None:
+    """The process that was started for a run of the daemon's or the page's, as a tag would name it; None where that
+    cannot be told: it may live on another machine."""
     from dagster._core.storage.runs import SqliteRunStorage  # SQLAlchemy: not while definitions load
 
+    origin = run.remote_job_origin
+    is_ours = bool(location) and origin is not None and origin.location_name == location
     begun = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.PIPELINE_START, limit=1).records
-    if not begun or not isinstance(instance.run_storage, SqliteRunStorage):
+    if not begun or not (is_ours or isinstance(instance.run_storage, SqliteRunStorage)):
         return None
-    number = begun[0].event_log_entry.get_dagster_event().pid
+    number = begun[0].event_log_entry.get_dagster_event().pid or 0
     # Begun before the run was, it is this process; later, another one that was given the same number.
-    alive = number and psutil.pid_exists(number) and psutil.Process(number).create_time()
-    return f"{number} {alive if alive and alive <= begun[0].timestamp else 0.0}"
+    began = _began(number)
+    return f"{number} {began if began and began <= begun[0].timestamp else 0.0}"
+
+
+def _began(number: int) -> float | None:
+    """When the process of this number began (seconds since 1970); None where there is none."""
+    try:
+        return psutil.Process(number).create_time() if number else None
+    except psutil.NoSuchProcess:
+        return None
 
 
 def goes_on(process: str) -> bool:
@@ -181,18 +192,22 @@ def goes_on(process: str) -> bool:
     number, began, *machine = process.split(" ")
     if machine and machine != [socket.gethostname()]:
         return True
-    return psutil.pid_exists(int(number)) and psutil.Process(int(number)).create_time() == float(began)
+    return _began(int(number)) == float(began)
 
 
-def end_orphans(instance: dg.DagsterInstance) -> None:
+def end_orphans(instance: dg.DagsterInstance, location: str = "") -> None:
     """Ends runs whose process was killed: Dagster counts them as going on and keeps their places in pools for ever.
 
-    Those of the daemon too where the instance lies in files, and so belongs to this machine alone.
+    Those of the daemon too where the instance lies in files, and so belongs to this machine alone, and where this
+    process belongs to the server of the code location `location`: its runs are processes of the server's machine. The
+    server itself watches those that it started; whoever was killed together with an earlier one, nobody else misses.
     """
     active = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
     for run in instance.get_runs(dg.RunsFilter(statuses=active)):
-        process = run.tags.get(PROCESS_TAG) or _process_of_launched(instance, run)
+        process = run.tags.get(PROCESS_TAG) or _process_of_launched(instance, run, location)
         if process is None or goes_on(process):
+            continue
+        if (ended := instance.get_run_by_id(run.run_id)) and ended.is_finished:  # meanwhile, by itself
             continue
         instance.report_run_failed(run, "The process of this run was killed. What it left undone, the next run does.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

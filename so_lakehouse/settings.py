@@ -54,6 +54,11 @@ class Settings:
         "Key of the API (10,000 requests a day); without one, 300 requests a day.",
         secret=True,
     )
+    simulated: bool = _setting(
+        "LAKEHOUSE_SIMULATED",
+        False,
+        "Whether the mirror and the API are a simulation, which is then asked for simulated sites alone.",
+    )
     api_auth: str = _setting(
         "LAKEHOUSE_API_AUTH", "header", "How the key is sent: `header` (Authorization: Bearer) or `query` (?key=)."
     )

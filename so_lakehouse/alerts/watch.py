@@ -15,6 +15,7 @@ from so_lakehouse.alerts.incident import Incident, Kind
 from so_lakehouse.alerts.runs import Failure, incidents, run_page
 from so_lakehouse.api.budget import Budget
 from so_lakehouse.api.current import Standing, standings
+from so_lakehouse.api.source import late_after
 from so_lakehouse.clock import Clock
 from so_lakehouse.lake.reconciliation import of_all_sites
 from so_lakehouse.lake.storage import Lake
@@ -77,7 +78,7 @@ def _held(lake: Lake, refused: Sequence[Failure]) -> list[Failure]:
 
 def late_sites(known: Sequence[Standing], now: datetime, settings: Settings) -> list[Incident]:
     """Sites whose check `site_current` fails."""
-    judged = [(standing, freshness.outcome(standing, now, settings.late_after)) for standing in known]
+    judged = [(standing, freshness.outcome(standing, now, late_after(standing.site, settings))) for standing in known]
     return [
         Incident(Kind.SITE_LATE, "silver", standing.site, said.detail, _catch_up(standing, settings), standing.site)
         for standing, said in judged

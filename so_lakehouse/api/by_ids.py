@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from so_lakehouse.api.budget import REASK, SWEEP, NotNow
-from so_lakehouse.api.candidates import DAY_APART, still_held, to_sweep, young_posts
+from so_lakehouse.api.candidates import ASKED_FOR, DAY_APART, still_held, to_sweep, young_posts
 from so_lakehouse.api.client import Client, Page
 from so_lakehouse.api.days import newest_closed
 from so_lakehouse.api.fetch import api_parameter, keep
@@ -52,10 +52,10 @@ def ask_again(
         if datetime.fromisoformat(fetch.newest_as_of) > now - DAY_APART
     }
     asks = _Asks(lake, client, site, day, ENTITIES[entity], settings, progress, _missed(lake, entity, site))
-    parts = max(len(gates.sites(lake)), 1) * len(ENTITIES)
+    sites = max(len(gates.sites(lake)), 1)
     found = []
     for purpose, choose in ((REASK, young_posts), (SWEEP, to_sweep)):
-        most = client.budget.allowance(purpose, parts) * BATCH_IDS
+        most = client.budget.allowance(purpose, sites * len(ASKED_FOR[purpose])) * BATCH_IDS
         if most and purpose not in recent:
             found += asks.run(purpose, choose(lake, site, asks.entity, now, most))
     return tuple(found)

@@ -9,21 +9,27 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
+from so_lakehouse.api.budget import REASK, SWEEP
 from so_lakehouse.lake import gates, paths
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
-from so_lakehouse.schema_api import Entity
+from so_lakehouse.schema_api import ENTITIES, Entity
 from so_lakehouse.sql import literal
 
 # Scores, views and acceptance of a post move most while it is young, and move without activity.
 YOUNG = timedelta(days=90)
+# Purpose → the entities that are asked for by id for it, which divide its share of the quota among them.
+ASKED_FOR = {
+    REASK: tuple(entity for entity in ENTITIES.values() if entity.post_type is not None),
+    SWEEP: tuple(ENTITIES.values()),
+}
 # A daily run may begin earlier than yesterday's.
 DAY_APART = timedelta(hours=20)
 
 
 def young_posts(lake: Lake, site: str, entity: Entity, now: datetime, most: int) -> list[int]:
     """Posts younger than 90 days that were not told within a day, oldest ask first; none of other entities."""
-    if entity.post_type is None:
+    if entity not in ASKED_FOR[REASK]:
         return []
     young = f"CreationDate >= {_moment(now - YOUNG)} AND {_not_told_since(now - DAY_APART)}"
     return _ids(lake, site, entity, f"{young} ORDER BY _as_of ASC NULLS FIRST, Id LIMIT {most}")

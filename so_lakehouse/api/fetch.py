@@ -17,6 +17,7 @@ from so_lakehouse.api.client import Check, Client, Page
 from so_lakehouse.api.fields import fields_of
 from so_lakehouse.api.filters import filter_of
 from so_lakehouse.api.methods import METHODS
+from so_lakehouse.api.source import not_served
 from so_lakehouse.api.windows import Ask, Walk, walk
 from so_lakehouse.dumps.sites import find
 from so_lakehouse.errors import BadInput, LakehouseError
@@ -76,6 +77,8 @@ def fetch_day(
     """
     days.require_day(day, client.clock.now(), settings)
     days.require_same_start(lake, settings)
+    if refusal := not_served(site, settings):
+        raise BadInput(refusal)
     parameter = api_parameter(site)
     begin, end = days.bounds(day)
     known = fetches_of(lake, entity, day, site)

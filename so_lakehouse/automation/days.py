@@ -8,6 +8,7 @@ from so_lakehouse.api.budget import WINDOWS, Budget
 from so_lakehouse.api.days import days_since
 from so_lakehouse.api.due import DayState, days_of
 from so_lakehouse.api.fetch import api_parameter
+from so_lakehouse.api.source import not_served
 from so_lakehouse.automation.answer import Answer, Request, Runs, attempt, version_of
 from so_lakehouse.clock import Clock
 from so_lakehouse.dumps.sites import find
@@ -53,8 +54,8 @@ def due(
 ) -> Answer:
     """What to fetch of the `newest` days, and what to read of these and of the `older` ones.
 
-    Every site's newest day comes first, then the other days site by site. A day that failed is tried again after a
-    while, or when a part of it has come.
+    Days that are here in part come first, then every site's newest, then the others site by site. A day that failed is
+    tried again after a while, or when a part of it has come.
     """
     may_ask, notes = _may_ask(sites, settings)
     known = {site: days_of(lake, site, [*newest, *older]) for site in sites}
@@ -67,7 +68,13 @@ def due(
     unread = [(site, day) for site in sites for day in known[site] if not day.is_read and (site, day) not in lacking]
     reading = [_read(site, day) for site, day in unread]
     requests = sorted([*fetching, *reading], key=lambda request: request.partition[1], reverse=True)
-    requests.sort(key=lambda request: (request.partition[1] != max(newest, default=""), request.partition[0]))
+    begun = {(site, day.day) for site, day in lacking if day.version}
+
+    def place(request: Request) -> tuple[bool, bool, str]:
+        site, day = request.partition
+        return request.partition not in begun, day != max(newest, default=""), site
+
+    requests.sort(key=place)
     queued = sum("raw api" in run.layers or "bronze api" in run.layers for run in runs.going_on)
     return runs.answer(requests, notes, max(MOST_RUNS - queued, 0))
 
@@ -81,6 +88,9 @@ def _may_ask(sites: Sequence[str], settings: Settings) -> tuple[list[str], list[
         ]
     found, notes = [], []
     for site in sites:
+        if refusal := not_served(site, settings):
+            notes.append(refusal)
+            continue
         try:
             api_parameter(site)
         except BadInput as error:

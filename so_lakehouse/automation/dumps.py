@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import partial
 
+from so_lakehouse.api.source import stranger
 from so_lakehouse.automation.answer import Answer, Request, Runs, attempt, version_of
 from so_lakehouse.dumps.bronze import READER_VERSION, is_read
-from so_lakehouse.dumps.land import Resolved, plan
+from so_lakehouse.dumps.land import Resolved, other_bytes, plan
 from so_lakehouse.dumps.mirrors import Mirror
 from so_lakehouse.dumps.resolve import newest
 from so_lakehouse.errors import BadInput, Unavailable
@@ -35,6 +35,7 @@ def due(
 ) -> Answer:
     """What to land and to read. `mirror`: None where it is not to be asked this time.
 
+    A release that was replaced without another revision is not landed over what is here; its run fails and says so.
     What failed to land is tried again after a while: the cause may lie outside. What failed to be read is tried again
     when it has changed.
     """
@@ -42,7 +43,10 @@ def due(
     notes: list[str] = []
     requests = [request for site in sites for request in _unread(lake, site, landed[site], settings)]
     if mirror is not None:
-        requests += _released(lake, mirror, landed, settings, now, notes.append)
+        refusals = {site: stranger(site, settings) for site in sites}
+        notes += filter(None, refusals.values())
+        asked = {site: held for site, held in landed.items() if not refusals[site]}
+        requests += _released(lake, mirror, asked, settings, now, notes.append)
     return runs.answer(requests, notes)
 
 
@@ -88,14 +92,20 @@ def _released(
         if not releases:
             note(f"{mirror.source} has no release.")
             return
-        last = max(release.order for release in releases)
         here = {site: max((raw.order for raw in held), default=("", 0, "")) for site, held in landed.items()}
-        behind = [site for site in landed if here[site] < last]
+
+        def ask(site: str) -> tuple[Resolved | None, str]:
+            dump = newest(mirror, site)
+            is_here = dump is not None and dump.release.order == here[site]
+            return dump, other_bytes(lake, mirror, dump) if dump and is_here else ""
+
         with ThreadPoolExecutor(QUESTIONS_AT_ONCE) as pool:
-            found = list(pool.map(partial(newest, mirror), behind))
-        for site, dump in zip(behind, found, strict=True):
+            answers = list(pool.map(ask, landed))
+        for site, (dump, refusal) in zip(landed, answers, strict=True):
             if dump is None:
                 note(f"{site}: {mirror.source} has no dump of it.")
+            elif refusal:  # landing says so to people, once: its run fails
+                yield Request(("raw", "bronze"), (site, dump.quarter), version_of(dump.release.order, refusal), refusal)
             elif dump.release.order > here[site]:
                 yield from _asked(lake, mirror, dump, settings, now, note)
     except (Unavailable, BadInput) as error:  # what has landed is read all the same

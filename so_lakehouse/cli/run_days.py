@@ -12,6 +12,7 @@ from rich.table import Table
 from so_lakehouse.api.days import days_since, require_day
 from so_lakehouse.api.due import days_due
 from so_lakehouse.api.fetch import api_parameter
+from so_lakehouse.api.source import not_served
 from so_lakehouse.cli.recorded import carried_out, require_services
 from so_lakehouse.clock import Clock
 from so_lakehouse.errors import BadInput
@@ -25,6 +26,8 @@ def main(arguments: argparse.Namespace, settings: Settings) -> int:
     sites = list(dict.fromkeys(arguments.site))
     for site in sites:
         api_parameter(site)
+        if refusal := not_served(site, settings):
+            raise BadInput(refusal)
     chosen = _chosen(arguments, sites, settings)
     console = Console(file=sys.stdout)
     if arguments.plan:

@@ -6,6 +6,7 @@ from functools import partial
 
 import dagster as dg
 
+from so_lakehouse.api.source import late_after
 from so_lakehouse.clock import Clock
 from so_lakehouse.defs.resources import Lakehouse
 from so_lakehouse.defs.silver import silver_key
@@ -28,7 +29,7 @@ with unstable_api("checks by partition: without them one late site would hide be
 
         settings = lakehouse.settings
         standing = of_site(lakehouse.lake, context.partition_key)
-        said = outcome(standing, Clock(settings.now).now(), settings.late_after)
+        said = outcome(standing, Clock(settings.now).now(), late_after(standing.site, settings))
         return dg.AssetCheckResult(
             passed=said.passed, severity=dg.AssetCheckSeverity.WARN, description=said.detail, metadata=said.metadata
         )
@@ -47,7 +48,7 @@ def freshness(context: dg.SensorEvaluationContext, lakehouse: Lakehouse) -> dg.S
 
     settings, before = lakehouse.settings, json.loads(context.cursor or "{}")
     now = Clock(settings.now).now()
-    said = {standing.site: outcome(standing, now, settings.late_after) for standing in standings(lakehouse.lake)}
+    said = {held.site: outcome(held, now, late_after(held.site, settings)) for held in standings(lakehouse.lake)}
     changed = {site: found for site, found in said.items() if before.get(site) != found.passed}
     return dg.SensorResult(
         asset_events=[

@@ -29,7 +29,7 @@ BYTES_PER_PACKED_BYTE = {"bronze": 1.4, "silver": 1.4}
 FIXED_SECONDS = 45.0
 SECONDS_PER_PACKED_BYTE = 2e-6
 
-__all__ = ["Plan", "Resolved", "land_dump", "plan", "resolve"]
+__all__ = ["Plan", "Resolved", "land_dump", "other_bytes", "plan", "resolve"]
 
 
 def land_dump(
@@ -92,23 +92,39 @@ def plan(lake: Lake, mirror: Mirror, resolved: Resolved, settings: Settings) -> 
     return Plan(resolved, fetch, disk, FIXED_SECONDS + resolved.size * SECONDS_PER_PACKED_BYTE, landed)
 
 
+def other_bytes(lake: Lake, mirror: Mirror, resolved: Resolved) -> str:
+    """Why the mirror's bytes of this release and revision are not taken: they are others than were landed. Empty where
+    they are the same or nothing is landed. By what the mirror says of them, or by their first 32 bytes; not fetched."""
+    manifest = _manifest(lake, resolved)
+    here = {archive.name: archive for archive in manifest.archives} if manifest else {}
+    for remote in resolved.archives:
+        archive = here.get(remote.name)
+        if archive and lake.exists(archive.path) and (difference := _difference(lake, mirror, remote, archive)):
+            release = resolved.release
+            folder = paths.raw_dump(resolved.quarter, resolved.site.key, release.release, release.revision)
+            return (
+                f"{remote.where} has other bytes than were landed of {resolved.site.key}, release {release}: "
+                f"{difference}. What was landed stays. A re-issue raises its revision in the mirror's releases.csv; "
+                f"to take one that does not, remove {lake.local_path(folder) or lake.uri(folder)} and run it again."
+            )
+    return ""
+
+
+def _manifest(lake: Lake, resolved: Resolved) -> RawManifest | None:
+    release = resolved.release
+    return RawManifest.load(lake, resolved.quarter, resolved.site.key, release.release, release.revision)
+
+
 def _landed(lake: Lake, mirror: Mirror, resolved: Resolved) -> RawManifest | None:
     """The manifest of this release and revision where all its archives are here; refuses a mirror with other bytes."""
-    release = resolved.release
-    manifest = RawManifest.load(lake, resolved.quarter, resolved.site.key, release.release, release.revision)
-    if manifest is None:
-        return None
-    here = {archive.name: archive for archive in manifest.archives}
+    manifest = _manifest(lake, resolved)
+    here = {archive.name: archive for archive in manifest.archives} if manifest else {}
     for remote in resolved.archives:
         archive = here.get(remote.name)
         if archive is None or not lake.exists(archive.path) or lake.size(archive.path) != archive.size:
             return None
-        difference = _difference(lake, mirror, remote, archive)
-        if difference:
-            raise BadInput(
-                f"{remote.where} has other bytes than were landed of {resolved.site.key}, release {release}: "
-                f"{difference}. A re-issue raises its revision in the mirror's releases.csv."
-            )
+    if refusal := other_bytes(lake, mirror, resolved):
+        raise BadInput(refusal)
     return manifest
 
 

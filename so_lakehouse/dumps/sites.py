@@ -30,6 +30,7 @@ from importlib.resources import files
 from so_lakehouse.errors import BadInput
 
 NETWORK = ".stackexchange.com"
+SIMULATED = "simulated-"  # with which the keys of simulated sites begin, and no others
 HOST = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
 
 
@@ -61,6 +62,10 @@ class Site:
     def host(self) -> str:
         """Where the site is on the web today."""
         return self.hosts[0]
+
+    @property
+    def is_simulated(self) -> bool:
+        return self.key.startswith(SIMULATED)
 
     def archive_hosts(self, cut: date) -> tuple[str, ...]:
         """Hosts that may name this site's archive in a release cut on that day, the likeliest first.

@@ -24,13 +24,13 @@ SITE_CURRENT = CheckDeclaration(
 
 def outcome(standing: Standing, now: datetime, late_after: int) -> CheckOutcome:
     """What the check says of a site at a moment. A site of which no days are asked cannot be late: it is as new as its
-    newest dump. One that is asked for the first time has as long as any day."""
+    newest dump; nor can one without a limit (0). One that is asked for the first time has as long as any day."""
     site, whole_to = standing.site, standing.whole_to
     told = f"{whole_to:%Y-%m-%d %H:%M} UTC" if whole_to else "nowhere"
     if standing.asked_since is None:
         return _said(True, f"{site}: no days of it are asked for; silver reaches to {told}.", standing)
     if not late_after:
-        return _said(True, f"{site}: silver reaches to {told}; it is never late (LAKEHOUSE_LATE_AFTER).", standing)
+        return _said(True, f"{site}: silver reaches to {told}; here it is never late.", standing)
     counted_from = max(filter(None, (whole_to, standing.asked_since)))
     if now - counted_from <= timedelta(hours=late_after):
         return _said(True, f"{site}: silver reaches to {told}.", standing)

@@ -48,6 +48,7 @@ class Fault:
     backoff: int = 0  # in a good answer; held against whoever asks again sooner
     says_more: bool = False  # `has_more` where there is none
     repeated: bool = False  # the answer before this one, once more
+    hides: int = 0  # the how-manieth row of an answer by ids is left out of it, though it is there
     before: Callable[[], None] | None = None  # happens to the site just before it answers
 
     @property
@@ -141,6 +142,8 @@ class ApiServer(ThreadingHTTPServer):
         site = self.sites[query["site"]]
         site.reach(now)
         rows, has_more = site.answer(method, ids, query, bool(key))
+        if ids and fault.hides:
+            rows = [row for place, row in enumerate(rows, 1) if place != fault.hides]
         items = [served(method, row, included) for row in rows]
         return {"items": items, "has_more": has_more or fault.says_more}
 

@@ -42,6 +42,9 @@ FAULTS: dict[str, NamedFault] = {
     "drip": NamedFault("a byte now and then", lambda server: [Fault(drip=0.002)]),
     "endless": NamedFault("has_more that never ends", lambda server: [Fault(says_more=True)] * 1000),
     "duplicate": NamedFault("the answer before, once more", lambda server: [Fault(repeated=True)]),
+    "hidden": NamedFault(
+        "a row that was asked for by id is missing, though it is there", lambda server: [Fault(hides=1)]
+    ),
     "changing": NamedFault(
         "a day passes for the rows before the answer, whatever the clock says",
         lambda server: [Fault(before=server.live_a_day)],

@@ -1,9 +1,10 @@
 """Reputation by the network's rules, folded from the votes that count.
 
-Source: the help page "What is reputation?"; for questions the rules of March 2010 ("Important reputation rule changes",
-stackoverflow.blog/2010/03) and of November 2019, both of which changed what had been earned before, too. Without a page
-that could be read: the exact days of those rules, and that deleted posts of some standing keep what they earned. Left
-out, because nobody does it here: posts that are removed as spam or offensive, which costs 100 points.
+Source: the help page "What is reputation?"; for questions the rules of stackoverflow.blog/2010/03/19 ("Important
+reputation rule changes") and 2019/11/13 ("We're rewarding the question askers"), both of which changed what had been
+earned before, too. Assumed: that each held from the day of its announcement, the first of which says "in the next few
+days", and that deleted posts of some standing keep what they earned. Left out, because nobody does it here: posts that
+are removed as spam or offensive, which costs 100 points.
 """
 
 from __future__ import annotations

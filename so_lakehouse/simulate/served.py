@@ -36,7 +36,12 @@ class SimulationServer(ApiServer):
     @property
     def settings(self) -> dict[str, str]:
         """The variables of whoever shall ask this server."""
-        return {"LAKEHOUSE_API": self.address, "LAKEHOUSE_API_KEY": KEY, "LAKEHOUSE_NOW": self.lakehouse_now}
+        return {
+            "LAKEHOUSE_API": self.address,
+            "LAKEHOUSE_API_KEY": KEY,
+            "LAKEHOUSE_NOW": self.lakehouse_now,
+            "LAKEHOUSE_SIMULATED": "true",
+        }
 
     @property
     def page(self) -> str:

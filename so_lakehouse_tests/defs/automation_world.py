@@ -59,14 +59,14 @@ class World:
         self.releases: list[str] = []
 
     def publish_release(self, name: str, cut: str, *sites: str, revision: int = 1, size: int = 400) -> None:
-        """A release in the mirror that has these sites."""
+        """A release in the mirror that has these sites; published once more, it has other bytes."""
         folder = self.settings.home / "mirror"
-        (folder / name).mkdir(parents=True)
+        (folder / name).mkdir(parents=True, exist_ok=True)
         for number, site in enumerate(sites):
             archive = small_7z(size, seed=len(self.releases) * 100 + number)
             (folder / name / f"{site}.stackexchange.com.7z").write_bytes(archive)
         self.releases.append(f"{name},{cut},,{revision},")
-        lines = ["release,cut_date,quarter,revision,note", *self.releases]
+        lines = ["release,cut_date,quarter,revision,note", *dict.fromkeys(self.releases)]
         (folder / "releases.csv").write_text("\n".join(lines) + "\n")
 
     def look(self, *names: str) -> list[Asked]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
 
 from so_lakehouse.dumps.releases import quarter_of
+from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import gates, paths
 from so_lakehouse.runner import PROCESS_TAG, RUN_TAG, _process
 from so_lakehouse_tests.defs.automation_world import World, world
@@ -69,6 +72,25 @@ def test_a_revised_dump_goes_the_whole_way_once(lakehouse):
     assert lakehouse.wave() == [("raw+bronze", "beer", Q4), (FOLLOWS, "beer"), ("marts",)]
 
 
+def test_a_release_that_was_replaced_without_a_revision_is_told_once_by_a_run_that_lands_nothing(lakehouse):
+    at_rest(lakehouse)
+    lakehouse.publish_release("2025-12-31", "2025-12-31", "beer", size=500)
+    request = lakehouse.request("land_dumps")
+    assert request.partition_key == f"{Q4}|beer"
+    why = request.tags["so_lakehouse/why"]
+    assert "has other bytes than were landed of beer, release 2025-12-31: size" in why
+    with pytest.raises(BadInput, match=re.escape(why)):
+        lakehouse.land("beer", Q4)
+    lakehouse.record(request, dg.DagsterRunStatus.FAILURE)
+    for _ in range(2):
+        lakehouse.ask_mirror_again()
+        assert lakehouse.look() == []
+    (folder,) = re.findall(r"remove (\S+) and run it again", why)
+    shutil.rmtree(folder)
+    lakehouse.ask_mirror_again()
+    assert lakehouse.wave() == [("raw+bronze", "beer", Q4), (FOLLOWS, "beer"), ("marts",)], "taken when it may be"
+
+
 def test_a_day_that_closes_is_fetched_and_goes_all_the_way(lakehouse, monkeypatch):
     at_rest(lakehouse)
     monkeypatch.setenv("LAKEHOUSE_NOW", "2026-01-02T00:00:30")
@@ -121,6 +143,14 @@ def test_a_day_that_is_here_in_part_is_asked_for_again_and_a_day_without_progres
     assert lakehouse.look("fetch_days") == [("raw api+bronze api", "beer", "2026-01-01")]
     monkeypatch.setenv("LAKEHOUSE_NOW", "2026-01-03T06:00:00")
     assert ("raw api+bronze api", "ai", "2026-01-01") in lakehouse.look("fetch_days")
+
+
+def test_days_that_are_here_in_part_come_first_then_the_newest_of_every_site(lakehouse, monkeypatch):
+    at_rest(lakehouse)
+    monkeypatch.setenv("LAKEHOUSE_NOW", "2026-01-03T06:00:00")
+    lakehouse.fetch("beer", "2026-01-01", whole=False)
+    asked = [(site, day) for _, site, day in lakehouse.look("fetch_days")]
+    assert asked == [("beer", "2026-01-01"), ("ai", "2026-01-02"), ("beer", "2026-01-02"), ("ai", "2026-01-01")]
 
 
 def test_a_dump_of_the_open_quarter_lands_like_any_other(lakehouse, monkeypatch):
@@ -244,6 +274,23 @@ def test_without_a_key_nothing_is_asked_of_the_public_api_and_fetched_pages_are_
     assert "LAKEHOUSE_API_KEY" in lakehouse.told["fetch_days"]
     lakehouse.fetch("beer", "2026-01-01", whole=False)
     assert lakehouse.look("fetch_days") == [("bronze api", "beer", "2026-01-01")]
+
+
+def test_a_simulation_is_asked_for_its_own_sites_and_real_ones_are_left_alone_and_told(lakehouse, monkeypatch):
+    monkeypatch.setenv("LAKEHOUSE_SIMULATED", "true")
+    monkeypatch.setenv("LAKEHOUSE_SITES", "beer simulated-brewing")
+    monkeypatch.setenv("LAKEHOUSE_NOW", "2026-01-02T06:00:00")
+    lakehouse.publish_release("2026-03-31", "2026-03-31", "beer", "simulated-brewing")
+    assert lakehouse.look() == [
+        ("raw+bronze", "simulated-brewing", "2026-01-01"),
+        ("raw api+bronze api", "simulated-brewing", "2026-01-01"),
+    ]
+    monkeypatch.setenv("LAKEHOUSE_SITES", "beer")
+    lakehouse.instance.delete_dynamic_partition("site", "simulated-brewing")
+    lakehouse.ask_mirror_again()
+    assert lakehouse.look() == []
+    for sensor in ("land_dumps", "fetch_days"):
+        assert "beer is a real site" in lakehouse.told[sensor]
 
 
 def test_marts_wait_until_what_feeds_them_has_come_to_rest_but_not_for_ever(lakehouse, monkeypatch):

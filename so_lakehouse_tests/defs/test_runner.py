@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
+from so_lakehouse import runner as running
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.instance import open_instance
 from so_lakehouse.progress import listening
@@ -113,3 +114,17 @@ def test_a_run_of_the_daemon_whose_process_was_killed_is_ended_and_a_living_one_
     end_orphans(instance)
     status = {process: instance.get_run_by_id(run_id).status for process, run_id in runs.items()}
     assert status == {ended.pid: dg.DagsterRunStatus.FAILURE, os.getpid(): dg.DagsterRunStatus.STARTED}
+
+
+def test_a_run_that_ends_while_it_is_looked_at_keeps_its_end(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    instance = open_instance(Settings(home=tmp_path))
+    run = create_run_for_test(instance, status=dg.DagsterRunStatus.STARTED, tags={running.PROCESS_TAG: "1 0.0"})
+
+    def ends(process: str) -> bool:
+        instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name), run.run_id)
+        return False
+
+    monkeypatch.setattr(running, "goes_on", ends)
+    end_orphans(instance)
+    assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.SUCCESS

@@ -97,6 +97,14 @@ def test_rows_that_pages_brought_are_swept_before_those_of_the_dump(api, lake):
     assert len(only) == 100
 
 
+@pytest.mark.parametrize(("share", "ids"), [("api_reask", 200), ("api_sweep", 100)])
+def test_a_share_is_divided_among_the_entities_that_can_use_it(api, lake, share, ids):
+    hold(api, lake, young=range(1, 301))
+    api.server.quota_max = 20  # of which 20 % are 4: two for each of two kinds of posts, or one for each entity
+    go(api, lake, **({"api_reask": 0, "api_sweep": 0} | {share: 20}))
+    assert sum(map(len, asked(api))) == ids
+
+
 def test_gone_means_missing_twice_a_day_apart(api, lake):
     hold(api, lake, old=range(1, 60))
     api.site.remove("questions", [7, 8])

@@ -140,6 +140,17 @@ def test_whatever_goes_wrong_on_a_page_the_day_is_whole_and_no_row_more_than_its
     assert len(api.server.requests) == 4 + tries, "the filter, three pages, and each fault asked for again"
 
 
+def test_an_api_that_never_ends_is_given_up_with_what_came_and_the_rest_is_whole_the_next_time(api, lake):
+    api.server.faults = [Fault(), *[Fault(says_more=True)] * 1000]
+    with pytest.raises(Unavailable, match="says that there is more"):
+        fetch(api, lake)
+    assert len(api.server.requests) < 30, "not as long as the API likes"
+    assert len(set(ids(lake))) >= 200, "what came is kept"
+    api.server.faults = []
+    assert fetch(api, lake).missing == ""
+    assert set(ids(lake)) == set(range(1, 251))
+
+
 def test_a_wrong_key_leaves_nothing_behind(api, lake):
     with pytest.raises(Unavailable, match="key"):
         fetch(api, lake, client=api.client(api_key="wrong"))

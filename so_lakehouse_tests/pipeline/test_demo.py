@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -41,7 +42,7 @@ STORY = Demonstration(SITE, 7, date(2026, 1, 2), date(2026, 1, 3))
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the demo sets is taken back."""
-    for name in ("LAKEHOUSE_MIRROR", "LAKEHOUSE_API", "LAKEHOUSE_API_KEY", "LAKEHOUSE_NOW"):
+    for name in ("LAKEHOUSE_MIRROR", "LAKEHOUSE_API", "LAKEHOUSE_API_KEY", "LAKEHOUSE_NOW", "LAKEHOUSE_SIMULATED"):
         monkeypatch.setenv(name, "")
 
 
@@ -78,6 +79,21 @@ def test_a_demo_of_an_earlier_release_is_refused_with_what_to_do(tmp_path: Path)
     (folder / "releases.csv").write_text("release,cut_date,quarter,revision,note\n")
     with pytest.raises(BadInput, match=r"earlier release has made the demo.*another LAKEHOUSE_HOME"):
         demonstration.prepared(tmp_path)
+
+
+def test_a_demo_whose_communities_would_live_on_otherwise_today_is_refused_before_anything_starts(tmp_path: Path):
+    folder = demonstration.mirror_of(tmp_path)
+    folder.mkdir()
+    (folder / "releases.csv").write_text("release,cut_date,quarter,revision,note\n")
+    SMALL.save(folder)
+    assert demonstration.prepared(tmp_path) == SMALL
+    kept = json.loads((folder / "simulation.json").read_text())
+    (folder / "simulation.json").write_text(json.dumps(kept | {"simulator": "another"}))
+    expected = r"earlier release.*another LAKEHOUSE_HOME.*set LAKEHOUSE_MIRROR"
+    with pytest.raises(BadInput, match=expected):
+        demonstration.prepared(tmp_path)
+    with pytest.raises(BadInput, match=expected):
+        dev.on_the_simulation(Settings(home=tmp_path), "2026-01-04T06:00:00", ["false"])
 
 
 def test_only_dumps_that_silver_has_not_reached_are_taken_in(lake: Lake, settings: Settings, tmp_path: Path):
@@ -156,7 +172,8 @@ from so_lakehouse.clock import Clock
 parameters = {"site": "%s", "key": os.environ["LAKEHOUSE_API_KEY"]}
 found = requests.get(os.environ["LAKEHOUSE_API"] + "/users", parameters, timeout=30).json()["items"]
 mirror = os.environ["LAKEHOUSE_MIRROR"]
-raise SystemExit(3 if found and mirror.endswith("demo_mirror") and Clock(os.environ["LAKEHOUSE_NOW"]).now() else 1)
+is_told = mirror.endswith("demo_mirror") and os.environ["LAKEHOUSE_SIMULATED"] == "true"
+raise SystemExit(3 if found and is_told and Clock(os.environ["LAKEHOUSE_NOW"]).now() else 1)
 """
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from so_lakehouse import failpoints
+from so_lakehouse.api import windows
 from so_lakehouse.lake import gates
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
@@ -140,6 +141,7 @@ def assert_is_the_communitys_state(publisher: Publisher, last: date, cut: date) 
 @pytest.mark.parametrize("publisher", SEEDS, indirect=True)
 def test_silver_ends_in_the_communitys_own_state(spark, publisher, tmp_path, monkeypatch):
     chance, settings = publisher.chance, replace(publisher.api.settings, accept_shrink=True)
+    monkeypatch.setattr(windows, "PAGE_ROWS", 4)  # a small site's days are read page by page too
     first, second = map(cut_of, QUARTERS)
 
     publisher.dump(QUARTERS[0])

@@ -65,6 +65,13 @@ def test_sites_that_ask_for_more_than_the_share_wait_longer(tmp_path):
     assert share.days(needed[0]) == 20
 
 
+def test_what_asks_for_two_entities_divides_its_share_by_two(tmp_path):
+    budget = Budget.of(Settings(home=tmp_path), Clock())
+    budget.settle("", Reply(quota_remaining=1_000, quota_max=1_000))
+    needed = [{"questions": 70, "answers": 30, "comments": 0, "users": 0}] * 2
+    assert share_of(budget, REASK, needed) == Share(allowance=50, asked=2 * (50 + 30) / 200)
+
+
 def test_the_main_sites_are_those_of_the_api_that_are_no_meta():
     assert main_sites() == sum(bool(site.api) and ".meta" not in f".{site.api}" for site in all_sites())
     assert 170 < main_sites() < 190
