@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from pyspark.sql import SparkSession
 
-from so_lakehouse import failpoints, schema
+from so_lakehouse import schema
 from so_lakehouse.lake import gates, ledger
 from so_lakehouse.lake.api_pages import PagesManifest
 from so_lakehouse.lake.complete import rows_complete_to
@@ -53,7 +53,6 @@ def checked(
     with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
         found = {name: gate for name, gate in zip(names, pool.map(check, names), strict=True) if gate is not None}
     if any(last.get(name) != gate for name, gate in found.items()):
-        failpoints.reach("silver.before_gate")
         gates.save(lake, site, found)
     return found
 
