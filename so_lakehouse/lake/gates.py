@@ -57,8 +57,8 @@ def save(lake: Lake, site: str, gates: Mapping[str, TableGate]) -> None:
     now = datetime.now(UTC).isoformat()
     merged = load(lake, site) | dict(gates)
     tables = {table: _entry(gate) | {"written_at": gate.written_at or now} for table, gate in merged.items()}
-    lock.require(lake, f"silver.{LEDGER.name}")  # whoever writes gates has it beside the tables'
-    lake.write_json(paths.silver_gate(site), _content(lake, site) | {"tables": tables})
+    failpoints.reach("silver.before_gate")
+    _put(lake, site, tables=tables)
 
 
 def refusal(lake: Lake, site: str) -> str:
@@ -69,8 +69,8 @@ def refusal(lake: Lake, site: str) -> str:
 def refuse(lake: Lake, site: str, why: str) -> None:
     """Notes what `refusal` tells; empty once a converge has come through. The caller holds the locks."""
     if refusal(lake, site) != why:
-        lock.require(lake, f"silver.{LEDGER.name}")
-        lake.write_json(paths.silver_gate(site), _content(lake, site) | {"refused": why})
+        failpoints.reach("silver.before_note")
+        _put(lake, site, refused=why)
 
 
 def settled(lake: Lake, site: str) -> str:
@@ -81,8 +81,8 @@ def settled(lake: Lake, site: str) -> str:
 def settle(lake: Lake, site: str, noted: str) -> None:
     """Notes what `settled` tells. The caller holds the locks."""
     if settled(lake, site) != noted:
-        lock.require(lake, f"silver.{LEDGER.name}")
-        lake.write_json(paths.silver_gate(site), _content(lake, site) | {"settled": noted})
+        failpoints.reach("silver.before_note")
+        _put(lake, site, settled=noted)
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,13 @@ def take_in(lake: Lake, site: str, evidence: Mapping[str, Evidence]) -> None:
     """Notes what `taken_in` tells of these tables. The caller holds the locks."""
     known = taken_in(lake, site)
     if (noted := known | dict(evidence)) != known:
-        lock.require(lake, f"silver.{LEDGER.name}")
-        entries = {table: asdict(entry) for table, entry in noted.items()}
-        lake.write_json(paths.silver_gate(site), _content(lake, site) | {"taken_in": entries})
+        failpoints.reach("silver.before_note")
+        _put(lake, site, taken_in={table: asdict(entry) for table, entry in noted.items()})
+
+
+def _put(lake: Lake, site: str, **entries: Any) -> None:
+    lock.require(lake, f"silver.{LEDGER.name}")  # whoever writes gates has it beside the tables'
+    lake.write_json(paths.silver_gate(site), _content(lake, site) | entries)
 
 
 def _content(lake: Lake, site: str) -> dict[str, Any]:
@@ -145,7 +149,6 @@ def follow(lake: Lake) -> None:
             if not strange_commits(lake, table, delta, site, gate.version):
                 moved[table] = replace(gate, version=delta.version())
         if moved:
-            failpoints.reach("silver.before_gate")
             save(lake, site, moved)
 
 

@@ -28,6 +28,7 @@ DANGLING_ROWS = 20  # fewer new dangling rows than this say nothing on a small s
 ROW_LOSS_SHARE, ROW_LOSS_ROWS = 0.10, 100
 LATE_AFTER = timedelta(days=60)  # the quietest sites have months without a post, but not two without a vote
 MAGNITUDE = 10
+INPUTS = "inputs"  # in the metadata of `ledger_conserved`: how many rows of the ledger the checks have seen
 SMALL_ID = 10_000  # below it, an order of magnitude is a handful of rows
 
 
@@ -70,12 +71,13 @@ def keys_unique(case: Case) -> Judgement:
 
 def conserved(case: Case) -> Judgement:
     wrong = [row for row in case.ledger if row.rows_in != row.rows_accounted]
+    noted: dict[str, object] = {INPUTS: len(case.ledger)}
     if not wrong:
-        return Judgement(True, f"{case.where}: {len(case.ledger)} inputs, every row accounted for.")
+        return Judgement(True, f"{case.where}: {len(case.ledger)} inputs, every row accounted for.", noted)
     named = ", ".join(
         f"{row.source} {row.partition} ({row.rows_in:,} in, {row.rows_accounted:,} accounted)" for row in wrong
     )
-    return Judgement(False, f"{case.where}: {named}. This is a defect of converge: keep bronze and report it.")
+    return Judgement(False, f"{case.where}: {named}. This is a defect of converge: keep bronze and report it.", noted)
 
 
 def match(case: Case) -> Judgement:

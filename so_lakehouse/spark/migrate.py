@@ -75,8 +75,6 @@ def bring_up(spark: SparkSession, lake: Lake, table: DeltaTable, progress: Progr
     if not found:
         return found
     progress(f"silver/{table.name}: {found}", 0)
-    failpoints.reach("silver.before_migration")
-    lock.require(lake, f"silver.{table.name}")
     if found.needs_rewrite:
         _rewrite(spark, lake, table)
     else:
@@ -118,13 +116,27 @@ def difference(
 
 
 def _alter(spark: SparkSession, lake: Lake, table: DeltaTable, found: Difference) -> None:
-    alter = f"ALTER TABLE {quoted_path(silver_tables.uri(lake, table.name))}"
-    for name in found.loosened:
-        spark.sql(f"{alter} ALTER COLUMN `{name}` DROP NOT NULL")
+    """The release comes first: where this is killed between two commits, nothing of the form says any more that one is
+    missing, and a release before this one must know that the columns are not its own. The other properties come last:
+    they name columns."""
+    steps = [_set_properties({RELEASE: release.THIS})]
+    steps += [f"ALTER COLUMN `{name}` DROP NOT NULL" for name in found.loosened]
     if found.added:
-        spark.sql(f"{alter} ADD COLUMNS ({', '.join(column_sql(column, required=False) for column in found.added)})")
-    properties = silver_tables.properties(table).items()
-    spark.sql(f"{alter} SET TBLPROPERTIES ({', '.join(f'{literal(n)} = {literal(v)}' for n, v in properties)})")
+        steps.append(f"ADD COLUMNS ({', '.join(column_sql(column, required=False) for column in found.added)})")
+    if found.properties:
+        steps.append(_set_properties(table.properties))
+    for step in steps:
+        _before_commit(lake, table)
+        spark.sql(f"ALTER TABLE {quoted_path(silver_tables.uri(lake, table.name))} {step}")
+
+
+def _set_properties(properties: Mapping[str, str]) -> str:
+    return f"SET TBLPROPERTIES ({', '.join(f'{literal(n)} = {literal(v)}' for n, v in properties.items())})"
+
+
+def _before_commit(lake: Lake, table: DeltaTable) -> None:
+    failpoints.reach("silver.before_migration")
+    lock.require(lake, f"silver.{table.name}")
 
 
 def _rewrite(spark: SparkSession, lake: Lake, table: DeltaTable) -> None:
@@ -141,6 +153,7 @@ def _rewrite(spark: SparkSession, lake: Lake, table: DeltaTable) -> None:
     writer = rows.select(*columns).writeTo(quoted_path(silver_tables.uri(lake, table.name))).using("delta")
     for name, value in {"comment": table.description, **silver_tables.properties(table)}.items():
         writer = writer.tableProperty(name, value)
+    _before_commit(lake, table)
     with write.commits_saying(spark, ledger.commit_metadata([])):  # ours, though no input was applied
         writer.partitionedBy(F.col("site")).replace()
 

@@ -29,6 +29,7 @@ USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 def create(spark: SparkSession, lake: Lake, table: DeltaTable) -> None:
     """Creates the table where there is none."""
     if ledger.open_delta(lake, table.name) is None:
+        failpoints.reach("silver.before_table")
         lock.require(lake, f"silver.{table.name}")
         spark.sql(silver_tables.create_statement(table, silver_tables.uri(lake, table.name)))
         failpoints.reach("silver.table_created")

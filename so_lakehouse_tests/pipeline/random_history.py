@@ -84,7 +84,7 @@ def random_dump(chance: random.Random, cut: str, revision: int, size: Size) -> D
         twice = [row for row in tables[table] if chance.random() < 0.1]
         tables[table] += [chance.choice([row, row | random_row(chance, table, size)]) for row in twice]
         told = {row["Id"] for row in tables[table]}
-        silent = [key for key in keys if key not in told and chance.random() < 0.15]
+        silent = [key for key in keys if key not in told and chance.random() < 0.3]
         unread[table] = silent + ([None] if chance.random() < 0.2 else [])
     return DumpInput(cut, revision, tables, unread)
 
@@ -94,13 +94,15 @@ def random_pages(chance: random.Random, number: int, size: Size) -> list[PagesIn
     day = first + timedelta(days=chance.randrange(days))
     # Often one of few instants, so that pages of several days are of the same.
     fetched = at(CUTS[-1]) + timedelta(days=40) if chance.random() < 0.5 else day + timedelta(days=1, seconds=number)
-    return [PagesInput(name, f"{day:%Y-%m-%d}", random_words(chance, name, fetched, size)) for name in ENTITIES]
+    # Of some keys only days before the last cut speak: what they say counts where that dump says nothing.
+    spoken = size.spoken if number < PAGES // 2 else size.spoken // 2
+    return [PagesInput(name, f"{day:%Y-%m-%d}", random_words(chance, name, fetched, size, spoken)) for name in ENTITIES]
 
 
-def random_words(chance: random.Random, entity: str, fetched: datetime, size: Size) -> tuple[Said, ...]:
-    """What one fetch of an entity says: of some keys a row, of some that they were not returned."""
+def random_words(chance: random.Random, entity: str, fetched: datetime, size: Size, spoken: int) -> tuple[Said, ...]:
+    """What one fetch of an entity says: of some of its first keys a row, of some that they were not returned."""
     table, said = ENTITIES[entity], []
-    for key in chance.sample(size.keys(table)[: size.spoken], size.spoken // 2):
+    for key in chance.sample(range(1, 1 + spoken), spoken // 2):
         row = random_row(chance, table, size)
         row.pop("FavoriteCount", None)
         if "LastActivityDate" in row:
@@ -121,7 +123,8 @@ def random_history(chance: random.Random, size: Size, cuts: Sequence[str] = CUTS
     inputs += days.values()
     for pages in chance.sample(list(days.values()), 3):  # fetched once more: bronze keeps what the first fetch told
         fetched = max(word.as_of for word in pages.said) + timedelta(days=1)
-        inputs.append(replace(pages, said=(*pages.said, *random_words(chance, pages.entity, fetched, size))))
+        again = random_words(chance, pages.entity, fetched, size, size.spoken // 2)
+        inputs.append(replace(pages, said=(*pages.said, *again)))
     return inputs
 
 

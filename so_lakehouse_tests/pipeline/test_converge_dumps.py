@@ -50,8 +50,9 @@ def quarters(spark, tmp_path_factory):
     steps["december"] = site.converge("posts", "users")
     write_dump(site.lake, MARCH, {"posts": scored({1: 1, 41: 9})}, unread={"posts": [42]})
     steps["march"] = site.converge()
+    active = {"Id": 1, "Score": 1, "LastActivityDate": at("2017-06-01")}
     for name, cut in (("june", JUNE), ("september after", YEAR_AFTER[0])):
-        write_dump(site.lake, cut, {"posts": scored({1: 1, 41: 9, 42: 3})})
+        write_dump(site.lake, cut, {"posts": [active, *scored({41: 9, 42: 3})]})
         steps[name] = site.converge()
     write_dump(site.lake, YEAR_AFTER[1], {"posts": scored({1: 1})}, unread={"posts": [None]})
     steps["december after"] = site.converge()
@@ -254,6 +255,14 @@ def test_the_gate_tells_how_far_the_checked_rows_reach_also_where_a_dump_changed
         assert step.gates["posts"].complete_to == applied.cut_at
     assert june.gates["posts"].data_version == september.gates["posts"].data_version
     assert june.gates["posts"].complete_to < september.gates["posts"].complete_to
+
+
+def test_a_dump_that_changes_no_row_is_checked_all_the_same(quarters):
+    """Rows that were young enough for the cut before are too old for this one."""
+    gates = [quarters[name].gates["posts"] for name in ("june", "september after")]
+    failed = [{check.name for check in gate.checks if not check.passed} for gate in gates]
+    assert failed == [set(), {"newest_day_not_late"}]
+    assert gates[0].data_version == gates[1].data_version
 
 
 def test_values_are_spelled_in_one_way(quarters):

@@ -1,4 +1,5 @@
-"""Whatever arrives in whatever order, with crashes and repetitions: silver equals the plain model of the rules."""
+"""Whatever arrives in whatever order, with crashes and repetitions: silver equals the plain model of the rules, and the
+warehouse follows it by its change feed."""
 
 from __future__ import annotations
 
@@ -6,31 +7,31 @@ import os
 import random
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
 from so_lakehouse import failpoints
+from so_lakehouse.lake import gates
 from so_lakehouse.lake.ledger import open_delta
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.tombstones import ABSENT_FROM_DUMP, NOT_RETURNED, POST_DELETED
+from so_lakehouse.settings import Settings
 from so_lakehouse.spark import keys, read, session, settled
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.read import silver_rows
-from so_lakehouse_tests.pipeline.converge_model import TOLD, Dump, Evidence, State, beside, merged
-from so_lakehouse_tests.pipeline.evidence import at, tombstones, write_dump, write_pages
+from so_lakehouse.warehouse.load import load_site
+from so_lakehouse_tests.pipeline.converge_model import Evidence, State, beside, merged
+from so_lakehouse_tests.pipeline.evidence import tombstones, write_dump, write_pages
+from so_lakehouse_tests.pipeline.history_events import arrivals, eventful_history, evidence_of
 from so_lakehouse_tests.pipeline.random_history import (
     COLUMNS,
     CREATED_SECONDS,
     CUTS,
-    ENTITIES,
     LARGE,
     SMALL,
     DumpInput,
-    PagesInput,
     newest_issues,
     random_history,
-    shuffled,
 )
 
 SEEDS = range(1, 1 + int(os.environ.get("MODEL_SEEDS", "1")))
@@ -57,22 +58,6 @@ def publish(lake, site: str, given, version: str = "") -> None:
     write_pages(lake, given.entity, given.day, said, absent, site=site, version=str(len(given.said)))
 
 
-def evidence_of(inputs: list, table: str) -> Evidence:
-    latest = newest_issues([given for given in inputs if table in getattr(given, "tables", ())])  # others lack it
-    dumps = [
-        Dump(
-            at(given.cut) + timedelta(days=1) - timedelta(microseconds=1),
-            given.revision,
-            {row["Id"]: {name: value for name, value in row.items() if name != "Id"} for row in given.tables[table]},
-            frozenset(key for key in given.unread[table] if key is not None),
-            None in given.unread[table],
-        )
-        for given in latest
-    ]
-    pages = [given for given in inputs if isinstance(given, PagesInput) and ENTITIES[given.entity] == table]
-    return Evidence(TOLD[table], dumps, [word for given in pages for word in given.said])
-
-
 class Silver:
     """What silver holds of one site, beside what it has held."""
 
@@ -88,6 +73,13 @@ class Silver:
                 query = f"select Id from silver.{table} where site = '{self.site}'"
                 self.held[table] = set(query_lake(self.lake, query)["Id"].to_pylist())
                 self.ever_held[table] |= self.held[table]
+
+    def load(self, warehouse: Settings) -> None:
+        """The warehouse follows, by the change feed alone; it commits only what equals the projection of silver."""
+        if gates.load(self.lake, self.site):
+            done = load_site(self.lake, warehouse, self.site)
+            told = {name: (loaded.how, loaded.reason) for name, loaded in done.items()}
+            assert {how for how, _ in told.values()} <= {"first", "changes", "unchanged", "absent"}, told
 
     def everything(self, table: str) -> list[dict]:
         """All that readers see of a table, but the name of the site."""
@@ -114,6 +106,7 @@ class Silver:
             found, told = self.rows(table), filled(state.rows, columns)
             differing = {key: (found.get(key), told.get(key)) for key in found.keys() | told}
             assert not {key: pair for key, pair in differing.items() if pair[0] != pair[1]}, what
+            assert [row for row in result[table].applied if row.rows_in != row.rows_accounted] == [], what
             grown = sum(row.rows_inserted - row.rows_deleted for row in result[table].applied)
             assert grown == len(found) - len(self.held[table]), f"{what}: what its new rows of the ledger say"
             self.assert_remembers(table, evidence, state, what)
@@ -136,7 +129,7 @@ def filled(rows: dict, columns: tuple[str, ...]) -> dict:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_silver_equals_the_model_in_any_order_of_arrival(spark, lake, settings, monkeypatch, seed):
+def test_silver_equals_the_model_in_any_order_of_arrival(spark, lake, settings, warehouse, monkeypatch, seed):
     chance = random.Random(seed)
     accepting = replace(settings, accept_shrink=True)
     crash_in, done = [0], Counter[str]()
@@ -151,11 +144,12 @@ def test_silver_equals_the_model_in_any_order_of_arrival(spark, lake, settings, 
     def take_in(silver: Silver, arrived: list, kind: str) -> None:
         """One run, of what has arrived by then."""
         tables = chance.choice([["comments", "post_history"], ["posts"]]) if kind == PARTLY else [*COLUMNS]
-        crash_in[0] = chance.randint(1, 6) if kind == CRASHED else 0
+        crash_in[0] = chance.randint(1, 16) if kind == CRASHED else 0
         told = settled.standing(lake, silver.site, tables, accepting)
         try:
             result = converge(spark, lake, silver.site, tables, accepting)
-        except Crash:
+        except Crash as crash:
+            print(f"{silver.site}: killed at {crash}")
             done[CRASHED] += 1
         else:
             assert told in (None, result), "what is told without Spark is what it would have done"
@@ -164,20 +158,21 @@ def test_silver_equals_the_model_in_any_order_of_arrival(spark, lake, settings, 
             done[PARTLY if kind == PARTLY else COMPARED] += 1
         crash_in[0] = 0
         silver.look()
+        silver.load(warehouse)
 
     def arrive(site: str, inputs: list, *before: str) -> Silver:
         """Silver of a site where these inputs arrive in an order of its own, with such runs before all are there."""
-        silver, order, parts = Silver(spark, lake, site), shuffled(chance, inputs), len(before) + 1
-        for part, kind in enumerate([*before, COMPARED], start=1):
-            arrived = order[: len(order) * part // parts]
-            for given in order[len(order) * (part - 1) // parts : len(arrived)]:
+        silver, arrived = Silver(spark, lake, site), []
+        for part, kind in zip(arrivals(chance, inputs, len(before) + 1), [*before, COMPARED], strict=True):
+            arrived += part
+            for given in part:
                 publish(lake, site, given)
             if dumps := newest_issues(arrived):
                 publish(lake, site, chance.choice(dumps), version=chance.choice(["", "landed anew "]))
             take_in(silver, arrived, kind)
         return silver
 
-    inputs = random_history(chance, SMALL)
+    inputs = eventful_history(chance, SMALL)
     print(f"seed {seed}: {len(inputs)} inputs")
     one = arrive(f"seed{seed}-one", inputs, CRASHED, COMPARED)
     other = arrive(f"seed{seed}-other", inputs, PARTLY)

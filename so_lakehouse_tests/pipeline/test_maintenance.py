@@ -62,10 +62,14 @@ def test_no_row_changes(after):
     assert after(MARCH).rows() == after(PURGED).rows() == after(EXPIRED).rows()
 
 
-def test_within_the_retention_a_deleted_row_is_read_from_the_version_that_held_it(after):
+def test_within_the_retention_a_deleted_row_is_read_from_the_version_that_held_it(spark, after):
     site = after(PURGED)
     rows = rows_of(site.table("users", version=2), f'SELECT "DisplayName" FROM old WHERE "Id" = {PERSON}')
     assert rows == [{"DisplayName": NAME}]
+    users = f"delta.`{site.lake.uri(paths.silver('users'))}`"
+    by_spark = spark.sql(f"SELECT DisplayName FROM {users} VERSION AS OF 2 WHERE Id = {PERSON}").toArrow().to_pylist()
+    assert by_spark == rows
+    assert spark.sql(f"SELECT Id FROM {users} WHERE Id = {PERSON}").toArrow().to_pylist() == []
     found = site.traces()
     for needle in NEEDLES:
         assert any(trace.startswith(str(needle)) for trace in found), f"{needle} is not there to be found"

@@ -8,14 +8,15 @@ from dataclasses import replace
 import pyarrow.parquet as pq
 import pytest
 
-from so_lakehouse import schema
+from so_lakehouse import failpoints, release, schema
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import paths, silver_tables
 from so_lakehouse.lake.ledger import open_delta
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.silver_tables import LEDGER, TOMBSTONES, silver_table
+from so_lakehouse.spark import write
 from so_lakehouse.spark.converge import converge
-from so_lakehouse.spark.migrate import DELTA_TYPES, bring_up, difference
+from so_lakehouse.spark.migrate import DELTA_TYPES, Difference, bring_up, difference, pending
 from so_lakehouse.warehouse.load import load_site
 from so_lakehouse.warehouse.query import query_warehouse
 from so_lakehouse.warehouse.verify import compare_site
@@ -136,6 +137,42 @@ def test_a_table_that_a_newer_release_made_is_left_alone(spark, lake, settings):
     with pytest.raises(BadInput, match=r"form of so_lakehouse 99\.0\.0.*dropped: OfTheFuture"):
         converge(spark, lake, "beer", ["posts"], settings)
     assert open_delta(lake, "posts").version() == version + 1
+
+
+class Killed(BaseException):
+    """The end of a run at a fail point."""
+
+
+def test_a_migration_that_was_killed_between_two_commits_is_already_this_releases(spark, lake, monkeypatch):
+    """Or the release before would take the new column for one of its own past, and drop it."""
+    today, before = silver_table(schema.POSTS, False), "0.0.9"
+    without = replace(today, columns=tuple(c for c in today.columns if c.name != "Title"))
+    address = silver_tables.quoted_path(silver_tables.uri(lake, "posts"))
+    write.create(spark, lake, without)
+    spark.sql(f"ALTER TABLE {address} SET TBLPROPERTIES ('{silver_tables.RELEASE}' = '{before}')")
+    assert pending(lake, today) == Difference(added=tuple(c for c in today.columns if c.name == "Title"))
+
+    found, kills = [], []
+
+    def reach(name):
+        delta = open_delta(lake, "posts")
+        found.append(("Title" in form(lake, "posts"), delta.metadata().configuration[silver_tables.RELEASE]))
+        if len(found) > len(kills):
+            kills.append(name)
+            raise Killed(name)
+
+    monkeypatch.setattr(failpoints, "reach", reach)
+    for _ in range(10):
+        found.clear()
+        try:
+            bring_up(spark, lake, today)
+            break
+        except Killed:
+            assert (True, before) not in found
+    monkeypatch.undo()
+    assert kills[:2] == ["silver.before_migration"] * 2
+    assert ("Title" in form(lake, "posts"), pending(lake, today)) == (True, Difference())
+    assert open_delta(lake, "posts").metadata().configuration[silver_tables.RELEASE] == release.THIS
 
 
 def test_what_differs_is_told_by_column():

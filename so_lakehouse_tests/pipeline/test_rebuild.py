@@ -141,7 +141,7 @@ def test_pages_of_a_day_before_the_cut_that_were_fetched_after_it_are_evidence(l
 
 def test_readers_see_the_old_rows_or_the_new_ones(lake, silver):
     write_dump(lake, SEPTEMBER, {"posts": [title(key, "ale") for key in range(1, 401)]})
-    silver.converge()
+    before = silver.converge()["posts"].version
     silver.change_a_rule()
     seen, done = [], threading.Event()
 
@@ -155,9 +155,10 @@ def test_readers_see_the_old_rows_or_the_new_ones(lake, silver):
 
     reader = threading.Thread(target=read)
     reader.start()
-    silver.converge()
+    after = silver.converge()["posts"].version
     done.set()
     reader.join()
+    assert after == before + 1, "between two commits there is something half to see, if only for a moment"
     assert [state for state in seen if state not in ({"ale": 400}, {"ALE": 400})] == []
     assert (seen[0], seen[-1]) == ({"ale": 400}, {"ALE": 400})
 

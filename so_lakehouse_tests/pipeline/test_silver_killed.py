@@ -7,8 +7,10 @@ are in test_command_line.py and test_two_writers.py, because each costs a proces
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -38,22 +40,21 @@ class Killed(BaseException):
 
 
 class Killer:
-    """Kills each run at the first place where none was killed before in the same step."""
+    """Kills each run at the first place where none was killed before in the same step. A run comes by some places more
+    than once, with a write after each: the second time is a place of its own."""
 
     def __init__(self) -> None:
-        self.steps: list[list[str]] = []
+        self.steps: list[list[tuple[str, int]]] = []
+        self.passed = Counter[str]()  # by the run that is under way
         self.dead = False
 
-    @property
-    def places(self) -> list[str]:
-        """Of the step that is under way."""
-        return self.steps[-1]
-
     def reach(self, name: str) -> None:
-        if not self.dead and name in self.places:
+        self.passed[name] += 1
+        place, places = (name, self.passed[name]), self.steps[-1]
+        if not self.dead and place in places:
             return
         if not self.dead:
-            self.places.append(name)
+            places.append(place)
         self.dead = True  # whatever other threads still reach, they do not go on either
         raise Killed(name)
 
@@ -61,7 +62,7 @@ class Killer:
         """Does a step's work again and again until nothing kills it any more."""
         self.steps.append([])
         for _ in range(100):
-            self.dead = False
+            self.dead, self.passed = False, Counter()
             try:
                 return work()
             except Killed:
@@ -69,11 +70,34 @@ class Killer:
         raise AssertionError("a run that is killed makes no progress")
 
 
-# What a site goes through: bronze, then a converge of these tables. From the second on silver keeps what is about
-# people, so that a table gets columns. Together the steps make every kind of write; two tables only where it takes two.
+class Watcher:
+    """Lets runs pass, and notes what readers can see that was written between two fail points."""
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake, self.last = lake, ""
+        self.seen: dict[str, bytes] = {}
+        self.writes: list[tuple[str, str, list[str]]] = []  # from one place to the next: commits, manifests and gates
+
+    def run(self, work) -> None:
+        self.reach("the beginning")
+        work()
+        self.reach("the end")
+
+    def reach(self, name: str) -> None:
+        root = Path(self.lake.root)
+        files = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*.json")}
+        now = {name: content for name, content in files.items() if not name.startswith("bronze/")}
+        self.writes.append((self.last, name, sorted(file for file in now if self.seen.get(file) != now[file])))
+        self.last, self.seen = name, now
+
+
+# What a site goes through: bronze, whether silver keeps what is about people, and a converge of these tables. Together
+# the steps make every kind of write: tables get columns and lose them again, and a post that is swept and comes back
+# takes a comment along both times.
 STEPS = (
     (
         ["posts"],
+        False,
         lambda spark, lake: write_dump(
             lake,
             "2016-09-11",
@@ -85,6 +109,7 @@ STEPS = (
     ),
     (
         TABLES,
+        True,
         lambda spark, lake: (
             write_dump(
                 lake,
@@ -103,7 +128,12 @@ STEPS = (
             ),
         ),
     ),
-    (["posts"], lambda spark, lake: doubled_by_somebody_else(spark, lake)),
+    (
+        TABLES,
+        True,
+        lambda spark, lake: write_pages(lake, "questions", "2016-12-24", [("2016-12-25", {"Id": 2})]),
+    ),
+    (["posts"], False, lambda spark, lake: doubled_by_somebody_else(spark, lake)),
 )
 
 
@@ -124,18 +154,16 @@ QUERIES = {
 }
 
 
-def went_through(spark, home: Path, run) -> dict[str, list[str]]:
+def went_through(spark, lake: Lake, settings: Settings, run) -> dict[str, list[str]]:
     """What the lake holds after all steps, and its ledger before the repair; `run` carries out each converge."""
-    settings = Settings(home=home)
-    lake = Lake(settings.lake_uri)
 
     def rows(name: str) -> list[str]:
         return sorted(map(str, query_lake(lake, QUERIES[name]).to_pylist()))
 
     ledgers = []
-    for number, (tables, publish) in enumerate(STEPS):
+    for tables, keep_personal, publish in STEPS:
         publish(spark, lake)
-        changed = replace(settings, keep_personal=number > 0)
+        changed = replace(settings, keep_personal=keep_personal)
         run(lambda tables=tables, changed=changed: converge(spark, lake, "beer", tables, changed))
         ledgers.append(rows("ledger"))
     # A repair that dies before its gate is done again, finds nothing to change, and says so in the ledger once more.
@@ -143,37 +171,55 @@ def went_through(spark, home: Path, run) -> dict[str, list[str]]:
     return {name: rows(name) for name in QUERIES if name != "ledger"} | repaired
 
 
+class Done(NamedTuple):
+    """Where runs were killed in each step, what the lake then held; what one without kills holds, and its writes."""
+
+    places: list[list[tuple[str, int]]]
+    killed: dict[str, list[str]]
+    undisturbed: dict[str, list[str]]
+    writes: list[tuple[str, str, list[str]]]
+
+
 @pytest.fixture(scope="module")
-def killed(spark, tmp_path_factory) -> tuple[list[list[str]], dict, dict]:
-    """The places where runs were killed in each step, what the lake then held, and what one without kills holds."""
-    undisturbed = went_through(spark, tmp_path_factory.mktemp("undisturbed"), lambda work: work())
-    killer = Killer()
+def done(spark, tmp_path_factory) -> Done:
+    homes = [Settings(home=tmp_path_factory.mktemp(name)) for name in ("undisturbed", "killed")]
+    lakes = [Lake(settings.lake_uri) for settings in homes]
+    watcher, killer = Watcher(lakes[0]), Killer()
     with pytest.MonkeyPatch.context() as patch:
+        # Tables are written in turn: each write can be the one that dies.
+        patch.setattr(converging, "TABLES_AT_ONCE", 1)
+        patch.setattr(failpoints, "reach", watcher.reach)
+        undisturbed = went_through(spark, lakes[0], homes[0], watcher.run)
         patch.setattr(failpoints, "reach", killer.reach)
-        patch.setattr(
-            converging, "TABLES_AT_ONCE", 1
-        )  # tables are written in turn: each write can be the one that dies
-        disturbed = went_through(spark, tmp_path_factory.mktemp("killed"), killer.run)
-    return killer.steps, disturbed, undisturbed
+        killed = went_through(spark, lakes[1], homes[1], killer.run)
+    return Done(killer.steps, killed, undisturbed, watcher.writes)
 
 
 @pytest.mark.parametrize("place", places())
-def test_a_run_was_killed_at(place, killed):
+def test_a_run_was_killed_at(place, done):
     names = {place.replace("{table}", table) for table in TABLES}
-    assert names <= {name for step in killed[0] for name in step}
+    assert names <= {name for step in done.places for name, _ in step}
 
 
-def test_in_every_step_runs_were_killed_around_each_write(killed):
-    first, merged, repaired = map(set, killed[0])
+def test_between_two_places_readers_see_at_most_one_write(done):
+    by_converge = [(place, then, files) for place, then, files in done.writes if then != "the beginning"]
+    assert [writes for writes in by_converge if len(writes[-1]) > 1] == []
+    written = {file.partition("/")[0] for _, _, files in by_converge for file in files}
+    assert written == {"silver", "silver_gates", "quarantine"}
+
+
+def test_in_every_step_runs_were_killed_around_each_write(done):
+    first, merged, returned, repaired = ({name for name, _ in step} for step in done.places)
     posts, comments = ({f"silver.before_{table}", f"silver.{table}_written"} for table in TABLES)
-    books = {"silver.before_ledger", "silver.ledger_written", "silver.before_gate"}
+    books = {"silver.before_ledger", "silver.ledger_written", "silver.before_gate", "silver.before_note"}
     assert posts | books <= first
     assert posts | comments | books | {"silver.tombstones_written"} <= merged
-    assert {"silver.before_repair", "silver.repaired"} | books <= repaired
+    assert posts | comments | books <= returned
+    assert ("silver.tombstones_written", 2) in done.places[2], "after the comment is back"
+    assert {"silver.before_repair", "silver.repaired", "silver.migrated"} | books <= repaired
 
 
 @pytest.mark.parametrize("what", [*QUERIES, "ledger with the repair"])
-def test_the_same_in_the_end(what, killed):
-    _, disturbed, undisturbed = killed
-    assert undisturbed[what], "nothing to compare"
-    assert disturbed[what] == undisturbed[what]
+def test_the_same_in_the_end(what, done):
+    assert done.undisturbed[what], "nothing to compare"
+    assert done.killed[what] == done.undisturbed[what]
