@@ -117,6 +117,12 @@ class Settings:
     spark_master: str = _setting(
         "LAKEHOUSE_SPARK_MASTER", "local[*]", "Spark master: local[*], or spark://host:7077 for a cluster."
     )
+    spark_workers_have_jars: bool = _setting(
+        "LAKEHOUSE_SPARK_WORKERS_HAVE_JARS",
+        False,
+        "Whether the cluster's workers have Spark's jars where this machine has them, as those of the stack do; else "
+        "each run sends them (700 MB with a lake in an object store).",
+    )
     spark_remote: str = _setting(
         "LAKEHOUSE_SPARK_REMOTE",
         "",

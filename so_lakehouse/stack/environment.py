@@ -33,6 +33,7 @@ def variables(settings: Settings, secrets: Mapping[str, str]) -> dict[str, str]:
         "LAKEHOUSE_POSTGRES_DBT": postgres.address(settings, secrets, roles.DBT),
         "LAKEHOUSE_POSTGRES_READER": postgres.address(settings, secrets, roles.READER),
         "LAKEHOUSE_SPARK_MASTER": network.spark,
+        "LAKEHOUSE_SPARK_WORKERS_HAVE_JARS": "1",  # of the same checkout, or of the same image
         "LAKEHOUSE_METASTORE": network.metastore,
         "SPARK_CONF_DIR": str(spark_cluster.configuration_folder(settings)),
         "LAKEHOUSE_DAGSTER": str(dagster),

@@ -1,4 +1,7 @@
-"""Real servers, each started once for all tests of this folder, on free ports, stopped at the end."""
+"""Real servers, each started once for all tests of this folder, on free ports, stopped at the end.
+
+`make test-stack` runs two processes, each with servers of its own; which tests keep together is said here.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,23 @@ from so_lakehouse_tests.stack.object_store import Server
 IN_CI = os.environ.get("CI", "false").lower() not in {"", "0", "false"}
 # What a team's lakehouse runs on, but for Dagster's services.
 TEAM = ("postgres", "s3", "metastore", "spark-master", "spark-worker-1")
+# What takes longest begins first: whoever is done takes the next.
+LONGEST = ("test_writers_in_s3", "test_beer_in_s3", "test_faults", "test_catalog_in_metastore", "test_hands_off")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests share what they start, and files that use the team's stack share that; the tests of two object
+    stores need nothing of each other."""
+    here = [item for item in items if item.path.parent == Path(__file__).parent]
+    with_team = {item.path for item in here if "team" in getattr(item, "fixturenames", ())}
+    for item in here:
+        store = item.callspec.params.get("s3", "") if hasattr(item, "callspec") else ""
+        group = "team" if item.path in with_team else f"{item.path.stem} {store}".strip()
+        item.add_marker(pytest.mark.xdist_group(group))
+    places = {name: place for place, name in enumerate(LONGEST)}
+    here.sort(key=lambda item: places.get(item.path.stem, len(places)))
+    items[:] = [item for item in items if item not in set(here)] + here
 
 
 @dataclass(frozen=True)
