@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from so_lakehouse.lake.paths import SILVER_GATES
+from so_lakehouse.lake.paths import RECONCILIATION, SILVER_GATES
 from so_lakehouse.stack.network import BUCKET, LAKE, LOGS_BUCKET
 
 READ = ("s3:GetObject",)
@@ -64,8 +64,8 @@ WRITERS = (
     # What the API is asked for by id is chosen from silver, and which days are due from bronze too.
     Writer("s3_raw", reads=("bronze", "silver", SILVER_GATES), writes=("raw",)),
     Writer("s3_bronze", reads=("raw",), writes=("bronze",)),
-    Writer("s3_silver", reads=("bronze",), writes=("silver", SILVER_GATES, "quarantine", "staging")),
-    Writer("s3_warehouse", reads=("silver", SILVER_GATES), writes=()),
+    Writer("s3_silver", reads=("bronze",), writes=("silver", SILVER_GATES, "quarantine", "staging", RECONCILIATION)),
+    Writer("s3_warehouse", reads=("silver", SILVER_GATES, RECONCILIATION), writes=()),
     Writer("s3_metastore", reads=("silver",), writes=()),
     Writer("s3_dagster", reads=(), writes=("",), bucket=LOGS_BUCKET),
 )

@@ -67,7 +67,7 @@ def _properties(settings: Settings) -> Path:
 def main() -> None:
     """Becomes the server; ends with an error for people where that cannot be."""
     try:
-        settings = replace(Settings.from_environment(), spark_remote="")  # it is the server
+        settings = replace(Settings.from_environment().of_writer("silver"), spark_remote="")  # it is the server
         require_spark(settings)
         require_free(service(settings).ports)
         configure(settings)
