@@ -20,7 +20,7 @@ from so_lakehouse.stack.secrets import write_private
 from so_lakehouse.stack.spark_cluster import spark_home
 
 MAIN = "org.apache.spark.sql.connect.service.SparkConnectServer"
-START_SECONDS = 90
+START_SECONDS = 180  # as Dagster, on a machine that does much else
 
 
 def address(settings: Settings) -> str:
