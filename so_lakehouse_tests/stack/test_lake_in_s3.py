@@ -21,7 +21,7 @@ from so_lakehouse.doctor import examine
 from so_lakehouse.dumps.bronze import read_dump
 from so_lakehouse.dumps.land import land_dump, resolve
 from so_lakehouse.dumps.mirrors import open_mirror
-from so_lakehouse.errors import BadInput, Unavailable
+from so_lakehouse.errors import BadInput, Damaged, Unavailable
 from so_lakehouse.lake import delta, lock, paths, prune
 from so_lakehouse.lake.api_raw import WINDOW, PageFile
 from so_lakehouse.lake.glance import Glance, Memory
@@ -203,6 +203,12 @@ def test_a_dump_lands_and_is_read_with_the_keys_of_their_layers_and_no_other(
     of_raw, of_bronze, of_silver = (Lake.of(settings.of_writer(layer)) for layer in ("raw", "bronze", "silver"))
     with pytest.raises(Unavailable, match=REFUSED):
         land(of_bronze, mirror_folder, settings)
+    raw = land(of_raw, mirror_folder, settings)
+    archive = raw.archives[0].path
+    lake_of_the_stack.write_bytes(archive, lake_of_the_stack.read_bytes(archive)[:-100])
+    with pytest.raises(Damaged, match="Nothing was published"):
+        read_dump(of_bronze, raw, ["posts"], settings)
+    assert not lake_of_the_stack.exists(archive), "so that it is landed anew"
     raw = land(of_raw, mirror_folder, settings)
     with pytest.raises(Unavailable, match=REFUSED):
         read_dump(of_raw, raw, ["posts"], settings)
