@@ -20,7 +20,6 @@ from so_lakehouse.stack.secrets import write_private
 from so_lakehouse.stack.spark_cluster import spark_home
 
 MAIN = "org.apache.spark.sql.connect.service.SparkConnectServer"
-START_SECONDS = 180  # as Dagster, on a machine that does much else
 
 
 def address(settings: Settings) -> str:
@@ -38,7 +37,6 @@ def service(settings: Settings) -> Service:
         healthy=lambda: answers(port),
         environment=environment(),
         prepare=lambda: configure(settings),
-        start_seconds=START_SECONDS,
     )
 
 
