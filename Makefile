@@ -54,7 +54,7 @@ test: setup ## everything that needs no server
 	@.venv/bin/python -m pytest so_lakehouse_tests --ignore so_lakehouse_tests/stack --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10
 
 test-stack: setup .jars/.of_the_stack ## on real servers; the first time Go builds them (minutes), and 690 MB of jars come
-	@.venv/bin/python -m pytest so_lakehouse_tests/stack --durations 10
+	@.venv/bin/python -m pytest so_lakehouse_tests/stack --numprocesses 2 --dist loadscope --no-loadscope-reorder --durations 10
 
 stack: setup .jars/.of_the_stack ## object store, Postgres, metastore, Spark cluster and Dagster as processes of this machine
 	@so-lakehouse stack up

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from pathlib import Path
 
@@ -41,6 +41,19 @@ class Settings:
     )
     s3_secret_key: str = _setting("LAKEHOUSE_S3_SECRET_KEY", "", "Secret key of the object store.", secret=True)
     s3_region: str = _setting("LAKEHOUSE_S3_REGION", "us-east-1", "Region of the object store.")
+    s3_raw_key: str = _setting(
+        "LAKEHOUSE_S3_RAW_KEY",
+        "",
+        "Key of who writes raw, as ACCESS:SECRET; default LAKEHOUSE_S3_ACCESS_KEY.",
+        secret=True,
+    )
+    s3_bronze_key: str = _setting("LAKEHOUSE_S3_BRONZE_KEY", "", "The same of who writes bronze.", secret=True)
+    s3_silver_key: str = _setting(
+        "LAKEHOUSE_S3_SILVER_KEY", "", "The same of who writes silver, which Spark does.", secret=True
+    )
+    s3_warehouse_key: str = _setting(
+        "LAKEHOUSE_S3_WAREHOUSE_KEY", "", "The same of who reads silver into the warehouse.", secret=True
+    )
     mirror: str = _setting("LAKEHOUSE_MIRROR", "", "Folder or web address of dumps; default archive.org.")
     archive_org: str = _setting(
         "LAKEHOUSE_ARCHIVE_ORG", "https://archive.org", "Address of archive.org, or of one that answers as it does."
@@ -121,6 +134,12 @@ class Settings:
     )
     spark_master: str = _setting(
         "LAKEHOUSE_SPARK_MASTER", "local[*]", "Spark master: local[*], or spark://host:7077 for a cluster."
+    )
+    spark_workers_have_jars: bool = _setting(
+        "LAKEHOUSE_SPARK_WORKERS_HAVE_JARS",
+        False,
+        "Whether the cluster's workers have Spark's jars where this machine has them, as those of the stack do; else "
+        "each run sends them (700 MB with a lake in an object store).",
     )
     spark_remote: str = _setting(
         "LAKEHOUSE_SPARK_REMOTE",
@@ -244,6 +263,13 @@ class Settings:
     def lake_is_in_s3(self) -> bool:
         return self.lake_uri.startswith(("s3://", "s3a://"))
 
+    def of_writer(self, layer: str) -> Settings:
+        """These settings as who makes a layer (raw, bronze, silver, warehouse) has them: with the object store's key of
+        that layer, where it has one of its own."""
+        key: str = getattr(self, f"s3_{layer}_key")
+        access, _, secret = key.partition(":")
+        return replace(self, s3_access_key=access, s3_secret_key=secret) if key else self
+
     @property
     def asks_the_public_api(self) -> bool:
         """Whether the API is the one whose requests everybody behind this machine's address shares."""
@@ -313,6 +339,9 @@ class Settings:
         for name in ("lake", "mirror", "dagster"):  # a folder is the same one wherever a later process starts
             if "://" not in str(values.get(name, "://")):
                 values[name] = str(Path(str(values[name])).expanduser().resolve())
+        for own in ("s3_raw_key", "s3_bronze_key", "s3_silver_key", "s3_warehouse_key"):
+            if values.get(own) and not re.fullmatch(r"[^:]+:.+", str(values[own])):
+                raise BadInput(f"LAKEHOUSE_{own.upper()} is no key; write it as ACCESS:SECRET.")
         for own in ("postgres_dbt", "postgres_reader"):
             if values.get(own) and not values.get("postgres"):
                 raise BadInput(f"LAKEHOUSE_{own.upper()} is a role of an external server; set LAKEHOUSE_POSTGRES too.")

@@ -47,9 +47,9 @@ def _spec(entity: Entity) -> dg.AssetSpec:
 def bronze_api(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> Iterator:
     from so_lakehouse.api.bronze import read_pages  # Parquet: not while definitions load
 
-    site, day = site_and_day(context)
+    site, day, lake = *site_and_day(context), lakehouse.lake_of("bronze")
     for entity in (key.path[-1] for key in sorted(context.selected_asset_keys)):
-        manifest = read_pages(lakehouse.lake, site, day, entity, lakehouse.settings, current())
+        manifest = read_pages(lake, site, day, entity, lakehouse.settings, current())
         if manifest is None:
             continue  # nothing of it was fetched: raw's check says why
         yield dg.MaterializeResult(

@@ -53,7 +53,7 @@ def raw_api(context: dg.AssetExecutionContext, config: RawApiConfig, lakehouse: 
     from so_lakehouse.clock import Clock
 
     site, day = site_and_day(context)
-    settings, lake = lakehouse.settings, lakehouse.lake
+    settings, lake = lakehouse.settings, lakehouse.lake_of("raw")
     client = Client(settings, Clock(settings.now))
     for entity in (key.path[-1] for key in sorted(context.selected_asset_keys)):
         found = fetch_day(lake, client, site, day, entity, settings, config.again, current())

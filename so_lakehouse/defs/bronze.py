@@ -44,12 +44,13 @@ def _spec(table: Table) -> dg.AssetSpec:
 def bronze_dump(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> Iterator:
     from so_lakehouse.dumps.bronze import read_dump  # numba: half a second that loading definitions need not spend
 
+    lake = lakehouse.lake_of("bronze")
     site, quarter = site_and_quarter(context)
-    raw = RawManifest.load(lakehouse.lake, quarter, site)
+    raw = RawManifest.load(lake, quarter, site)
     if raw is None:
         raise BadInput(f"No dump of {site} for {quarter} has landed. Materialise raw/dump for {quarter}|{site} first.")
     selected = [key.path[-1] for key in context.selected_asset_keys]
-    manifests = read_dump(lakehouse.lake, raw, selected, lakehouse.settings, current())
+    manifests = read_dump(lake, raw, selected, lakehouse.settings, current())
     for manifest in manifests.values():
         yield dg.MaterializeResult(
             asset_key=bronze_key(manifest.table),

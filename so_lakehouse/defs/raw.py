@@ -43,7 +43,7 @@ def raw_dump(context: dg.AssetExecutionContext, config: RawDumpConfig, lakehouse
     dump = resolve(mirror, site, quarter, config.release)
     if dump.site.key != site:
         raise BadInput(f"{site!r} is another name of the site {dump.site.key!r}. Add that partition and use it.")
-    manifest = land_dump(lakehouse.lake, mirror, dump, lakehouse.settings, current())
+    manifest = land_dump(lakehouse.lake_of("raw"), mirror, dump, lakehouse.settings, current())
     return dg.MaterializeResult(
         data_version=dg.DataVersion(manifest.data_version),
         metadata={

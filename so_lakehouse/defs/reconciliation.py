@@ -61,7 +61,7 @@ def reconciliation(context: dg.AssetExecutionContext, lakehouse: Lakehouse, pysp
     from so_lakehouse.lake.reconcilable import is_due  # deltalake: not while definitions load
     from so_lakehouse.lake.reconciliation import of_site, version_of
 
-    site, lake = context.partition_key, lakehouse.lake
+    site, lake = context.partition_key, lakehouse.lake_of("silver")
     if is_due(lake, site):
         from so_lakehouse.spark.reconcile import reconcile
 
@@ -102,7 +102,7 @@ def reconciliation(context: dg.AssetExecutionContext, lakehouse: Lakehouse, pysp
 def warehouse_reconciliation(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> Iterator:
     from so_lakehouse.warehouse.reconciliation import load_reconciliations  # database drivers
 
-    loaded = load_reconciliations(lakehouse.lake, lakehouse.settings, context.partition_key)
+    loaded = load_reconciliations(lakehouse.lake_of("warehouse"), lakehouse.settings, context.partition_key)
     for name, rows in loaded.rows.items():
         yield dg.MaterializeResult(
             asset_key=warehouse_key(name),

@@ -21,6 +21,10 @@ class Lakehouse(dg.ConfigurableResource):
     def lake(self) -> Lake:
         return Lake.of(self.settings)
 
+    def lake_of(self, layer: str) -> Lake:
+        """The lake as who makes this layer reaches it: in an object store with a key that may do that and no more."""
+        return Lake.of(self.settings.of_writer(layer))
+
 
 class Spark(LazyPySparkResource):
     """Spark as the settings say: started in this process, on a cluster, or a Spark Connect server. Its configuration
@@ -31,7 +35,8 @@ class Spark(LazyPySparkResource):
     def _init_session(self) -> None:
         from so_lakehouse.spark.session import open_session
 
-        self._spark_session = self._spark_session or open_session(Settings.from_environment())  # type: ignore[assignment]
+        settings = Settings.from_environment().of_writer("silver")
+        self._spark_session = self._spark_session or open_session(settings)  # type: ignore[assignment]
 
 
 RESOURCES = {"lakehouse": Lakehouse(), "pyspark": Spark(), "dbt": DBT}

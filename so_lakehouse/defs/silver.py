@@ -92,7 +92,7 @@ def silver(
 
     settings = replace(lakehouse.settings, accept_shrink=config.accept_shrink or lakehouse.settings.accept_shrink)
     tables = [key.path[-1] for key in context.selected_asset_keys]
-    site, lake = context.partition_key, lakehouse.lake
+    site, lake = context.partition_key, lakehouse.lake_of("silver")
 
     def start() -> "SparkSession":
         return pyspark.spark_session

@@ -93,7 +93,7 @@ def warehouse(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> Iterat
     from so_lakehouse.warehouse.load import load_site  # database drivers: not while definitions load
 
     tables = [key.path[-1] for key in context.selected_asset_keys]
-    loaded = load_site(lakehouse.lake, lakehouse.settings, context.partition_key, tables, current())
+    loaded = load_site(lakehouse.lake_of("warehouse"), lakehouse.settings, context.partition_key, tables, current())
     for table, result in loaded.items():
         if result.is_here:
             yield dg.MaterializeResult(

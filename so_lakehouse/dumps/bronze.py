@@ -67,7 +67,8 @@ def read_dump(
             try:
                 done |= _read_and_publish(lake, raw, wanted, settings, progress)
             except Damaged as error:
-                told = AGAIN if _set_aside(lake, raw, str(error)) else AS_PUBLISHED
+                is_gone = _set_aside(lake.of_writer("raw", settings), raw, str(error))
+                told = AGAIN if is_gone else AS_PUBLISHED
                 raise Damaged(f"{error} Nothing was published. {told}") from error
     return {name: done[name] for name in tables}
 

@@ -69,6 +69,10 @@ class Lake:
         """The lake that the settings name."""
         return cls(settings.lake_uri, ObjectStore.of(settings))
 
+    def of_writer(self, layer: str, settings: Settings) -> Lake:
+        """The same lake as who makes that layer reaches it (`Settings.of_writer`)."""
+        return self if self.is_local else Lake(f"s3://{self.root}", ObjectStore.of(settings.of_writer(layer)))
+
     def path(self, relative: str) -> str:
         """Path for this lake's `fs`."""
         return f"{self.root}/{relative}"

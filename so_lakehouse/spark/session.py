@@ -120,15 +120,23 @@ def spark_config(settings: Settings) -> dict[str, str]:
         **QUIET,
         **(LOCAL_ADDRESS if is_local else {}),
     }
-    jars = [str(settings.jars_folder / jar.file) for jar in locked_jars()]
     if settings.lake_is_in_s3:
         config |= S3A | ObjectStore.of(settings).spark_options()
-        large = [str(settings.jars_folder / jar.file) for jar in s3_jars()]
-        if is_local:  # Spark would copy 690 MB beside itself at every start
-            config["spark.driver.extraClassPath"] = os.pathsep.join(large)
-        else:  # to the executors, wherever they are
-            jars += large
-    return config | catalog.options(settings) | {"spark.jars": ",".join(jars)}
+    return config | catalog.options(settings) | _jars(settings)
+
+
+def _jars(settings: Settings) -> dict[str, str]:
+    """How Spark's processes get their jars: those on `spark.jars` are copied beside the driver and to each executor."""
+    own, large = (
+        [str(settings.jars_folder / jar.file) for jar in jars]
+        for jars in (locked_jars(), s3_jars() if settings.lake_is_in_s3 else ())
+    )
+    if settings.spark_workers_have_jars:
+        class_path = os.pathsep.join([*own, *large])
+        return {"spark.driver.extraClassPath": class_path, "spark.executor.extraClassPath": class_path}
+    if large and settings.spark_master.startswith("local"):
+        return {"spark.jars": ",".join(own), "spark.driver.extraClassPath": os.pathsep.join(large)}
+    return {"spark.jars": ",".join([*own, *large])}
 
 
 def fit_to_rows(spark: SparkSession, rows: int) -> None:

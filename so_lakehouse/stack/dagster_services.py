@@ -27,7 +27,6 @@ from so_lakehouse.stack.process import Service, nothing
 
 ROLE = "so_lakehouse_dagster"
 HEARTBEAT_SECONDS = 90  # the daemon tells every 30
-START_SECONDS = 180  # all three import Dagster and dbt
 
 
 def services(settings: Settings, secrets: Mapping[str, str]) -> list[Service]:
@@ -44,7 +43,6 @@ def services(settings: Settings, secrets: Mapping[str, str]) -> list[Service]:
         prepare=lambda: configure(settings),
         started=lambda: set_pools(settings, secrets),
         folder=PROJECT_ROOT,
-        start_seconds=START_SECONDS,
     )
     return [
         first,

@@ -29,10 +29,15 @@ def variables(settings: Settings, secrets: Mapping[str, str]) -> dict[str, str]:
         "LAKEHOUSE_S3_REGION": REGION,
         "LAKEHOUSE_S3_ACCESS_KEY": keys["s3_lake"],
         "LAKEHOUSE_S3_SECRET_KEY": secrets["s3_lake"],
+        **{
+            f"LAKEHOUSE_S3_{layer.upper()}_KEY": f"{keys[f's3_{layer}']}:{secrets[f's3_{layer}']}"
+            for layer in ("raw", "bronze", "silver", "warehouse")
+        },
         "LAKEHOUSE_POSTGRES": postgres.address(settings, secrets, roles.LOADER),
         "LAKEHOUSE_POSTGRES_DBT": postgres.address(settings, secrets, roles.DBT),
         "LAKEHOUSE_POSTGRES_READER": postgres.address(settings, secrets, roles.READER),
         "LAKEHOUSE_SPARK_MASTER": network.spark,
+        "LAKEHOUSE_SPARK_WORKERS_HAVE_JARS": "1",  # of the same checkout, or of the same image
         "LAKEHOUSE_METASTORE": network.metastore,
         "SPARK_CONF_DIR": str(spark_cluster.configuration_folder(settings)),
         "LAKEHOUSE_DAGSTER": str(dagster),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from so_lakehouse.lake.paths import SILVER_GATES
+from so_lakehouse.lake.paths import RAW_API, RECONCILIATION, SILVER_GATES
 from so_lakehouse.stack.network import BUCKET, LAKE, LOGS_BUCKET
 
 READ = ("s3:GetObject",)
@@ -45,17 +45,17 @@ class Writer:
         found = [_allow(LIST, [self.bucket])]
         if self.reads or self.writes:
             above = [self.root, f"{self.root}/"] if "/" in self.root else []
-            found.append(_allow(READ, above + self._resources([*self.reads, *self.writes])))
+            found.append(_allow(READ, above + self._resources([*self.reads, *self.writes], also_themselves=True)))
         if self.writes:
             found.append(_allow(WRITE, self._resources(self.writes)))
         return found
 
-    def _resources(self, folders: Sequence[str]) -> list[str]:
-        """Each folder with all it holds, and the folder's own name: whether it is a file is asked before it is used."""
+    def _resources(self, folders: Sequence[str], also_themselves: bool = False) -> list[str]:
+        """Each folder with all it holds; also its own name where whether it is a file is asked before it is used."""
         resources = []
         for folder in folders:
             whole = f"{self.root}/{folder}".rstrip("/")
-            resources += [whole, f"{whole}/*"] if "/" in whole else [f"{whole}/*"]
+            resources += [whole] * (also_themselves and "/" in whole) + [f"{whole}/*"]
         return resources
 
 
@@ -64,8 +64,11 @@ WRITERS = (
     # What the API is asked for by id is chosen from silver, and which days are due from bronze too.
     Writer("s3_raw", reads=("bronze", "silver", SILVER_GATES), writes=("raw",)),
     Writer("s3_bronze", reads=("raw",), writes=("bronze",)),
-    Writer("s3_silver", reads=("bronze",), writes=("silver", SILVER_GATES, "quarantine", "staging")),
-    Writer("s3_warehouse", reads=("silver", SILVER_GATES), writes=()),
+    # A prediction is not compared where raw has pages that bronze has not.
+    Writer(
+        "s3_silver", reads=("bronze", RAW_API), writes=("silver", SILVER_GATES, "quarantine", "staging", RECONCILIATION)
+    ),
+    Writer("s3_warehouse", reads=("silver", SILVER_GATES, RECONCILIATION), writes=()),
     Writer("s3_metastore", reads=("silver",), writes=()),
     Writer("s3_dagster", reads=(), writes=("",), bucket=LOGS_BUCKET),
 )

@@ -45,7 +45,7 @@ class Service:
     prepare: Callable[[], None] = nothing  # right before the start
     started: Callable[[], None] = nothing  # once it is healthy, at every `up`; does nothing the second time
     folder: Path | None = None  # where it runs
-    start_seconds: int = 60
+    start_seconds: int = 180  # a busy machine needs them; a process that ends is told at once
     stop_signal: signal.Signals = signal.SIGTERM
     as_account: Mapping[str, Any] = field(default_factory=dict)  # user and groups for the process, where not ours
 

@@ -5,9 +5,12 @@ A build needs Go and minutes, once; the checksum of every module is verified by 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,7 +66,10 @@ def find(name: str, folder: Path) -> Path | None:
 
 
 def require(name: str, folder: Path) -> Path:
-    """As `find`; builds it into `folder` where there is none. Raises `Unavailable` where that is impossible."""
+    """As `find`; builds it into `folder` where there is none, once: who comes meanwhile waits.
+
+    Raises `Unavailable` where that is impossible.
+    """
     found = find(name, folder)
     if found:
         return found
@@ -71,6 +77,20 @@ def require(name: str, folder: Path) -> Path:
     if go is None:
         raise Unavailable(f"{name} is not here, and to build it takes Go 1.26 or newer (https://go.dev/dl).")
     folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder / f"{name}.lock"):
+        if not (folder / program.file).is_file():
+            _build(program, go, folder)
+    return folder / program.file
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(program: Program, go: str, folder: Path) -> None:
     with TemporaryDirectory(dir=folder, prefix="building-") as building:
         try:
             done = subprocess.run(
@@ -83,14 +103,13 @@ def require(name: str, folder: Path) -> Path:
             )
         except subprocess.TimeoutExpired as error:
             raise Unavailable(
-                f"{name} was not built within {BUILD_SECONDS} s ({go} install {program.pinned}). What Go has compiled "
-                "is kept: try again, best on a machine that has less to do."
+                f"{program.name} was not built within {BUILD_SECONDS} s ({go} install {program.pinned}). What Go has "
+                "compiled is kept: try again, best on a machine that has less to do."
             ) from error
         if done.returncode:
             said = " | ".join(done.stderr.strip().splitlines()[-3:])
-            raise Unavailable(f"{name} cannot be built ({go} install {program.pinned}): {said}")
+            raise Unavailable(f"{program.name} cannot be built ({go} install {program.pinned}): {said}")
         (Path(building) / program.built_as).replace(folder / program.file)
-    return folder / program.file
 
 
 def _built_from(path: str, program: Program) -> bool:

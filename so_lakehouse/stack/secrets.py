@@ -24,7 +24,7 @@ SECRETS = {
     "postgres_dagster": "Dagster's own database",
     "postgres_metastore": "the Hive Metastore's own database",
     "s3_root": "the object store's administrator, for set-up alone",
-    "s3_lake": "the whole lake: the command line, which is every writer in one process",
+    "s3_lake": "the whole lake: what goes across its layers",
     "s3_raw": "writes raw",
     "s3_bronze": "reads raw, writes bronze",
     "s3_silver": "reads bronze, writes silver and its books",

@@ -20,7 +20,6 @@ from so_lakehouse.stack.secrets import write_private
 from so_lakehouse.stack.spark_cluster import spark_home
 
 MAIN = "org.apache.spark.sql.connect.service.SparkConnectServer"
-START_SECONDS = 90
 
 
 def address(settings: Settings) -> str:
@@ -38,7 +37,6 @@ def service(settings: Settings) -> Service:
         healthy=lambda: answers(port),
         environment=environment(),
         prepare=lambda: configure(settings),
-        start_seconds=START_SECONDS,
     )
 
 
@@ -67,7 +65,7 @@ def _properties(settings: Settings) -> Path:
 def main() -> None:
     """Becomes the server; ends with an error for people where that cannot be."""
     try:
-        settings = replace(Settings.from_environment(), spark_remote="")  # it is the server
+        settings = replace(Settings.from_environment().of_writer("silver"), spark_remote="")  # it is the server
         require_spark(settings)
         require_free(service(settings).ports)
         configure(settings)

@@ -1,4 +1,7 @@
-"""Real servers, each started once for all tests of this folder, on free ports, stopped at the end."""
+"""Real servers, each started once for all tests of this folder, on free ports, stopped at the end.
+
+`make test-stack` runs two processes, each with servers of its own; which tests keep together is said here.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.settings import PROJECT_ROOT, Settings
@@ -23,6 +28,34 @@ from so_lakehouse_tests.stack.object_store import Server
 IN_CI = os.environ.get("CI", "false").lower() not in {"", "0", "false"}
 # What a team's lakehouse runs on, but for Dagster's services.
 TEAM = ("postgres", "s3", "metastore", "spark-master", "spark-worker-1")
+# What takes longest begins first: whoever is done takes the next.
+LONGEST = ("test_writers_in_s3", "test_beer_in_s3", "test_faults", "test_catalog_in_metastore", "test_hands_off")
+SHARE_THE_TEAMS_STACK = ("test_beer_in_s3", "test_catalog_in_metastore", "test_faults")
+
+
+class ByWhatTheyStart(LoadScopeScheduling):
+    """Tests that share what they start stay in one process: those of a file, of each object store by themselves, and
+    of the files that use the team's stack. (`loadgroup` does the same by marks, but not with pytest 9.2: xdist 3.8
+    writes them where it does not read names any more.)"""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.partition("::")[0]).stem
+        if file in SHARE_THE_TEAMS_STACK:
+            return "team"
+        store = next((name for name in (servers.MINIO, servers.VERSITYGW) if f"[{name}" in nodeid), "")
+        return f"{file} {store}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWhatTheyStart:
+    return ByWhatTheyStart(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+    with_team = {item.path.stem for item in items if "team" in getattr(item, "fixturenames", ())}
+    assert with_team <= set(SHARE_THE_TEAMS_STACK), "they would start another one"
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,9 @@ def ask(team: Stack, folder: Path, *statements: str) -> list[list[list[Any]]]:
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.driver.extraClassPath": f"{jars}/*",
         "spark.driver.memory": "1g",
+        # Of a JVM that answers a few questions about a few rows, most of the time would go into compiling.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.sql.codegen.wholeStage": "false",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.ui.enabled": "false",

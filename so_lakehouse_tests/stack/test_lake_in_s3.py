@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from so_lakehouse.doctor import examine
 from so_lakehouse.dumps.bronze import read_dump
 from so_lakehouse.dumps.land import land_dump, resolve
 from so_lakehouse.dumps.mirrors import open_mirror
-from so_lakehouse.errors import BadInput, Unavailable
+from so_lakehouse.errors import BadInput, Damaged, Unavailable
 from so_lakehouse.lake import delta, lock, paths, prune
 from so_lakehouse.lake.api_raw import WINDOW, PageFile
 from so_lakehouse.lake.glance import Glance, Memory
@@ -28,9 +29,14 @@ from so_lakehouse.lake.manifests import RawManifest
 from so_lakehouse.lake.query import query_lake, tables
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES
+from so_lakehouse.settings import Settings
 from so_lakehouse.simulate.dumps import write_mirror
+from so_lakehouse.stack import environment
+from so_lakehouse.stack.network import LAKE
+from so_lakehouse_tests.stack.object_store import empty
 
 SITE, QUARTER = "simulated-databases", "2025-10-01"
+REFUSED = r"(?i)access.?denied"  # each client spells it in its way
 
 
 @pytest.fixture
@@ -43,6 +49,15 @@ def mirror_folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("simulated") / "mirror"
     write_mirror(folder, [SITE], [QUARTER], people=40)
     return folder
+
+
+@pytest.fixture
+def lake_of_the_stack(object_store) -> Iterator[Lake]:
+    """That for which the keys are made, empty."""
+    lake = Lake(LAKE, object_store.store())
+    empty(lake)
+    yield lake
+    empty(lake)
 
 
 @pytest.fixture
@@ -178,6 +193,30 @@ def test_a_dump_goes_from_the_mirror_through_the_bucket_to_sql(lake, mirror_fold
     assert read_dump(lake, raw, list(TABLES), with_postgres) == manifests, "what was read is not read again"
     removed = prune.removable(lake, SITE, with_postgres, datetime.now(UTC) + timedelta(days=30))
     assert not removed, "all of it is needed"
+
+
+def test_a_dump_lands_and_is_read_with_the_keys_of_their_layers_and_no_other(
+    s3, lake_of_the_stack, mirror_folder, warehouse
+):
+    told = environment.variables(s3.settings, s3.secrets) | {"LAKEHOUSE_POSTGRES": warehouse.postgres}
+    settings = replace(Settings.from_environment(told), home=warehouse.home)
+    of_raw, of_bronze, of_silver = (Lake.of(settings.of_writer(layer)) for layer in ("raw", "bronze", "silver"))
+    with pytest.raises(Unavailable, match=REFUSED):
+        land(of_bronze, mirror_folder, settings)
+    raw = land(of_raw, mirror_folder, settings)
+    archive = raw.archives[0].path
+    lake_of_the_stack.write_bytes(archive, lake_of_the_stack.read_bytes(archive)[:-100])
+    with pytest.raises(Damaged, match="Nothing was published"):
+        read_dump(of_bronze, raw, ["posts"], settings)
+    assert not lake_of_the_stack.exists(archive), "so that it is landed anew"
+    raw = land(of_raw, mirror_folder, settings)
+    with pytest.raises(Unavailable, match=REFUSED):
+        read_dump(of_raw, raw, ["posts"], settings)
+    manifest = read_dump(of_bronze, raw, ["posts"], settings)["posts"]
+    assert query_lake(of_silver, "select count(*) as n from bronze.posts").to_pylist() == [{"n": manifest.rows}]
+    with pytest.raises(Unavailable, match=REFUSED):
+        of_silver.delete(manifest.files[0])
+    assert lake_of_the_stack.exists(manifest.files[0])
 
 
 def test_pages_are_reached_where_no_dump_was_ever_read(lake, with_postgres):

@@ -210,8 +210,9 @@ def test_spark_works_in_its_worker_and_finds_tables_by_name_in_the_metastore(
     assert list((stack.settings.stack_folder / "spark").glob("work-*/app-*/0/stderr")), "it ran in the worker"
 
 
-def test_our_own_session_writes_to_the_bucket_through_the_worker(running_stack: Running) -> None:
-    before = set((running_stack.stack.settings.stack_folder / "spark").glob("work-*/app-*"))
+def test_our_own_session_writes_to_the_bucket_through_the_worker_which_has_the_jars(running_stack: Running) -> None:
+    work = running_stack.stack.settings.stack_folder / "spark"
+    before = set(work.glob("work-*/app-*"))
     done = subprocess.run(
         [sys.executable, "-c", OUR_CLIENT],
         env=running_stack.used() | {"LAKEHOUSE_SPARK_MEMORY": "1g"},
@@ -222,7 +223,9 @@ def test_our_own_session_writes_to_the_bucket_through_the_worker(running_stack: 
         check=False,
     )
     assert "sum 45" in done.stdout, done.stderr[-2000:]
-    assert set((running_stack.stack.settings.stack_folder / "spark").glob("work-*/app-*")) - before, "in the worker"
+    (application,) = set(work.glob("work-*/app-*")) - before
+    assert list(application.glob("*/stderr")), "it ran in the worker"
+    assert not list(application.rglob("*.jar")), "690 MB would have been copied"
 
 
 def test_spark_takes_no_work_from_who_does_not_know_the_secret(running_stack: Running, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from so_lakehouse.stack.network import BUCKET, LAKE, LOGS_BUCKET, Network
 from so_lakehouse_tests.stack.conftest import Stack, need_program, new_stack, running
 
 LAKE_PREFIX = LAKE.removeprefix(f"s3://{BUCKET}/")
-FOLDERS = ("raw", "bronze", "silver", "silver_gates", "quarantine", "staging")
+FOLDERS = ("raw", "bronze", "silver", "silver_gates", "quarantine", "staging", "reconciliation")
 NAMES = [writer.secret for writer in WRITERS]
 
 
@@ -66,10 +66,10 @@ def filled(s3: Stack) -> Stack:
         ("s3_bronze", ("raw", "bronze"), ("bronze",)),
         (
             "s3_silver",
-            ("bronze", "silver", "silver_gates", "quarantine", "staging"),
-            ("silver", "silver_gates", "quarantine", "staging"),
+            ("bronze", "silver", "silver_gates", "quarantine", "staging", "reconciliation"),
+            ("silver", "silver_gates", "quarantine", "staging", "reconciliation"),
         ),
-        ("s3_warehouse", ("silver", "silver_gates"), ()),
+        ("s3_warehouse", ("silver", "silver_gates", "reconciliation"), ()),
         ("s3_metastore", ("silver",), ()),
         ("s3_dagster", (), ()),
     ],

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from so_lakehouse.spark.session import SECRETS, _handed_over
+from so_lakehouse.settings import Settings
+from so_lakehouse.spark.session import SECRETS, _handed_over, spark_config
 
 
 def test_secrets_are_handed_over_in_a_file_beside_the_configuration_of_the_cluster(monkeypatch):
@@ -30,3 +31,30 @@ def test_nothing_is_left_in_the_environment(monkeypatch, secrets):
     with _handed_over(secrets):
         assert ("PYSPARK_SUBMIT_ARGS" in os.environ) == bool(secrets)
     assert "PYSPARK_SUBMIT_ARGS" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("settings", "sent", "on_class_path"),
+    [
+        (Settings(), {"delta"}, set()),
+        (Settings(lake="s3://bucket/lake"), {"delta"}, {"hadoop"}),
+        (Settings(lake="s3://bucket/lake", spark_master="spark://host:7077"), {"delta", "hadoop"}, set()),
+        (
+            Settings(lake="s3://bucket/lake", spark_master="spark://host:7077", spark_workers_have_jars=True),
+            set(),
+            {"delta", "hadoop"},
+        ),
+    ],
+    ids=["folder", "store", "cluster", "cluster that has them"],
+)
+def test_jars_are_sent_only_to_workers_that_have_none(settings, sent, on_class_path):
+    config = spark_config(settings)
+
+    def kinds(name: str, separator: str) -> set[str]:
+        return {Path(jar).name.partition("-")[0] for jar in config.get(name, "").split(separator)} & {"delta", "hadoop"}
+
+    assert kinds("spark.jars", ",") == sent
+    assert kinds("spark.driver.extraClassPath", os.pathsep) == on_class_path
+    assert kinds("spark.executor.extraClassPath", os.pathsep) == (
+        on_class_path if settings.spark_workers_have_jars else set()
+    )

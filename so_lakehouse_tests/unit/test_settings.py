@@ -23,6 +23,15 @@ def test_a_variable_overrides_its_default():
     assert settings.keep_personal is True
 
 
+def test_each_layer_has_its_own_key_of_the_object_store_or_that_of_all():
+    all_of_it = {"LAKEHOUSE_S3_ACCESS_KEY": "all", "LAKEHOUSE_S3_SECRET_KEY": "of it"}
+    settings = Settings.from_environment(all_of_it | {"LAKEHOUSE_S3_RAW_KEY": "raw:with:colon"})
+    keys = {layer: settings.of_writer(layer) for layer in ("raw", "bronze", "silver", "warehouse")}
+    assert (keys["raw"].s3_access_key, keys["raw"].s3_secret_key) == ("raw", "with:colon")
+    assert keys["bronze"] == keys["silver"] == keys["warehouse"] == settings
+    assert "colon" not in repr(settings)
+
+
 @pytest.mark.parametrize(
     ("variable", "text"),
     [
@@ -30,6 +39,7 @@ def test_a_variable_overrides_its_default():
         ("LAKEHOUSE_ACCEPT_SHRINK", "perhaps"),
         ("LAKEHOUSE_API_AUTH", "cookie"),
         ("LAKEHOUSE_API_START", "20260101"),
+        ("LAKEHOUSE_S3_RAW_KEY", "s3-raw"),  # and its secret?
         ("LAKEHOUSE_API_RESERVE", "60"),  # with the shares of the others, all of the quota
     ],
 )
