@@ -17,7 +17,7 @@ from so_lakehouse.errors import Unavailable
 from so_lakehouse.lake.object_store import ObjectStore
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark import catalog
-from so_lakehouse.spark.jars import locked_jars, require_jars, s3_jars
+from so_lakehouse.spark.jars import jars_for, require_jars
 from so_lakehouse.spark.java import require_java
 
 if TYPE_CHECKING:
@@ -127,16 +127,11 @@ def spark_config(settings: Settings) -> dict[str, str]:
 
 def _jars(settings: Settings) -> dict[str, str]:
     """How Spark's processes get their jars: those on `spark.jars` are copied beside the driver and to each executor."""
-    own, large = (
-        [str(settings.jars_folder / jar.file) for jar in jars]
-        for jars in (locked_jars(), s3_jars() if settings.lake_is_in_s3 else ())
-    )
-    if settings.spark_workers_have_jars:
-        class_path = os.pathsep.join([*own, *large])
+    jars = [str(settings.jars_folder / jar.file) for jar in jars_for(settings)]
+    if settings.spark_workers_have_jars or settings.spark_master.startswith("local"):
+        class_path = os.pathsep.join(jars)
         return {"spark.driver.extraClassPath": class_path, "spark.executor.extraClassPath": class_path}
-    if large and settings.spark_master.startswith("local"):
-        return {"spark.jars": ",".join(own), "spark.driver.extraClassPath": os.pathsep.join(large)}
-    return {"spark.jars": ",".join([*own, *large])}
+    return {"spark.jars": ",".join(jars)}
 
 
 def fit_to_rows(spark: SparkSession, rows: int) -> None:

@@ -36,8 +36,8 @@ def test_nothing_is_left_in_the_environment(monkeypatch, secrets):
 @pytest.mark.parametrize(
     ("settings", "sent", "on_class_path"),
     [
-        (Settings(), {"delta"}, set()),
-        (Settings(lake="s3://bucket/lake"), {"delta"}, {"hadoop"}),
+        (Settings(), set(), {"delta"}),
+        (Settings(lake="s3://bucket/lake"), set(), {"delta", "hadoop"}),
         (Settings(lake="s3://bucket/lake", spark_master="spark://host:7077"), {"delta", "hadoop"}, set()),
         (
             Settings(lake="s3://bucket/lake", spark_master="spark://host:7077", spark_workers_have_jars=True),
@@ -55,6 +55,4 @@ def test_jars_are_sent_only_to_workers_that_have_none(settings, sent, on_class_p
 
     assert kinds("spark.jars", ",") == sent
     assert kinds("spark.driver.extraClassPath", os.pathsep) == on_class_path
-    assert kinds("spark.executor.extraClassPath", os.pathsep) == (
-        on_class_path if settings.spark_workers_have_jars else set()
-    )
+    assert kinds("spark.executor.extraClassPath", os.pathsep) == on_class_path
