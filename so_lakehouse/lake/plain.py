@@ -2,7 +2,7 @@
 makes the table; no JVM.
 
 Belongs here: how rows reach a plain table. Not here: which rows (`spark/`), and who may write at all (`lake/lock.py`):
-the caller holds the table's lock. Tables with deletion vectors are Spark's (`spark/write.py`).
+the caller holds the table's lock. The publisher's rows are written by `tiny.py` and `spark/write.py`.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from so_lakehouse import release, schema
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.storage import Lake
@@ -24,6 +26,17 @@ DELTA_TYPES = {
     "STRING": "string",
     "TIMESTAMP": "timestamp",
     "ARRAY<STRING>": "array<string>",
+}
+
+# Arrow's.
+ARROW = {
+    "SMALLINT": pa.int16(),
+    "INT": pa.int32(),
+    "BIGINT": pa.int64(),
+    "BOOLEAN": pa.bool_(),
+    "STRING": pa.string(),
+    "TIMESTAMP": pa.timestamp("us", tz="UTC"),
+    "ARRAY<STRING>": pa.list_(pa.string()),
 }
 
 

@@ -198,7 +198,8 @@ def _write_table(spark: SparkSession, lake: Lake, site: str, plan: TablePlan) ->
         write.create(session, lake, plan.table)
         failpoints.reach(f"silver.before_{plan.table.name}")
         if plan.first_load:
-            write.replace_site(plan.changes, lake, plan.table, site, metadata)
+            told = sum(row.rows_inserted for row in plan.ledger_rows)
+            write.load_site(plan.changes, told, lake, plan.table, site, metadata)
         else:
             write.merge(session, plan.staged_changes, lake, plan.table, site, metadata)
     failpoints.reach(f"silver.{plan.table.name}_written")

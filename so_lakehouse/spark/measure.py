@@ -15,11 +15,11 @@ from pyspark.sql import SparkSession
 
 from so_lakehouse.lake import ledger, silver_tables
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.lake.tiny import AS_WRITTEN
 from so_lakehouse.quality.silver_case import HIGHEST_IDS, Measured, date_columns
 from so_lakehouse.schema import FABRICATED_POST_IDS, Table
 
 SPARK_FROM_ROWS = 5_000_000
-AS_WRITTEN = {"datafusion.sql_parser.enable_ident_normalization": "false"}  # the publisher's names have capitals
 
 Ask = Callable[[str], list[dict[str, Any]]]
 

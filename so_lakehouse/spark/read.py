@@ -10,7 +10,7 @@ import pyarrow.dataset as pds
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from so_lakehouse.lake import silver_tables
+from so_lakehouse.lake import silver_tables, tiny
 from so_lakehouse.lake.silver_tables import DeltaTable
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import Table, Type
@@ -46,7 +46,10 @@ def arrow(lake: Lake, files: Sequence[str], columns: Sequence[str]) -> pa.Table:
 
 
 def silver_rows(spark: SparkSession, lake: Lake, table: str, site: str) -> DataFrame:
-    """Current rows of one site."""
+    """Current rows of one site; held by the driver where they are few."""
+    held = tiny.held(lake, table, site)
+    if held.rows <= FEW_ROWS and held.packed_bytes <= FEW_BYTES // 4:  # as text they are some four times as many
+        return spark.createDataFrame(tiny.rows(lake, table, site))
     return spark.read.format("delta").load(silver_tables.uri(lake, table)).where(F.col("site") == site)
 
 

@@ -31,19 +31,13 @@ JAVA_OPTIONS = f"-Dlog4j2.configurationFile=file:{LOG_CONFIGURATION} -Dfile.enco
 # Up to this many rows, most of a converge's CPU is Spark's own: compiling plans, cutting them into stages and jobs.
 # 250,000 posts and their next quarter took 29.8 and 100.2 s as small, 11.7 and 31.3 s as large (2 cores, one run each).
 SMALL_ROWS = 100_000
-# Up to this many, a merge writes a site's files anew instead of marking rows in them as gone: a few megabytes, and two
-# jobs less. A quarter of a site with eight tables took 39.5 s of processor time instead of 51.7 (2 cores, means of 2).
-TINY_ROWS = 20_000
-MARKS_ROWS = "spark.databricks.delta.merge.deletionVectors.persistent"
 SMALL = {
-    MARKS_ROWS: "true",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "1",
 }
 LARGE = {
-    MARKS_ROWS: "true",
     "spark.sql.codegen.wholeStage": "true",
     "spark.sql.codegen.factoryMode": "FALLBACK",
     "spark.sql.adaptive.enabled": "true",
@@ -58,7 +52,6 @@ DELTA = {
 
 # What a session of its own may set, also one of a Spark Connect server that somebody else has started.
 SESSION = {
-    MARKS_ROWS: "true",  # until a session is fitted to rows: Spark knows no default of it before Delta is loaded
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
     # A table's log names some thousand files at most: one task replays it. Two cost a ninth of a small converge's CPU.
@@ -136,8 +129,7 @@ def _jars(settings: Settings) -> dict[str, str]:
 
 def fit_to_rows(spark: SparkSession, rows: int) -> None:
     """Sets what depends on how much is to be done; `rows` of the largest table."""
-    fitting = SMALL if rows <= SMALL_ROWS else LARGE
-    for name, value in (fitting | ({MARKS_ROWS: "false"} if rows <= TINY_ROWS else {})).items():
+    for name, value in (SMALL if rows <= SMALL_ROWS else LARGE).items():
         spark.conf.set(name, value)
 
 

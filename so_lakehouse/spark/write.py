@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from so_lakehouse import failpoints
 from so_lakehouse.errors import BadInput
-from so_lakehouse.lake import ledger, lock, silver_tables
+from so_lakehouse.lake import ledger, lock, silver_tables, tiny
 from so_lakehouse.lake.silver_tables import DeltaTable, literal, quoted_path
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.spark import keys
@@ -49,6 +49,9 @@ def merge(spark: SparkSession, staged: str, lake: Lake, table: DeltaTable, site:
     Site and keys stand in the condition as literals: merges of different sites touch different partitions, and a merge
     of few keys opens few files.
     """
+    if tiny.is_tiny(lake, table.name, site, (changes := tiny.staged(lake, staged)).count_rows()):
+        tiny.merge(lake, table, site, changes.to_table(), metadata)
+        return
     source = "parquet.`" + lake.uri(staged).replace("`", "``") + "`"
     changed = keys.staged(lake, staged)
     where = f"t.site = {site_literal(site)}"
@@ -71,6 +74,14 @@ def _merge_statement(table: DeltaTable, address: str, source: str, site: str, wh
         WHEN NOT MATCHED AND s.{ACTION} <> '{DELETE}'
           THEN INSERT (site, `Id`, {names}) VALUES ({site_literal(site)}, s.`Id`, {values})
     """
+
+
+def load_site(rows: DataFrame, told: int, lake: Lake, table: DeltaTable, site: str, metadata: str) -> None:
+    """Writes a site's first rows (`told` of them) in one commit."""
+    if tiny.is_tiny(lake, table.name, site, told):
+        tiny.replace_site(lake, table, site, rows.toArrow(), metadata)
+    else:
+        replace_site(rows, lake, table, site, metadata)
 
 
 def replace_site(rows: DataFrame, lake: Lake, table: DeltaTable, site: str, metadata: str = "") -> None:

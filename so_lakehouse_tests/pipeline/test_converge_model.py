@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from so_lakehouse import failpoints
-from so_lakehouse.lake import gates
+from so_lakehouse.lake import gates, tiny
 from so_lakehouse.lake.ledger import open_delta
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.tombstones import ABSENT_FROM_DUMP, NOT_RETURNED, POST_DELETED
@@ -184,7 +184,7 @@ def test_silver_equals_the_model_in_any_order_of_arrival(spark, lake, settings, 
     assert not any(r.applied for r in again.values()), "a run without news applied something"
 
     monkeypatch.setattr(session, "SMALL_ROWS", 0)
-    monkeypatch.setattr(session, "TINY_ROWS", 0)
+    monkeypatch.setattr(tiny, "TINY_ROWS", 0)
     monkeypatch.setattr(read, "FEW_ROWS", 0)
     monkeypatch.setitem(session.LARGE, "spark.sql.shuffle.partitions", "3")  # several, and no more than it takes
     monkeypatch.setattr(keys, "MOST_KEYS", LARGE.spoken // 4)

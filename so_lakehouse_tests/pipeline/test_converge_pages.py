@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from so_lakehouse import failpoints
+from so_lakehouse.lake import tiny
 from so_lakehouse.lake.api_pages import PagesManifest
 from so_lakehouse.lake.ledger import open_delta
 from so_lakehouse.lake.query import query_lake
+from so_lakehouse.spark import read
 from so_lakehouse_tests.pipeline.evidence import CREATED, at, write_dump, write_pages
 from so_lakehouse_tests.pipeline.site_history import SiteHistory
 
@@ -250,6 +252,8 @@ def test_of_pages_of_one_instant_the_same_one_counts_in_any_order(silver):
 
 
 def test_a_days_changes_open_only_the_files_that_may_hold_their_keys(silver, monkeypatch):
+    monkeypatch.setattr(tiny, "TINY_ROWS", 0)  # as of many rows
+    monkeypatch.setattr(read, "FEW_ROWS", 0)
     write_dump(silver.lake, SEPTEMBER, {"posts": [{"Id": key} for key in range(1, 6)]})
     silver.converge()
     old = data_files(silver.lake)

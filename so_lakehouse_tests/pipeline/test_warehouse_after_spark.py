@@ -9,7 +9,7 @@ from so_lakehouse import schema
 from so_lakehouse.lake import silver_tables
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark.session import MARKS_ROWS, open_session
+from so_lakehouse.spark.session import open_session
 from so_lakehouse.warehouse.load import load_site
 from so_lakehouse.warehouse.query import query_warehouse
 from so_lakehouse.warehouse.record import Loaded
@@ -31,10 +31,8 @@ FROM range(0, 800) CROSS JOIN (VALUES ('ai'), ('beer')) sites(site)
 
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
-    """The one session of this process; rows are marked as gone, as in larger tables."""
-    session = open_session(Settings(home=tmp_path_factory.mktemp("spark"), spark_memory="1g"))
-    session.conf.set(MARKS_ROWS, "true")
-    return session
+    """The one session of this process."""
+    return open_session(Settings(home=tmp_path_factory.mktemp("spark"), spark_memory="1g"))
 
 
 class SparkSilver:

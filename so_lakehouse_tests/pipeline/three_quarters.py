@@ -17,11 +17,10 @@ import pytest
 from deltalake import DeltaTable, QueryBuilder
 from pyspark.sql import SparkSession
 
-from so_lakehouse.lake import paths
+from so_lakehouse.lake import paths, tiny
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import session
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.maintenance import maintain
 from so_lakehouse_tests.pipeline.evidence import write_dump, write_pages
@@ -116,7 +115,7 @@ def history(spark: SparkSession, folder: Path) -> dict[str, Path]:
     write_dump(site.lake, SEPTEMBER, {"users": [{"Id": 5}]}, site="ai")
     converge(spark, site.lake, "ai", ["users"], site.settings)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "TINY_ROWS", 0)  # rows are marked as gone, as in larger tables
+        patch.setattr(tiny, "TINY_ROWS", 0)  # rows are marked as gone, as in larger tables
         for cut in (SEPTEMBER, DECEMBER, MARCH):
             dump(site.lake, cut)
             converge(spark, site.lake, "beer", TABLES, site.settings)

@@ -1,0 +1,115 @@
+"""Writes of few rows to a small table of silver, without a job of Spark's. One call is one commit.
+
+Belongs here: how few rows reach a table that holds few of their site. Not here: many (`spark/write.py`), which rows
+(`spark/`), and who may write at all (`lake/lock.py`): the caller holds the table's lock. Files are written anew; rows
+are not marked in them. Change feed, statistics, and what an earlier commit has marked are deltalake's to keep.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pds
+from deltalake import CommitProperties, QueryBuilder, WriterProperties, write_deltalake
+
+from so_lakehouse.lake import delta, lock, paths
+from so_lakehouse.lake.silver_tables import ARROW, DeltaTable, literal
+from so_lakehouse.lake.storage import Lake
+
+# Of a site, before a change and in it. A merge by Spark takes seconds of CPU, however small it is.
+TINY_ROWS = 20_000
+# What is staged of a change, beside the table's own columns.
+ACTION, DELETE = "_action", "delete"
+AS_WRITTEN = {"datafusion.sql_parser.enable_ident_normalization": "false"}  # the publisher's names have capitals
+
+
+def is_tiny(lake: Lake, table: str, site: str, changed: int) -> bool:
+    """Whether a change of so many rows is for this module. The table is there."""
+    return changed <= TINY_ROWS and changed + held(lake, table, site).rows <= TINY_ROWS
+
+
+class Held(NamedTuple):
+    """What a table's files hold of a site, also what is marked as gone in them."""
+
+    rows: int
+    packed_bytes: int
+
+
+def held(lake: Lake, table: str, site: str) -> Held:
+    """By the log alone."""
+    files = pa.table(delta.open_table(lake, paths.silver(table)).get_add_actions(flatten=True))
+    of_site = files.filter(pc.equal(files["partition.site"], site))
+    rows, packed = (pc.sum(of_site[name]).as_py() or 0 for name in ("num_records", "size_bytes"))
+    return Held(rows, packed)
+
+
+def rows(lake: Lake, table: str, site: str) -> pa.Table:
+    """Current rows of one site."""
+    of_all = delta.open_table(lake, paths.silver(table))
+    found = (
+        QueryBuilder(AS_WRITTEN).register(table, of_all).execute(f"SELECT * FROM {table} WHERE site = {literal(site)}")
+    )
+    # The engine hands out views of texts, and of no rows no part at all: Spark takes neither.
+    form = pa.schema(of_all.schema().to_arrow())
+    told = pa.RecordBatchReader.from_stream(found).read_all().cast(form)
+    return told if told.num_rows else form.empty_table()
+
+
+def staged(lake: Lake, folder: str) -> pds.Dataset:
+    """What is staged in a folder."""
+    files = [lake.path(path) for path in lake.list(folder) if path.endswith(".parquet")]
+    return pds.dataset(files, filesystem=lake.fs, format="parquet")
+
+
+def merge(lake: Lake, table: DeltaTable, site: str, changes: pa.Table, metadata: str) -> None:
+    """Applies changes to one site: columns of the table but `site`, and `_action` (insert, update, advance, delete)."""
+    columns = [name for name in table.column_names if name != "site"]
+    source = pa.table(
+        {**{name: changes[name].cast(ARROW[_type(table, name)]) for name in columns}, ACTION: changes[ACTION]}
+    )
+    told = {_quoted(name): f"s.{_quoted(name)}" for name in columns}
+    of_site = f"t.site = {literal(site)}"
+    is_deleted = f"s.{_quoted(ACTION)} = {literal(DELETE)}"
+    lock.require(lake, f"silver.{table.name}")
+    merger = delta.open_table(lake, paths.silver(table.name)).merge(
+        source,
+        f"{of_site} AND t.{_quoted('Id')} = s.{_quoted('Id')}",
+        source_alias="s",
+        target_alias="t",
+        error_on_type_mismatch=True,
+        writer_properties=WriterProperties(compression="ZSTD"),
+        commit_properties=_saying(metadata),
+    )
+    merger = merger.when_matched_delete(is_deleted).when_matched_update(told)
+    merger.when_not_matched_insert(told | {_quoted("site"): literal(site)}, f"NOT ({is_deleted})").execute()
+
+
+def replace_site(lake: Lake, table: DeltaTable, site: str, rows: pa.Table, metadata: str) -> None:
+    """Makes these rows (without the column `site`) the site's only ones. Of two writers that both believe theirs to be
+    the first, Delta lets one pass."""
+    columns = {"site": pa.array([site] * rows.num_rows, pa.string())}
+    columns |= {name: rows[name].cast(ARROW[_type(table, name)]) for name in table.column_names if name != "site"}
+    form = pa.schema([pa.field(c.name, ARROW[c.type], nullable=c.nullable) for c in table.columns])
+    lock.require(lake, f"silver.{table.name}")
+    write_deltalake(
+        delta.open_table(lake, paths.silver(table.name)),
+        pa.table(columns, schema=form),
+        mode="overwrite",
+        predicate=f"site = {literal(site)}",
+        writer_properties=WriterProperties(compression="ZSTD"),
+        commit_properties=_saying(metadata),
+    )
+
+
+def _type(table: DeltaTable, name: str) -> str:
+    return next(column.type for column in table.columns if column.name == name)
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _saying(metadata: str) -> CommitProperties | None:
+    return CommitProperties(custom_metadata={"userMetadata": metadata}) if metadata else None
