@@ -64,7 +64,10 @@ def staged(lake: Lake, folder: str) -> pds.Dataset:
 
 
 def merge(lake: Lake, table: DeltaTable, site: str, changes: pa.Table, metadata: str) -> None:
-    """Applies changes to one site: columns of the table but `site`, and `_action` (insert, update, advance, delete)."""
+    """Applies changes to one site: columns of the table but `site`, and `_action` (insert, update, advance, delete).
+
+    A key that is to be deleted is there: deltalake (1.6.6) refuses the whole change where it is not.
+    """
     columns = [name for name in table.column_names if name != "site"]
     source = pa.table(
         {**{name: changes[name].cast(ARROW[_type(table, name)]) for name in columns}, ACTION: changes[ACTION]}
