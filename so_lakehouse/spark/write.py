@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from so_lakehouse import failpoints
 from so_lakehouse.errors import BadInput
-from so_lakehouse.lake import ledger, lock, silver_tables, tiny
+from so_lakehouse.lake import ledger, lock, paths, silver_tables, tiny
 from so_lakehouse.lake.silver_tables import DeltaTable, literal, quoted_path
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.spark import keys
@@ -31,6 +31,7 @@ def create(spark: SparkSession, lake: Lake, table: DeltaTable) -> None:
     if ledger.open_delta(lake, table.name) is None:
         failpoints.reach("silver.before_table")
         lock.require(lake, f"silver.{table.name}")
+        lake.delete(f"{paths.silver(table.name)}/_delta_log")  # without a commit: Spark would take it for a table
         spark.sql(silver_tables.create_statement(table, silver_tables.uri(lake, table.name)))
         failpoints.reach("silver.table_created")
 

@@ -31,6 +31,9 @@ def test_a_table_whose_making_was_killed_is_made(lake, posts):
     assert not [name for name in tables(lake) if name.startswith("silver.")]
     write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1}]})
     assert posts().rows == 1
+    made = open_delta(lake, "posts")
+    assert made is not None
+    assert made.metadata().configuration["delta.enableChangeDataFeed"] == "true", "in its declared form"
     write_dump(lake, DECEMBER, {"posts": [{"Id": 2}]})
     assert posts().rows == 1
     assert query_lake(lake, "select Id from silver.posts").to_pylist() == [{"Id": 2}]
