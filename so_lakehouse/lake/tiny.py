@@ -7,6 +7,7 @@ are not marked in them. Change feed, statistics, and what an earlier commit has 
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -18,31 +19,36 @@ from so_lakehouse.lake import delta, lock, paths
 from so_lakehouse.lake.silver_tables import ARROW, DeltaTable, literal
 from so_lakehouse.lake.storage import Lake
 
-# Of a site, before a change and in it. A merge by Spark takes seconds of CPU, however small it is.
-TINY_ROWS = 20_000
+# Of a site, before a change and in it. A merge by Spark takes seconds of CPU, however small it is; here all of it is in
+# memory, some four times as large as in files.
+TINY_ROWS, TINY_BYTES = 20_000, 12_500_000
 # What is staged of a change, beside the table's own columns.
 ACTION, DELETE = "_action", "delete"
 AS_WRITTEN = {"datafusion.sql_parser.enable_ident_normalization": "false"}  # the publisher's names have capitals
 
 
-def is_tiny(lake: Lake, table: str, site: str, changed: int) -> bool:
-    """Whether a change of so many rows is for this module. The table is there."""
-    return changed <= TINY_ROWS and changed + held(lake, table, site).rows <= TINY_ROWS
-
-
-class Held(NamedTuple):
-    """What a table's files hold of a site, also what is marked as gone in them."""
-
+class Size(NamedTuple):
     rows: int
     packed_bytes: int
 
 
-def held(lake: Lake, table: str, site: str) -> Held:
-    """By the log alone."""
+UNKNOWN = Size(sys.maxsize, sys.maxsize)
+
+
+def is_tiny(lake: Lake, table: str, site: str, changed: Size) -> bool:
+    """Whether a change of that size is for this module. The table is there."""
+    before = held(lake, table, site)
+    return changed.rows + before.rows <= TINY_ROWS and changed.packed_bytes + before.packed_bytes <= TINY_BYTES
+
+
+def held(lake: Lake, table: str, site: str) -> Size:
+    """What a table's files hold of a site, also what is marked as gone in them. Reads the log alone."""
     files = pa.table(delta.open_table(lake, paths.silver(table)).get_add_actions(flatten=True))
     of_site = files.filter(pc.equal(files["partition.site"], site))
+    if of_site["num_records"].null_count:
+        return UNKNOWN  # somebody else's files, without statistics
     rows, packed = (pc.sum(of_site[name]).as_py() or 0 for name in ("num_records", "size_bytes"))
-    return Held(rows, packed)
+    return Size(rows, packed)
 
 
 def rows(lake: Lake, table: str, site: str) -> pa.Table:
@@ -57,16 +63,18 @@ def rows(lake: Lake, table: str, site: str) -> pa.Table:
     return told if told.num_rows else form.empty_table()
 
 
-def staged(lake: Lake, folder: str) -> pds.Dataset:
-    """What is staged in a folder."""
-    files = [lake.path(path) for path in lake.list(folder) if path.endswith(".parquet")]
-    return pds.dataset(files, filesystem=lake.fs, format="parquet")
+def staged(lake: Lake, folder: str) -> tuple[pds.Dataset, Size]:
+    """What is staged in a folder, and its size."""
+    files = [path for path in lake.list(folder) if path.endswith(".parquet")]
+    rows = pds.dataset([lake.path(file) for file in files], filesystem=lake.fs, format="parquet")
+    return rows, Size(rows.count_rows(), sum(lake.size(file) for file in files))
 
 
 def merge(lake: Lake, table: DeltaTable, site: str, changes: pa.Table, metadata: str) -> None:
     """Applies changes to one site: columns of the table but `site`, and `_action` (insert, update, advance, delete).
 
-    A key that is to be deleted is there: deltalake (1.6.6) refuses the whole change where it is not.
+    A key that is to be deleted is there: of another one deltalake (1.6.6) may make a row without values, and refuse
+    the change.
     """
     columns = [name for name in table.column_names if name != "site"]
     source = pa.table(
@@ -87,6 +95,7 @@ def merge(lake: Lake, table: DeltaTable, site: str, changes: pa.Table, metadata:
     )
     merger = merger.when_matched_delete(is_deleted).when_matched_update(told)
     merger.when_not_matched_insert(told | {_quoted("site"): literal(site)}, f"NOT ({is_deleted})").execute()
+    _after_commit(lake, table)
 
 
 def replace_site(lake: Lake, table: DeltaTable, site: str, rows: pa.Table, metadata: str) -> None:
@@ -104,6 +113,14 @@ def replace_site(lake: Lake, table: DeltaTable, site: str, rows: pa.Table, metad
         writer_properties=WriterProperties(compression="ZSTD"),
         commit_properties=_saying(metadata),
     )
+    _after_commit(lake, table)
+
+
+def _after_commit(lake: Lake, table: DeltaTable) -> None:
+    """deltalake may have written the log's pointer to its checkpoint, and leaves Spark's checksum of the older one:
+    each new Spark would try to read it for three seconds."""
+    if lake.is_local:
+        lake.delete(f"{paths.silver(table.name)}/_delta_log/._last_checkpoint.crc")
 
 
 def _type(table: DeltaTable, name: str) -> str:

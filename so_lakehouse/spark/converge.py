@@ -197,9 +197,8 @@ def _write_table(spark: SparkSession, lake: Lake, site: str, plan: TablePlan) ->
     with own_session(spark) as session:
         write.create(session, lake, plan.table)
         failpoints.reach(f"silver.before_{plan.table.name}")
-        if plan.first_load:
-            told = sum(row.rows_inserted for row in plan.ledger_rows)
-            write.load_site(plan.changes, told, lake, plan.table, site, metadata)
+        if plan.first_load is not None:
+            write.load_site(plan.changes, plan.first_load, lake, plan.table, site, metadata)
         else:
             write.merge(session, plan.staged_changes, lake, plan.table, site, metadata)
     failpoints.reach(f"silver.{plan.table.name}_written")

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from so_lakehouse import schema
 from so_lakehouse.errors import BadInput
-from so_lakehouse.lake import tombstones, waiting
+from so_lakehouse.lake import tiny, tombstones, waiting
 from so_lakehouse.lake.api_pages import PagesManifest
 from so_lakehouse.lake.chain import Dump
 from so_lakehouse.lake.ledger import DUMP, Ledger, LedgerRow, rows_held
@@ -115,7 +115,7 @@ def _plan_dump(
     if not of.applied and len(dumps) == 1 and not new and not posts_row:
         told = newest.cleaning.rows_in - newest.cleaning.quarantined - newest.cleaning.deduplicated
         plan.ledger_rows = [replace(row, rows_inserted=told)]
-        plan.first_load = True
+        plan.first_load = tiny.Size(told, newest.manifest.bytes_unpacked // 4)  # so far do files of silver pack it
         if told:
             plan.changes = state.told_rows(of.spark, of.lake, of.table, newest, of.settings.keep_personal)
         return

@@ -48,7 +48,7 @@ def arrow(lake: Lake, files: Sequence[str], columns: Sequence[str]) -> pa.Table:
 def silver_rows(spark: SparkSession, lake: Lake, table: str, site: str) -> DataFrame:
     """Current rows of one site; held by the driver where they are few."""
     held = tiny.held(lake, table, site)
-    if held.rows <= FEW_ROWS and held.packed_bytes <= FEW_BYTES // 4:  # as text they are some four times as many
+    if held.rows <= FEW_ROWS and held.packed_bytes <= tiny.TINY_BYTES:
         return spark.createDataFrame(tiny.rows(lake, table, site))
     return spark.read.format("delta").load(silver_tables.uri(lake, table)).where(F.col("site") == site)
 

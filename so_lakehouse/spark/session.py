@@ -54,6 +54,8 @@ DELTA = {
 SESSION = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
+    # The default counts nanoseconds, which other readers take for dates from 1677 to 2262 only.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     # A table's log names some thousand files at most: one task replays it. Two cost a ninth of a small converge's CPU.
     "spark.databricks.delta.snapshotPartitions": "1",
     # Converge hands MERGE rows that it has written to files (`write.stage`): no second copy of them.

@@ -22,6 +22,7 @@ from so_lakehouse.lake.chain import Dump
 from so_lakehouse.lake.ledger import LedgerRow
 from so_lakehouse.lake.silver_tables import DeltaTable, silver_table
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.lake.tiny import Size
 from so_lakehouse.lake.tombstones import ABSENT_FROM_DUMP, POST_DELETED, Tombstone
 from so_lakehouse.lake.waiting import Ignored
 from so_lakehouse.settings import Settings
@@ -84,7 +85,7 @@ class TablePlan:
     staging: str
     ignored: list[Ignored] = field(default_factory=list)
     ledger_rows: list[LedgerRow] = field(default_factory=list)
-    first_load: bool = False  # silver has no row of this site: `changes` are all its rows
+    first_load: Size | None = None  # where silver has no row of this site: of `changes`, which are all its rows
     changes: DataFrame | None = None  # compare.changed_rows, staged; None: no row changes
     tombstones: pa.Table | None = None  # all of the table's from now on; None: those it has stay
     returning: tuple[Tombstone, ...] = ()  # of rows whose post is back; they stand until those rows are written

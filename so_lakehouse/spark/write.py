@@ -50,7 +50,8 @@ def merge(spark: SparkSession, staged: str, lake: Lake, table: DeltaTable, site:
     Site and keys stand in the condition as literals: merges of different sites touch different partitions, and a merge
     of few keys opens few files.
     """
-    if tiny.is_tiny(lake, table.name, site, (changes := tiny.staged(lake, staged)).count_rows()):
+    changes, size = tiny.staged(lake, staged)
+    if tiny.is_tiny(lake, table.name, site, size):
         tiny.merge(lake, table, site, changes.to_table(), metadata)
         return
     source = "parquet.`" + lake.uri(staged).replace("`", "``") + "`"
@@ -77,9 +78,9 @@ def _merge_statement(table: DeltaTable, address: str, source: str, site: str, wh
     """
 
 
-def load_site(rows: DataFrame, told: int, lake: Lake, table: DeltaTable, site: str, metadata: str) -> None:
-    """Writes a site's first rows (`told` of them) in one commit."""
-    if tiny.is_tiny(lake, table.name, site, told):
+def load_site(rows: DataFrame, size: tiny.Size, lake: Lake, table: DeltaTable, site: str, metadata: str) -> None:
+    """Writes a site's first rows, about as many as `size` says, in one commit."""
+    if tiny.is_tiny(lake, table.name, site, size):
         tiny.replace_site(lake, table, site, rows.toArrow(), metadata)
     else:
         replace_site(rows, lake, table, site, metadata)

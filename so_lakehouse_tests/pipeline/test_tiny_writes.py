@@ -19,6 +19,7 @@ POSTS = silver_tables.silver_table(schema.table("posts"), keep_personal=False)
 CREATED = datetime(2016, 1, 1, 12, 30, 15, 250_000, UTC)
 FORM = pa.schema([pa.field(c.name, silver_tables.ARROW[c.type]) for c in POSTS.columns if c.name != "site"])
 FEED = ["Id", "Score", "Title", "Tags", "CreationDate", "site", "_change_type", "_commit_version"]
+LOG = f"{paths.silver('posts')}/_delta_log"
 CHECKPOINT_AFTER = int(POSTS.properties["delta.checkpointInterval"])
 
 
@@ -42,12 +43,12 @@ def history(spark, lake: Lake) -> None:
     write.create(spark, lake, POSTS)
     for site in ("ai", "beer"):
         rows = spark.createDataFrame(pa.Table.from_pylist([post(key, Title="a'b") for key in range(1, 6)], schema=FORM))
-        write.load_site(rows, 5, lake, POSTS, site, "")
+        write.load_site(rows, tiny.Size(5, 5_000), lake, POSTS, site, "")
     day = [
         ("update", post(1, Score=7, Title='"quoted"', Tags=None)),
         ("advance", post(2, _as_of=CREATED)),
         ("delete", {"Id": 3}),
-        ("insert", post(8, Title="ü \\ 🍺", Tags=[])),
+        ("insert", post(8, Title="ü \\ 🍺", Tags=[], LastEditDate=datetime(9999, 12, 31, tzinfo=UTC))),
     ]
     change(spark, lake, "beer", day, "day")
 
@@ -95,10 +96,14 @@ def test_rows_that_spark_has_marked_as_gone_stay_gone(spark, two_lakes):
     by_spark, _ = two_lakes
     spark.sql(f"DELETE FROM {silver_tables.quoted_path(silver_tables.uri(by_spark, 'posts'))} WHERE Id IN (4, 5)")
     assert tiny.held(by_spark, "posts", "ai").rows == 5, "they are marked: their file is as it was"
+    spark._jvm.org.apache.spark.sql.delta.DeltaLog.forTable(
+        spark._jsparkSession, silver_tables.uri(by_spark, "posts")
+    ).checkpoint()
+    assert by_spark.exists(f"{LOG}/._last_checkpoint.crc")
     for number in range(CHECKPOINT_AFTER):
         change(spark, by_spark, "beer", [("update", post(1, Score=number))], f"day {number}")
-    log = f"{paths.silver('posts')}/_delta_log"
-    assert any("checkpoint" in name for name in by_spark.list(log))
+    assert len([name for name in by_spark.list(LOG) if "checkpoint.parquet" in name]) > 1
+    assert not by_spark.exists(f"{LOG}/._last_checkpoint.crc"), "Spark would take the new one for damaged"
     held = spark.read.format("delta").load(silver_tables.uri(by_spark, "posts")).select("site", "Id").collect()
     assert sorted(map(tuple, held)) == [("ai", 1), ("ai", 2), ("ai", 3), ("beer", 1), ("beer", 2), ("beer", 8)]
     assert sorted(row["Id"] for row in tiny.rows(by_spark, "posts", "ai").to_pylist()) == [1, 2, 3]
@@ -107,10 +112,13 @@ def test_rows_that_spark_has_marked_as_gone_stay_gone(spark, two_lakes):
 def test_a_change_is_tiny_by_what_is_held_and_what_changes_of_the_site(two_lakes, monkeypatch):
     _, without = two_lakes
     monkeypatch.setattr(tiny, "TINY_ROWS", 10)
-    assert tiny.is_tiny(without, "posts", "beer", changed=5)
-    assert not tiny.is_tiny(without, "posts", "beer", changed=6)
-    assert tiny.is_tiny(without, "posts", "a site that is not there", changed=10)
-    assert not tiny.is_tiny(without, "posts", "a site that is not there", changed=11)
+    assert tiny.is_tiny(without, "posts", "beer", tiny.Size(5, 9))
+    assert not tiny.is_tiny(without, "posts", "beer", tiny.Size(6, 9))
+    assert tiny.is_tiny(without, "posts", "a site that is not there", tiny.Size(10, 9))
+    assert not tiny.is_tiny(without, "posts", "a site that is not there", tiny.Size(11, 9))
+    monkeypatch.setattr(tiny, "TINY_BYTES", tiny.held(without, "posts", "beer").packed_bytes + 9)
+    assert tiny.is_tiny(without, "posts", "beer", tiny.Size(5, 9))
+    assert not tiny.is_tiny(without, "posts", "beer", tiny.Size(5, 10))
 
 
 def test_a_row_without_what_the_table_requires_is_refused_whole(spark, two_lakes):
