@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
+from deltalake import Schema, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from so_lakehouse.api.bronze import read_pages
@@ -22,7 +22,7 @@ from so_lakehouse.dumps.bronze import read_dump
 from so_lakehouse.dumps.land import land_dump, resolve
 from so_lakehouse.dumps.mirrors import open_mirror
 from so_lakehouse.errors import BadInput, Damaged, Unavailable
-from so_lakehouse.lake import delta, lock, paths, prune
+from so_lakehouse.lake import delta, lock, paths, prune, silver_tables, tiny
 from so_lakehouse.lake.api_raw import WINDOW, PageFile
 from so_lakehouse.lake.glance import Glance, Memory
 from so_lakehouse.lake.manifests import RawManifest
@@ -297,3 +297,26 @@ def test_spark_s_errors_about_the_store_are_told_in_words(lake):
 def test_settings_that_cannot_be_meant_are_refused(s3_settings, change):
     with pytest.raises(BadInput, match="LAKEHOUSE_"):
         Lake.of(replace(s3_settings, **change))
+
+
+def test_few_rows_are_merged_and_read_in_the_bucket_without_spark(lake, with_postgres):
+    votes = silver_tables.silver_table(TABLES["votes"], keep_personal=False)
+    form = pa.schema([pa.field(c.name, silver_tables.ARROW[c.type]) for c in votes.columns if c.name != "site"])
+
+    def rows(*keys: int, **more) -> pa.Table:
+        told = {"PostId": 1, "VoteTypeId": 2, "CreationDate": datetime(2016, 1, 1, tzinfo=UTC)}
+        return pa.Table.from_pylist([{"Id": key} | told | more for key in keys], schema=form)
+
+    with lock.writing(lake, ["silver.votes"], "test", with_postgres):
+        own = Schema.from_arrow(pa.schema([pa.field("site", pa.string()), *form]))
+        delta.create_table(lake, paths.silver("votes"), own, "", "site", {"delta.enableChangeDataFeed": "true"})
+        tiny.replace_site(lake, votes, "beer", rows(1, 2, 3), "")
+        changes = pa.concat_tables([rows(2), rows(3, VoteTypeId=3), rows(4)])
+        tiny.merge(lake, votes, "beer", changes.append_column("_action", [["delete", "update", "insert"]]), "")
+    held = tiny.rows(lake, "votes", "beer").sort_by("Id")
+    assert held.select(["Id", "VoteTypeId"]).to_pylist() == [
+        {"Id": 1, "VoteTypeId": 2},
+        {"Id": 3, "VoteTypeId": 3},
+        {"Id": 4, "VoteTypeId": 2},
+    ]
+    assert tiny.held(lake, "votes", "beer").rows == 3
