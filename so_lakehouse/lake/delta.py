@@ -22,6 +22,8 @@ from so_lakehouse.lake.storage import Lake
 
 MAKES_A_TABLE = re.compile(r"\d{20}\.(json|checkpoint\..*)")  # a commit, or a checkpoint that stands for earlier ones
 
+CHECKSUM = re.compile(r"(\d{20})\.crc")
+
 
 def is_table(lake: Lake, path: str) -> bool:
     """Whether a Delta table lies there. A folder is no sign of one: whoever is killed while he makes it leaves a log
@@ -63,6 +65,15 @@ def create_table(
         storage_options=lake.options,
         raise_if_key_not_exists=False,  # a property of ours is none that deltalake knows
     )
+
+
+def drop_checksums(lake: Lake, path: str) -> None:
+    """Removes what Spark wrote beside commits that the log has let go of since: statistics, keys of rows among them.
+    Spark removes both at once, deltalake the commit alone. The caller holds the table's lock."""
+    names = {name.rpartition("/")[2] for name in lake.list(_log(path))}
+    for name in names:
+        if (version := CHECKSUM.fullmatch(name)) and f"{version[1]}.json" not in names:
+            lake.delete(f"{_log(path)}/{name}")
 
 
 def _log(path: str) -> str:

@@ -20,6 +20,7 @@ from so_lakehouse import failpoints
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import gates, layout, ledger, lock, paths, plain
 from so_lakehouse.lake import prune as pruning
+from so_lakehouse.lake.delta import drop_checksums
 from so_lakehouse.lake.layout import DataFile
 from so_lakehouse.lake.silver_tables import (
     ALL_TABLES,
@@ -217,6 +218,8 @@ def _expire_log(session: SparkSession, lake: Lake, name: str, hours: int) -> Non
     if any(held.get(key) != value for key, value in standing.items()):
         failpoints.reach("maintenance.before_properties")
         _set_properties(session, lake, name, standing)
+    lock.require(lake, f"silver.{name}")
+    drop_checksums(lake, paths.silver(name))
 
 
 def _set_properties(session: SparkSession, lake: Lake, name: str, properties: dict[str, str]) -> None:
