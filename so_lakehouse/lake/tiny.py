@@ -76,10 +76,8 @@ def merge(lake: Lake, table: DeltaTable, site: str, changes: pa.Table, metadata:
     A key that is to be deleted is there: of another one deltalake (1.6.6) may make a row without values, and refuse
     the change.
     """
-    columns = [name for name in table.column_names if name != "site"]
-    source = pa.table(
-        {**{name: changes[name].cast(ARROW[_type(table, name)]) for name in columns}, ACTION: changes[ACTION]}
-    )
+    columns = _typed(table, changes)
+    source = pa.table({**columns, ACTION: changes[ACTION]})
     told = {_quoted(name): f"s.{_quoted(name)}" for name in columns}
     of_site = f"t.site = {literal(site)}"
     is_deleted = f"s.{_quoted(ACTION)} = {literal(DELETE)}"
@@ -101,8 +99,7 @@ def merge(lake: Lake, table: DeltaTable, site: str, changes: pa.Table, metadata:
 def replace_site(lake: Lake, table: DeltaTable, site: str, rows: pa.Table, metadata: str) -> None:
     """Makes these rows (without the column `site`) the site's only ones. Of two writers that both believe theirs to be
     the first, Delta lets one pass."""
-    columns = {"site": pa.array([site] * rows.num_rows, pa.string())}
-    columns |= {name: rows[name].cast(ARROW[_type(table, name)]) for name in table.column_names if name != "site"}
+    columns = {"site": pa.array([site] * rows.num_rows, pa.string()), **_typed(table, rows)}
     form = pa.schema([pa.field(c.name, ARROW[c.type], nullable=c.nullable) for c in table.columns])
     lock.require(lake, f"silver.{table.name}")
     write_deltalake(
@@ -123,8 +120,11 @@ def _after_commit(lake: Lake, table: DeltaTable) -> None:
         lake.delete(f"{paths.silver(table.name)}/_delta_log/._last_checkpoint.crc")
 
 
-def _type(table: DeltaTable, name: str) -> str:
-    return next(column.type for column in table.columns if column.name == name)
+def _typed(table: DeltaTable, rows: pa.Table) -> dict[str, pa.ChunkedArray]:
+    """The table's columns but `site`, as it declares them."""
+    return {
+        column.name: rows[column.name].cast(ARROW[column.type]) for column in table.columns if column.name != "site"
+    }
 
 
 def _quoted(name: str) -> str:
