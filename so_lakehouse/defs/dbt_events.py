@@ -7,8 +7,7 @@ one. Here they are asked for in between, one after the other; dbt goes on meanwh
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from dagster_dbt import DbtCliInvocation
-from dagster_dbt.core.dbt_event_iterator import DbtDagsterEventType, DbtEventIterator
+from so_lakehouse.defs.dbt_library import DbtCliInvocation, DbtDagsterEventType, DbtEventIterator
 
 Fetch = Callable[[DbtCliInvocation, DbtDagsterEventType], dict[str, Any] | None]
 

@@ -2,12 +2,11 @@
 
 import sys
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 
-from dagster_dbt import DbtCliResource, DbtProject
 from packaging.version import Version
 
+from so_lakehouse.defs.dbt_library import DBT_CORE, DbtCliResource, DbtProject
 from so_lakehouse.settings import PROJECT_ROOT
 from so_lakehouse.warehouse.dbt_files import is_current
 
@@ -19,7 +18,7 @@ class Dbt(DbtCliResource):
 
     @cached_property
     def _cli_version(self) -> Version:
-        return Version(version("dbt-core"))
+        return DBT_CORE
 
 
 # The program beside this Python: whoever starts that by its path need not have its folder on PATH.

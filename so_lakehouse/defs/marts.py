@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from so_lakehouse.defs.dbt_events import events_of
+from so_lakehouse.defs.dbt_library import DagsterDbtTranslator, DbtCliResource, dbt_assets
 from so_lakehouse.defs.dbt_project import DBT_PROJECT
 from so_lakehouse.defs.metadata import OWNERS
 from so_lakehouse.defs.resources import Lakehouse

@@ -60,6 +60,9 @@ def test_marts_are_built_and_published_where_something_changed_and_only_then(lak
     assert loaded.materialised["warehouse/reconciliation"]["dagster/partition_row_count"] == 0, "nothing to reconcile"
     first = lakehouse.build()
     assert first.succeeded, first.error
+    shown = first.materialised["marts/activity_month"]
+    assert "questions" in [column.name for column in shown["dagster/column_schema"].columns]
+    assert shown["dagster/column_lineage"].deps_by_column["site"], "it takes dbt's adapter"
     questions = "SELECT sum(questions)::int FROM marts.activity_month"
     assert run(lakehouse.settings, questions) == [(2,)]
 
