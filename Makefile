@@ -8,6 +8,7 @@ SHELL := /bin/bash
 export LAKEHOUSE_HOME ?= $(CURDIR)/.lakehouse
 export DAGSTER_HOME := $(LAKEHOUSE_HOME)/dagster
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/.venv
 
 PYTHON ?= python3
 
@@ -62,7 +63,11 @@ stack: setup .jars/.of_the_stack ## object store, Postgres, metastore, Spark clu
 stack-down: ## stop exactly what make stack started
 	@so-lakehouse stack down
 
-check: setup ## style, types, dbt models, Dagster definitions
+# As the first command that opens Dagster's instance makes it; what is there stays.
+$(DAGSTER_HOME)/dagster.yaml:
+	@mkdir -p $(@D) && cp so_lakehouse/dagster.yaml $@
+
+check: setup $(DAGSTER_HOME)/dagster.yaml ## style, types, dbt models, Dagster definitions
 	@ruff check . && ruff format --check .
 	@mypy
 	@cd dbt_project && dbt --quiet parse

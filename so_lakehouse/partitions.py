@@ -26,13 +26,9 @@ DAYS = dg.DailyPartitionsDefinition(start_date=Settings.from_environment().api_s
 
 SITE_DAY = dg.MultiPartitionsDefinition({"site": SITES, "day": DAYS})
 
-# site x quarter -> site: a change in any quarter of a site concerns that site.
+# site x quarter -> site, and site x day -> site: what changes in one of its quarters or days concerns the site.
 with unstable_api("mapping from two dimensions to one of them"):
-    SITE_OF_SITE_QUARTER = dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="site")
-
-# site x day -> site: so does a change in any of its days.
-with unstable_api("mapping from two dimensions to one of them"):
-    SITE_OF_SITE_DAY = dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="site")
+    ITS_SITE = dg.MultiToSingleDimensionPartitionMapping(partition_dimension_name="site")
 
 # site -> not partitioned: marts hold all sites.
 EVERY_SITE = dg.AllPartitionMapping()

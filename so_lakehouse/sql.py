@@ -1,6 +1,6 @@
 """How names and texts are spelled in SQL statements that take no parameters; Postgres and DataFusion agree on both.
 
-Spark spells texts in its own way: `lake/silver_tables.py`.
+Spark spells texts in its own way: `spark_literal` in `lake/silver_tables.py`.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from so_lakehouse.api.budget import REASK, SWEEP
 from so_lakehouse.lake import gates, paths
+from so_lakehouse.lake.delta import log_of
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema_api import ENTITIES, Entity
@@ -52,7 +53,7 @@ def still_held(lake: Lake, site: str, entity: Entity, ids: Collection[int]) -> s
 
 
 def _ids(lake: Lake, site: str, entity: Entity, where: str) -> list[int]:
-    if not lake.exists(f"{paths.silver(entity.table)}/_delta_log"):
+    if not lake.exists(log_of(paths.silver(entity.table))):
         return []
     # Tag wikis and other posts, and accounts of the system (below 1), are not served.
     served = f"PostTypeId = {entity.post_type}" if entity.post_type else "Id > 0"

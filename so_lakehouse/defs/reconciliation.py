@@ -12,7 +12,7 @@ from so_lakehouse.defs.metadata import OWNERS, check_results, check_specs
 from so_lakehouse.defs.resources import Lakehouse
 from so_lakehouse.defs.warehouse import warehouse_key
 from so_lakehouse.lake.reconciliation import ALL, TABLES, Results
-from so_lakehouse.partitions import SITE_OF_SITE_DAY, SITE_OF_SITE_QUARTER, SITES
+from so_lakehouse.partitions import ITS_SITE, SITES
 from so_lakehouse.progress import current
 from so_lakehouse.quality.reconciliation import DECLARATIONS, is_error
 from so_lakehouse.schema_api import ENTITIES
@@ -33,10 +33,10 @@ def _columns(results: Results) -> dg.TableSchema:
             RECONCILIATION,
             deps=[
                 *(
-                    dg.AssetDep(bronze_key(table), partition_mapping=SITE_OF_SITE_QUARTER)
+                    dg.AssetDep(bronze_key(table), partition_mapping=ITS_SITE)
                     for table in dict.fromkeys(entity.table for entity in ENTITIES.values())
                 ),
-                *(dg.AssetDep(pages_key(entity), partition_mapping=SITE_OF_SITE_DAY) for entity in ENTITIES),
+                *(dg.AssetDep(pages_key(entity), partition_mapping=ITS_SITE) for entity in ENTITIES),
             ],
             group_name="reconciliation",
             owners=OWNERS,

@@ -13,7 +13,7 @@ from so_lakehouse.defs.metadata import OWNERS, check_results, check_specs, delta
 from so_lakehouse.defs.resources import Lakehouse
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.silver_tables import accounts_gone, silver_table
-from so_lakehouse.partitions import SITE_OF_SITE_DAY, SITE_OF_SITE_QUARTER, SITES
+from so_lakehouse.partitions import ITS_SITE, SITES
 from so_lakehouse.progress import current
 from so_lakehouse.quality.silver import checks
 from so_lakehouse.schema import TABLES, Table
@@ -43,8 +43,8 @@ def _spec(table: Table) -> dg.AssetSpec:
     return dg.AssetSpec(
         silver_key(table.name),
         deps=[
-            dg.AssetDep(bronze_key(table.name), partition_mapping=SITE_OF_SITE_QUARTER),
-            *(dg.AssetDep(pages_key(entity.name), partition_mapping=SITE_OF_SITE_DAY) for entity in entities_of(table)),
+            dg.AssetDep(bronze_key(table.name), partition_mapping=ITS_SITE),
+            *(dg.AssetDep(pages_key(entity.name), partition_mapping=ITS_SITE) for entity in entities_of(table)),
         ],
         group_name="silver",
         owners=OWNERS,

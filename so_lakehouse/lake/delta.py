@@ -28,7 +28,7 @@ CHECKSUM = re.compile(r"(\d{20})\.crc")
 def is_table(lake: Lake, path: str) -> bool:
     """Whether a Delta table lies there. A folder is no sign of one: whoever is killed while he makes it leaves a log
     without a commit."""
-    return any(MAKES_A_TABLE.fullmatch(name.rpartition("/")[2]) for name in lake.list(_log(path)))
+    return any(MAKES_A_TABLE.fullmatch(name.rpartition("/")[2]) for name in lake.list(log_of(path)))
 
 
 def commits(lake: Lake, path: str, versions: range) -> list[dict[str, Any]]:
@@ -36,8 +36,8 @@ def commits(lake: Lake, path: str, versions: range) -> list[dict[str, Any]]:
     has let go of those that are missing. No versions: no question."""
     if not versions:
         return []
-    there = set(lake.list(_log(path)))
-    files = {version: f"{_log(path)}/{version:020d}.json" for version in versions}
+    there = set(lake.list(log_of(path)))
+    files = {version: f"{log_of(path)}/{version:020d}.json" for version in versions}
     return [
         action["commitInfo"] | {"version": version}
         for version, file in files.items()
@@ -70,13 +70,14 @@ def create_table(
 def drop_checksums(lake: Lake, path: str) -> None:
     """Removes what Spark wrote beside commits that the log has let go of since: statistics, keys of rows among them.
     Spark removes both at once, deltalake the commit alone. The caller holds the table's lock."""
-    names = {name.rpartition("/")[2] for name in lake.list(_log(path))}
+    names = {name.rpartition("/")[2] for name in lake.list(log_of(path))}
     for name in names:
         if (version := CHECKSUM.fullmatch(name)) and f"{version[1]}.json" not in names:
-            lake.delete(f"{_log(path)}/{name}")
+            lake.delete(f"{log_of(path)}/{name}")
 
 
-def _log(path: str) -> str:
+def log_of(path: str) -> str:
+    """The folder of a table's log."""
     return f"{path}/_delta_log"
 
 

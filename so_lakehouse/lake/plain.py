@@ -16,9 +16,10 @@ from deltalake.schema import PrimitiveType
 from so_lakehouse import failpoints
 from so_lakehouse.lake import delta, ledger, lock, paths, silver_tables
 from so_lakehouse.lake.ledger import LedgerRow
-from so_lakehouse.lake.silver_tables import DELTA_TYPES, LEDGER, DeltaColumn, literal
+from so_lakehouse.lake.silver_tables import DELTA_TYPES, LEDGER, DeltaColumn
 from so_lakehouse.lake.silver_tables import DeltaTable as Declared
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.sql import literal
 
 
 def record(lake: Lake, rows: Sequence[LedgerRow]) -> None:

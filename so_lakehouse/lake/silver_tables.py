@@ -211,10 +211,10 @@ def uri(lake: Lake, name: str) -> str:
 def create_statement(table: DeltaTable, address: str) -> str:
     """SQL that creates the table where there is none."""
     columns = ",\n  ".join(column_sql(column, required=not column.nullable) for column in table.columns)
-    told = ", ".join(f"{literal(name)} = {literal(value)}" for name, value in properties(table).items())
+    told = ", ".join(f"{spark_literal(name)} = {spark_literal(value)}" for name, value in properties(table).items())
     return (
         f"CREATE TABLE IF NOT EXISTS {quoted_path(address)} (\n  {columns}\n) USING DELTA PARTITIONED BY (site)\n"
-        f"COMMENT {literal(table.description)} TBLPROPERTIES ({told})"
+        f"COMMENT {spark_literal(table.description)} TBLPROPERTIES ({told})"
     )
 
 
@@ -226,11 +226,11 @@ def properties(table: DeltaTable) -> dict[str, str]:
 def column_sql(column: DeltaColumn, required: bool) -> str:
     """One column as SQL declares it."""
     null = " NOT NULL" if required else ""
-    return f"`{column.name}` {column.type}{null} COMMENT {literal(column.description)}"
+    return f"`{column.name}` {column.type}{null} COMMENT {spark_literal(column.description)}"
 
 
-def literal(text: str) -> str:
-    """A Spark SQL string literal of this text."""
+def spark_literal(text: str) -> str:
+    """A Spark SQL string spark_literal of this text."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 

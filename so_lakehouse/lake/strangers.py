@@ -10,6 +10,7 @@ import json
 from deltalake import DeltaTable
 
 from so_lakehouse.lake import ledger, paths
+from so_lakehouse.lake.delta import log_of
 from so_lakehouse.lake.storage import Lake
 
 # Operations of Delta that change no row; whatever else a commit says it did may have.
@@ -42,7 +43,7 @@ def strange_commits(lake: Lake, table: str, delta: DeltaTable, site: str, after_
 def _touches(lake: Lake, table: str, site: str, version: int) -> bool:
     """Whether a commit adds or removes files of the site; also where its entry in the log has expired."""
     try:
-        entry = lake.read_bytes(f"{paths.silver(table)}/_delta_log/{version:020d}.json")
+        entry = lake.read_bytes(f"{log_of(paths.silver(table))}/{version:020d}.json")
     except FileNotFoundError:
         return True
     actions = [action for line in entry.splitlines() for action in json.loads(line).items()]

@@ -16,8 +16,9 @@ import pyarrow.dataset as pds
 from deltalake import CommitProperties, QueryBuilder, WriterProperties, write_deltalake
 
 from so_lakehouse.lake import delta, lock, paths
-from so_lakehouse.lake.silver_tables import ARROW, DeltaTable, literal
+from so_lakehouse.lake.silver_tables import ARROW, DeltaTable
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.sql import literal, quoted
 
 # Of a site, before a change and in it. A merge by Spark takes seconds of CPU, however small it is; here all of it is in
 # memory, some four times as large as in files.
@@ -78,13 +79,13 @@ def merge(lake: Lake, table: DeltaTable, site: str, changes: pa.Table, metadata:
     """
     columns = _typed(table, changes)
     source = pa.table({**columns, ACTION: changes[ACTION]})
-    told = {_quoted(name): f"s.{_quoted(name)}" for name in columns}
+    told = {quoted(name): f"s.{quoted(name)}" for name in columns}
     of_site = f"t.site = {literal(site)}"
-    is_deleted = f"s.{_quoted(ACTION)} = {literal(DELETE)}"
+    is_deleted = f"s.{quoted(ACTION)} = {literal(DELETE)}"
     lock.require(lake, f"silver.{table.name}")
     merger = delta.open_table(lake, paths.silver(table.name)).merge(
         source,
-        f"{of_site} AND t.{_quoted('Id')} = s.{_quoted('Id')}",
+        f"{of_site} AND t.{quoted('Id')} = s.{quoted('Id')}",
         source_alias="s",
         target_alias="t",
         error_on_type_mismatch=True,
@@ -92,7 +93,7 @@ def merge(lake: Lake, table: DeltaTable, site: str, changes: pa.Table, metadata:
         commit_properties=_saying(metadata),
     )
     merger = merger.when_matched_delete(is_deleted).when_matched_update(told)
-    merger.when_not_matched_insert(told | {_quoted("site"): literal(site)}, f"NOT ({is_deleted})").execute()
+    merger.when_not_matched_insert(told | {quoted("site"): literal(site)}, f"NOT ({is_deleted})").execute()
     _after_commit(lake, table)
 
 
@@ -117,7 +118,7 @@ def _after_commit(lake: Lake, table: DeltaTable) -> None:
     """deltalake may have written the log's pointer to its checkpoint, and leaves Spark's checksum of the older one:
     each new Spark would try to read it for three seconds."""
     if lake.is_local:
-        lake.delete(f"{paths.silver(table.name)}/_delta_log/._last_checkpoint.crc")
+        lake.delete(f"{delta.log_of(paths.silver(table.name))}/._last_checkpoint.crc")
 
 
 def _typed(table: DeltaTable, rows: pa.Table) -> dict[str, pa.ChunkedArray]:
@@ -125,10 +126,6 @@ def _typed(table: DeltaTable, rows: pa.Table) -> dict[str, pa.ChunkedArray]:
     return {
         column.name: rows[column.name].cast(ARROW[column.type]) for column in table.columns if column.name != "site"
     }
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"'
 
 
 def _saying(metadata: str) -> CommitProperties | None:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from so_lakehouse.errors import LakehouseError, Unavailable
 from so_lakehouse.lake import catalog, paths
 from so_lakehouse.lake.catalog import DATABASE, Entry
-from so_lakehouse.lake.silver_tables import literal
+from so_lakehouse.lake.silver_tables import spark_literal
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
 
@@ -99,7 +99,7 @@ def _followed(spark: SparkSession, lake: Lake) -> str:
     for name in found.drop:
         spark.sql(f"DROP TABLE IF EXISTS {DATABASE}.`{name}`")
     for name in found.register:
-        address = literal(lake.uri(paths.silver(name)))
+        address = spark_literal(lake.uri(paths.silver(name)))
         spark.sql(f"CREATE TABLE IF NOT EXISTS {DATABASE}.`{name}` USING delta LOCATION {address}")
     return " ".join(
         f"{DATABASE}.{entry.name} in the metastore is no table of this lake, and may hold data of its own"

@@ -11,15 +11,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from so_lakehouse.lake.silver_tables import BOOKKEEPING
+from so_lakehouse.lake.tiny import ACTION, DELETE
 from so_lakehouse.spark.fingerprint import fingerprint
 from so_lakehouse.spark.overlay import ALIVE, DECISION
 
-ACTION = "_action"
-INSERT, UPDATE, ADVANCE, SAME = "insert", "update", "advance", "same"
-DELETE, ABSENT = "delete", "absent"
+INSERT, UPDATE, ADVANCE, SAME, ABSENT = "insert", "update", "advance", "same", "absent"
 
 MARKS = tuple(column.name for column in BOOKKEEPING)
-
 
 KINDS = ("Id", ACTION, *DECISION)
 

@@ -20,7 +20,7 @@ from so_lakehouse import failpoints
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import gates, layout, ledger, lock, paths, plain
 from so_lakehouse.lake import prune as pruning
-from so_lakehouse.lake.delta import drop_checksums
+from so_lakehouse.lake.delta import drop_checksums, log_of
 from so_lakehouse.lake.layout import DataFile
 from so_lakehouse.lake.silver_tables import (
     ALL_TABLES,
@@ -28,8 +28,8 @@ from so_lakehouse.lake.silver_tables import (
     LEDGER,
     RETENTION,
     RETENTION_DAYS,
-    literal,
     quoted_path,
+    spark_literal,
     uri,
 )
 from so_lakehouse.lake.storage import Lake, StoredFile
@@ -184,7 +184,7 @@ def _expired_files(lake: Lake, name: str, hours: int) -> list[StoredFile]:
         file
         for file in lake.files(paths.silver(name))
         if file.path.endswith(".parquet")
-        and not file.path.startswith(f"{paths.silver(name)}/_delta_log/")
+        and not file.path.startswith(f"{log_of(paths.silver(name))}/")
         and layout.name_of(file.path) not in live
         and file.modified_at <= until
     ]
@@ -207,7 +207,7 @@ def _expire_log(session: SparkSession, lake: Lake, name: str, hours: int) -> Non
         return
     held = dict(delta.metadata().configuration)
     until = datetime.now(UTC) - timedelta(hours=hours, days=1)  # Delta cuts at the beginning of a day
-    log = lake.files(f"{paths.silver(name)}/_delta_log")
+    log = lake.files(log_of(paths.silver(name)))
     has_old_commits = any(file.path.endswith(".json") and file.modified_at < until for file in log)
     if has_old_commits and not any(".checkpoint." in file.path and file.modified_at >= until for file in log):
         failpoints.reach("maintenance.before_log")
@@ -223,7 +223,7 @@ def _expire_log(session: SparkSession, lake: Lake, name: str, hours: int) -> Non
 
 
 def _set_properties(session: SparkSession, lake: Lake, name: str, properties: dict[str, str]) -> None:
-    told = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in properties.items())
+    told = ", ".join(f"{spark_literal(key)} = {spark_literal(value)}" for key, value in properties.items())
     _commit(session, lake, name, f"ALTER TABLE {quoted_path(uri(lake, name))} SET TBLPROPERTIES ({told})")
 
 

@@ -27,8 +27,8 @@ from so_lakehouse.lake.silver_tables import (
     DeltaColumn,
     DeltaTable,
     column_sql,
-    literal,
     quoted_path,
+    spark_literal,
 )
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress, silent
@@ -131,7 +131,7 @@ def _alter(spark: SparkSession, lake: Lake, table: DeltaTable, found: Difference
 
 
 def _set_properties(properties: Mapping[str, str]) -> str:
-    return f"SET TBLPROPERTIES ({', '.join(f'{literal(n)} = {literal(v)}' for n, v in properties.items())})"
+    return f"SET TBLPROPERTIES ({', '.join(f'{spark_literal(n)} = {spark_literal(v)}' for n, v in properties.items())})"
 
 
 def _before_commit(lake: Lake, table: DeltaTable) -> None:

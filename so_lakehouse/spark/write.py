@@ -18,7 +18,8 @@ from pyspark.sql import functions as F
 from so_lakehouse import failpoints
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import ledger, lock, paths, silver_tables, tiny
-from so_lakehouse.lake.silver_tables import DeltaTable, literal, quoted_path
+from so_lakehouse.lake.delta import log_of
+from so_lakehouse.lake.silver_tables import DeltaTable, quoted_path, spark_literal
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.spark import keys
 from so_lakehouse.spark.compare import ACTION, DELETE
@@ -31,7 +32,7 @@ def create(spark: SparkSession, lake: Lake, table: DeltaTable) -> None:
     if ledger.open_delta(lake, table.name) is None:
         failpoints.reach("silver.before_table")
         lock.require(lake, f"silver.{table.name}")
-        lake.delete(f"{paths.silver(table.name)}/_delta_log")  # without a commit: Spark would take it for a table
+        lake.delete(log_of(paths.silver(table.name)))  # without a commit: Spark would take it for a table
         spark.sql(silver_tables.create_statement(table, silver_tables.uri(lake, table.name)))
         failpoints.reach("silver.table_created")
 
@@ -101,10 +102,10 @@ def replace_site(rows: DataFrame, lake: Lake, table: DeltaTable, site: str, meta
 
 
 def site_literal(site: str) -> str:
-    """The site as a SQL literal; `BadInput` for what cannot be a site key."""
+    """The site as a SQL spark_literal; `BadInput` for what cannot be a site key."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", site):
         raise BadInput(f"{site!r} is no site key; they look like beer, beer.meta or mathoverflow.net.")
-    return literal(site)
+    return spark_literal(site)
 
 
 @contextmanager

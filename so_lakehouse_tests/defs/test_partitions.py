@@ -12,10 +12,9 @@ from so_lakehouse.definitions import defs
 from so_lakehouse.partitions import (
     DAYS,
     EVERY_SITE,
+    ITS_SITE,
     QUARTERS,
     SITE_DAY,
-    SITE_OF_SITE_DAY,
-    SITE_OF_SITE_QUARTER,
     SITE_QUARTER,
     SITES,
     site_day_key,
@@ -45,7 +44,7 @@ def test_the_key_of_a_dump_reads_quarter_then_site():
 def test_a_dump_concerns_its_own_site_and_no_other(instance):
     with partition_loading_context(datetime(2026, 11, 21), instance):
         dumps = SITE_QUARTER.empty_subset().with_partition_keys([site_quarter_key("beer", "2016-10-01")])
-        downstream = SITE_OF_SITE_QUARTER.get_downstream_partitions_for_partitions(
+        downstream = ITS_SITE.get_downstream_partitions_for_partitions(
             dumps, upstream_partitions_def=SITE_QUARTER, downstream_partitions_def=SITES
         )
         assert set(downstream.get_partition_keys()) == {"beer"}
@@ -54,7 +53,7 @@ def test_a_dump_concerns_its_own_site_and_no_other(instance):
 def test_a_site_stands_on_all_its_quarters_and_no_other_sites(instance):
     with partition_loading_context(datetime(2026, 11, 21), instance):
         site = SITES.empty_subset().with_partition_keys(["beer"])
-        upstream = SITE_OF_SITE_QUARTER.get_upstream_mapped_partitions_result_for_partitions(
+        upstream = ITS_SITE.get_upstream_mapped_partitions_result_for_partitions(
             site, downstream_partitions_def=SITES, upstream_partitions_def=SITE_QUARTER
         ).partitions_subset
         keys = set(upstream.get_partition_keys())
@@ -71,11 +70,11 @@ def test_days_begin_at_the_configured_one_and_end_with_the_newest_closed_one():
 def test_a_day_concerns_its_own_site_and_a_site_stands_on_all_its_days(instance):
     with partition_loading_context(datetime(2026, 11, 21), instance):
         day = SITE_DAY.empty_subset().with_partition_keys([site_day_key("beer", "2026-01-05")])
-        downstream = SITE_OF_SITE_DAY.get_downstream_partitions_for_partitions(
+        downstream = ITS_SITE.get_downstream_partitions_for_partitions(
             day, upstream_partitions_def=SITE_DAY, downstream_partitions_def=SITES
         )
         assert set(downstream.get_partition_keys()) == {"beer"}
-        upstream = SITE_OF_SITE_DAY.get_upstream_mapped_partitions_result_for_partitions(
+        upstream = ITS_SITE.get_upstream_mapped_partitions_result_for_partitions(
             SITES.empty_subset().with_partition_keys(["beer"]),
             downstream_partitions_def=SITES,
             upstream_partitions_def=SITE_DAY,
@@ -91,8 +90,8 @@ def grid(key: dg.AssetKey) -> dg.PartitionsDefinition | None:
 
 # upstream grid, downstream grid → how a change travels; what is not here needs none, because the grids are the same
 MAPPINGS = {
-    (SITE_QUARTER, SITES): SITE_OF_SITE_QUARTER,
-    (SITE_DAY, SITES): SITE_OF_SITE_DAY,
+    (SITE_QUARTER, SITES): ITS_SITE,
+    (SITE_DAY, SITES): ITS_SITE,
     (SITES, None): EVERY_SITE,
 }
 BETWEEN_GRIDS = sorted(
