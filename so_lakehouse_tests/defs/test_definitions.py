@@ -188,7 +188,7 @@ defs.resolve_asset_graph(); defs.resolve_all_job_defs()
 assert not [module for module in sys.modules if module.startswith(("dbt.", "dbt_common"))]  # a run brings it
 """
 LIBRARIES = "import gc; gc.disable(); import dagster_pyspark, so_lakehouse.defs.dbt_library; gc.freeze()"
-MOST_TIMES = 1.6  # of what the libraries alone take; the seconds are in docs/benchmarks.md
+MOST_TIMES = 2.5  # of what the libraries alone take (dbt-core would be three); the seconds are in docs/benchmarks.md
 
 
 def processor_seconds_of_ended_processes() -> float:
@@ -196,7 +196,7 @@ def processor_seconds_of_ended_processes() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def test_loading_takes_little_more_than_the_libraries_and_needs_no_network_no_jvm_and_no_lakehouse(tmp_path):
+def test_loading_takes_no_more_than_its_libraries_and_assets_do_and_needs_no_network_no_jvm_and_no_lakehouse(tmp_path):
     """In a process whose every socket and child process is refused. In turn with one that only imports the libraries:
     processor time, the least of up to three each, as what else the machine does can only add to it.
     """
