@@ -1,18 +1,13 @@
 """What must hold of one table of one dump after reading, judged from its manifest alone (and the release before it).
 
-The outcomes go into the manifest before it is published: silver reads only what passed. Thresholds are data, below.
+The outcomes go into the manifest before it is published: silver reads only what passed.
 """
 
 from __future__ import annotations
 
 from so_lakehouse.lake.manifests import BronzeManifest, CheckOutcome
-from so_lakehouse.quality import CheckDeclaration, quarantine
+from so_lakehouse.quality import CheckDeclaration, losses, quarantine
 from so_lakehouse.quality.quarantine import ROWS_FLOOR, SHARE_LIMIT, Finding
-
-# Between two quarters a table rarely loses a tenth (real quarters lose about 1-2 %). Silver's shrink gate decides on
-# deletions; here it is a warning that shows the loss one layer earlier.
-SHRINK_SHARE_LIMIT = 0.10
-SHRINK_ROWS_FLOOR = 100
 
 DECLARATIONS = (
     CheckDeclaration("rows_conserved", True, "Rows in the file = rows in bronze + rows in quarantine."),
@@ -25,6 +20,7 @@ DECLARATIONS = (
     CheckDeclaration("table_in_archive", False, "The archive holds this table."),
     CheckDeclaration("encoding_as_declared", False, "The file is in the encoding that it declares, and that is UTF-8."),
     CheckDeclaration("columns_known", False, "The file has no attribute that the schema does not declare."),
+    # Silver decides on deletions (`deletions_plausible`); this shows the loss one layer earlier.
     CheckDeclaration(
         "row_count_plausible", False, "The table did not shrink by more than a tenth since the last release."
     ),
@@ -80,7 +76,7 @@ def _row_count_plausible(manifest: BronzeManifest, previous: BronzeManifest | No
         return True, f"{where}: no earlier release to compare with.", {"rows": manifest.rows}
     lost = previous.rows_in_file - manifest.rows_in_file
     metadata = {"rows": manifest.rows_in_file, "previous_rows": previous.rows_in_file, "previous": previous.release}
-    if lost <= SHRINK_ROWS_FLOOR or lost <= SHRINK_SHARE_LIMIT * previous.rows_in_file:
+    if not losses.is_too_much(lost, previous.rows_in_file):
         return True, f"{where}: {manifest.rows_in_file:,} rows after {previous.rows_in_file:,}.", metadata
     return (
         False,

@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from so_lakehouse.lake import ledger
 from so_lakehouse.lake.ledger import DUMP
+from so_lakehouse.quality import losses
 from so_lakehouse.quality.silver_case import Case
 from so_lakehouse.schema import FABRICATED_POST_IDS
 
@@ -25,7 +26,6 @@ FIRST_DAY = datetime(2008, 7, 31, tzinfo=UTC)
 CUT_TOLERANCE = timedelta(days=1)
 DANGLING_JUMP = 0.02  # of the references of a column; real quarters move by less than 0.005
 DANGLING_ROWS = 20  # fewer new dangling rows than this say nothing on a small site
-ROW_LOSS_SHARE, ROW_LOSS_ROWS = 0.10, 100
 LATE_AFTER = timedelta(days=60)  # the quietest sites have months without a post, but not two without a vote
 MAGNITUDE = 10
 INPUTS = "inputs"  # in the metadata of `ledger_conserved`: how many rows of the ledger the checks have seen
@@ -99,7 +99,7 @@ def row_count(case: Case) -> Judgement:
     newest, before = ([row for row in dumps if row.cut_at == cut][-1] for cut in (cuts[-1], cuts[-2]))
     lost = before.rows_in - newest.rows_in
     metadata: dict[str, object] = {"rows": newest.rows_in, "rows_before": before.rows_in}
-    if lost <= ROW_LOSS_ROWS or lost <= ROW_LOSS_SHARE * before.rows_in:
+    if not losses.is_too_much(lost, before.rows_in):
         return Judgement(True, f"{case.where}: {newest.rows_in:,} rows after {before.rows_in:,}.", metadata)
     return Judgement(False, f"{case.where}: {newest.rows_in:,} rows, {before.rows_in:,} before.", metadata)
 

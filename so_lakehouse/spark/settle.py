@@ -25,15 +25,13 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.tiny import Size
 from so_lakehouse.lake.tombstones import ABSENT_FROM_DUMP, POST_DELETED, Tombstone
 from so_lakehouse.lake.waiting import Ignored
+from so_lakehouse.quality import losses
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark import cascade, clean, compare, overlay, pages, read, tally, write
 from so_lakehouse.spark.absence import DENIED, NOTHING_DENIED, Absence
 from so_lakehouse.spark.cascade import Posts
 from so_lakehouse.spark.compare import ACTION, DELETE
 from so_lakehouse.spark.tally import Tally
-
-SHRINK_SHARE = 0.10
-SHRINK_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -186,18 +184,13 @@ def _new_tombstones(plan: TablePlan, acted: DataFrame, counts: Tally) -> DataFra
     return tally.absences(plan.changes.where(F.col(ACTION) == DELETE), plan.absence)
 
 
-def is_too_much(deleted: int, held: int) -> bool:
-    """Whether a dump that deletes so many of the rows held must be accepted first."""
-    return deleted > SHRINK_ROWS and deleted > SHRINK_SHARE * held
-
-
 def _guard_shrink(of: Scope, counts: Tally, dump: Dump) -> None:
     deleted, held = counts.deleted_by_absence, counts.held
-    if of.settings.accept_shrink or not is_too_much(deleted, held):
+    if of.settings.accept_shrink or not losses.is_too_much(deleted, held):
         return
     raise CheckFailed(
         f"deletions_plausible: release {dump.manifest.release} would delete {deleted:,} of {held:,} rows of "
-        f"{of.table.name} of {of.site} ({deleted / held:.0%}; the limit is {SHRINK_SHARE:.0%} and {SHRINK_ROWS} rows). "
+        f"{of.table.name} of {of.site} ({deleted / held:.0%}; {losses.LIMIT}). "
         "No row of silver changed. Compare the release with the publisher's site; if the deletions are real, run again "
         "with --accept-shrink."
     )

@@ -9,10 +9,10 @@ import pytest
 
 from so_lakehouse.lake.gates import TableGate
 from so_lakehouse.lake.ledger import LedgerRow
+from so_lakehouse.quality.losses import is_too_much
 from so_lakehouse.quality.silver import checks, outcomes
 from so_lakehouse.quality.silver_case import Case, Measured
 from so_lakehouse.schema import TABLES, table
-from so_lakehouse.spark.settle import is_too_much
 
 
 def day(text: str) -> datetime:
