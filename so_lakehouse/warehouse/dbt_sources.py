@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from so_lakehouse.lake import reconciliation
-from so_lakehouse.schema_codes import POST_TYPES, VOTE_TYPES
 from so_lakehouse.settings import PROJECT_ROOT
 from so_lakehouse.warehouse.projection import PROJECTIONS
 
@@ -29,8 +28,9 @@ KEY_NAMES = {
     "tags": "tag_id",
 }
 
-# The codes by which models choose rows: one that is not declared would drop out of every mart unseen.
-CODES = {("posts", "post_type_id"): POST_TYPES, ("votes", "vote_type_id"): VOTE_TYPES}
+# The tables whose rows models choose by a code: one that is not declared would drop out of every mart unseen. No model
+# reads the others that have codes; to look through all of history at each build would cost it minutes.
+CHOSEN_BY_CODE = frozenset({"posts", "votes"})
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class SourceColumn:
     type: str
     description: str
     staging_name: str
-    codes: tuple[int, ...] = ()
+    codes: tuple[int, ...] = ()  # those that dbt tests it for
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def sources() -> tuple[Source, ...]:
                     field.type,
                     field.description,
                     KEY_NAMES[projection.name] if field.name == "id" else field.name,
-                    tuple(CODES.get((projection.name, field.name), ())),
+                    field.codes if projection.name in CHOSEN_BY_CODE else (),
                 )
                 for field in projection.fields
             ),

@@ -30,6 +30,7 @@ class Field:
     description: str
     nullable: bool
     expression: str
+    codes: tuple[int, ...] = ()  # all that it may hold; none: anything of its type
 
     @property
     def silver_columns(self) -> list[str]:
@@ -72,7 +73,10 @@ SITE = Field("site", "text", "Site key, e.g. beer or beer.meta.", False, "site")
 
 def _field(column: Column) -> Field:
     description = f"{column.description} Whole to counters_complete_to." if column.counter else column.description
-    return Field(snake_case(column.name), POSTGRES[column.type], description, column.nullable, f'"{column.name}"')
+    codes = tuple(column.allowed or ())
+    return Field(
+        snake_case(column.name), POSTGRES[column.type], description, column.nullable, f'"{column.name}"', codes
+    )
 
 
 def _slim(table: Table, without: Iterable[str] = ()) -> tuple[Field, ...]:
