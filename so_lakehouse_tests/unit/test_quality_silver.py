@@ -114,6 +114,7 @@ def test_each_check_fails_alone_and_says_what_failed(name, differs, ledger, says
 
 
 def test_no_check_is_left_without_a_case_that_makes_it_fail():
+    """Those of single columns: `pipeline/test_measure_silver.py` makes each of them fail."""
     by_rule = {name for name, *_ in WRONG}
     of_columns = ("_allowed", "_refers")
     declared = {check.name for name in TABLES for check in checks(name)}
