@@ -18,7 +18,7 @@ from so_lakehouse.api.methods import METHODS
 from so_lakehouse.automation import days, dumps, marts, sites
 from so_lakehouse.automation.answer import Answer, Runs
 from so_lakehouse.clock import Clock
-from so_lakehouse.dumps.bronze import READER_VERSION
+from so_lakehouse.dumps.bronze import reader_version
 from so_lakehouse.dumps.mirrors import open_mirror
 from so_lakehouse.lake import gates, paths
 from so_lakehouse.lake.api_raw import WINDOW, Covered, FetchManifest
@@ -103,7 +103,7 @@ def _write_site(lake: Lake, settings: Settings, site: str) -> None:
     lake.write_bytes(archive.path, b"7")
     raw.save(lake)
     for table in TABLES:
-        known = (site, QUARTER, table, CUT, 1, CUT, raw.data_version, READER_VERSION)
+        known = (site, QUARTER, table, CUT, 1, CUT, raw.data_version, reader_version(table))
         file = f"{paths.bronze_dump(table, QUARTER, site)}/attempt=1/part-0.parquet"
         lake.write_bytes(file, b"P")
         BronzeManifest(*known, present=True, rows=1, files=(file,), checks=(CHECK,) * 8).save(lake)

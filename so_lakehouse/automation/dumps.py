@@ -12,7 +12,7 @@ from datetime import datetime
 
 from so_lakehouse.api.source import stranger
 from so_lakehouse.automation.answer import Answer, Request, Runs, attempt, version_of
-from so_lakehouse.dumps.bronze import READER_VERSION, is_read
+from so_lakehouse.dumps.bronze import is_read, reader_version
 from so_lakehouse.dumps.land import Resolved, other_bytes, plan
 from so_lakehouse.dumps.mirrors import Mirror
 from so_lakehouse.dumps.resolve import newest
@@ -68,7 +68,7 @@ def _unread(lake: Lake, site: str, landed: Sequence[RawManifest], settings: Sett
             yield Request(
                 ("bronze",),
                 (site, raw.quarter),
-                version_of(raw.data_version, READER_VERSION),
+                version_of(raw.data_version, *map(reader_version, TABLES)),
                 f"{raw.release} has landed and is not read.",
             )
 

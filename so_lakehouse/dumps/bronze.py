@@ -7,6 +7,7 @@ here: archives (`archive.py`, `unpack.py`), XML (`table_reader.py`), Parquet (`p
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -31,8 +32,8 @@ from so_lakehouse.settings import Settings
 if TYPE_CHECKING:
     from so_lakehouse.dumps.streams import TableRead
 
-# Raised with every change that can give other rows, values or reasons from the same bytes: it makes bronze be read
-# again.
+# Raised with every change of the code that can give other rows, values or reasons from the same bytes: it makes bronze
+# be read again. Other columns do so by themselves (`reader_version`).
 READER_VERSION = "3"
 
 AGAIN = "The file is set aside as .damaged: run again to land it anew."
@@ -96,6 +97,13 @@ def _same_bytes(lake: Lake, first: str, second: str) -> bool:
     return lake.exists(second) and lake.size(first) == lake.size(second) and lake.sha256(first) == lake.sha256(second)
 
 
+def reader_version(table: str) -> str:
+    """Names what reads a table: the reader and the columns that it gives. A table with a column more is read again, or
+    silver would be made again from files that lack it, and all its values be null."""
+    columns = [(column.name, column.type.value) for column in table_of(table).columns]
+    return f"{READER_VERSION}.{hashlib.sha256(repr(columns).encode()).hexdigest()[:8]}"
+
+
 def is_read(lake: Lake, raw: RawManifest) -> bool:
     """Whether bronze holds every table of these bytes, read by this reader."""
     found = (BronzeManifest.load(lake, table, raw.quarter, raw.site) for table in TABLES)
@@ -112,7 +120,7 @@ def dead_attempts(lake: Lake, table: str, quarter: str, site: str) -> list[str]:
 
 
 def _is_current(lake: Lake, manifest: BronzeManifest, raw: RawManifest) -> bool:
-    read = manifest.inherited_from or manifest.reader_version == READER_VERSION
+    read = manifest.inherited_from or manifest.reader_version == reader_version(manifest.table)
     same = manifest.raw_version == raw.data_version and read
     files = (*manifest.files, manifest.quarantine_file) if manifest.quarantine_file else manifest.files
     return same and all(lake.exists(path) for path in files)
@@ -166,7 +174,7 @@ def _manifest(lake: Lake, raw: RawManifest, table: str, read: TableRead | None) 
         revision=raw.revision,
         cut_date=raw.cut_date,
         raw_version=raw.data_version,
-        reader_version=READER_VERSION,
+        reader_version=reader_version(table),
         present=read is not None,
         written_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )

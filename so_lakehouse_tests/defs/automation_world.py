@@ -21,7 +21,7 @@ from so_lakehouse.automation.answer import version_of
 from so_lakehouse.definitions import defs
 from so_lakehouse.defs import automation
 from so_lakehouse.defs.dbt_project import DBT_PROJECT
-from so_lakehouse.dumps.bronze import READER_VERSION
+from so_lakehouse.dumps.bronze import reader_version
 from so_lakehouse.dumps.land import land_dump, resolve
 from so_lakehouse.dumps.mirrors import open_mirror
 from so_lakehouse.lake import gates
@@ -125,7 +125,16 @@ class World:
         assert raw is not None
         check = CheckOutcome("rows_conserved", site not in self.failing, True, "by hand")
         for table in TABLES:
-            known = (site, quarter, table, raw.release, raw.revision, raw.cut_date, raw.data_version, READER_VERSION)
+            known = (
+                site,
+                quarter,
+                table,
+                raw.release,
+                raw.revision,
+                raw.cut_date,
+                raw.data_version,
+                reader_version(table),
+            )
             BronzeManifest(*known, present=True, rows=1, checks=(check,)).save(self.lake)
 
     def fetch(self, site: str, day: str, whole: bool = True) -> None:

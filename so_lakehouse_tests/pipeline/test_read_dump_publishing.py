@@ -19,7 +19,7 @@ from so_lakehouse.dumps.bronze import dead_attempts, read_dump
 from so_lakehouse.errors import BadInput, Unavailable
 from so_lakehouse.lake.manifests import BronzeManifest, RawManifest
 from so_lakehouse.lake.storage import Lake
-from so_lakehouse.schema import TABLES
+from so_lakehouse.schema import TABLES, Column, Type
 from so_lakehouse.schema_forms import QUARANTINE_SCHEMA, bronze_schema
 from so_lakehouse.settings import Settings
 from so_lakehouse_tests.dump_archives import landed, pack
@@ -41,7 +41,7 @@ def files_of(lake: Lake) -> list[str]:
 def test_what_is_published_is_what_the_schema_says(lake: Lake, settings: Settings, raw: RawManifest) -> None:
     manifest = read_dump(lake, raw, ["posts"], settings)["posts"]
     assert manifest == BronzeManifest.load(lake, "posts", raw.quarter, raw.site)
-    assert manifest.data_version == f"{raw.data_version}/{bronze.READER_VERSION}"
+    assert manifest.data_version == f"{raw.data_version}/{bronze.reader_version('posts')}"
     rows = pq.read_table(lake.path(manifest.files[0]))
     assert rows.schema.equals(bronze_schema(TABLES["posts"]))
     assert rows["Id"].to_pylist() == [1, 3]
@@ -116,6 +116,22 @@ def test_a_lost_file_a_new_reader_or_other_bytes_are_read_again(
     assert BronzeManifest.load(lake, "posts", raw.quarter, raw.site) == again
     old = first.files[0].rpartition("/")[0]
     assert dead_attempts(lake, "posts", raw.quarter, raw.site) == [old]
+
+
+def test_a_table_with_another_column_is_read_again_and_has_it_and_the_others_are_not(
+    lake: Lake, settings: Settings, raw: RawManifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = read_dump(lake, raw, list(TABLES), settings)
+    assert bronze.is_read(lake, raw)
+    posts = TABLES["posts"]
+    kind = Column("Kind", Type.TEXT, "A column that the publisher added.")
+    monkeypatch.setitem(TABLES, "posts", replace(posts, columns=(*posts.columns, kind)))
+    assert not bronze.is_read(lake, raw)
+    again = read_dump(lake, raw, list(TABLES), settings)
+    assert [name for name in TABLES if again[name] != first[name]] == ["posts"]
+    assert again["posts"].data_version != first["posts"].data_version
+    assert pq.read_table(lake.path(again["posts"].files[0]))["Kind"].to_pylist() == ["new", None]
+    assert bronze.is_read(lake, raw)
 
 
 def test_a_broken_release_leaves_what_was_published_before(
