@@ -1,9 +1,6 @@
 """Marts: dbt builds dimensions, facts and aggregates; one transaction then publishes the aggregates."""
 
-import os
-import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -15,7 +12,7 @@ from so_lakehouse.defs.metadata import OWNERS
 from so_lakehouse.defs.resources import Lakehouse
 from so_lakehouse.partitions import EVERY_SITE
 from so_lakehouse.progress import current, in_steps
-from so_lakehouse.warehouse.dbt_files import fingerprint, marts
+from so_lakehouse.warehouse.dbt_files import fingerprint
 
 
 class Translator(DagsterDbtTranslator):
@@ -51,25 +48,17 @@ def _layer(properties: Mapping[str, Any]) -> str:
 )
 def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, lakehouse: Lakehouse) -> Iterator:
     from so_lakehouse.warehouse.builds import building  # database drivers: not while definitions load
-    from so_lakehouse.warehouse.server import dbt_environment
 
-    project = fingerprint(DBT_PROJECT.project_dir)
-    with building(lakehouse.settings, context.run.run_id, project, current()) as build:
-        if build.same_as and not context.is_subset:
+    project, is_whole = fingerprint(DBT_PROJECT.project_dir), not context.is_subset
+    with building(lakehouse.settings, context.run.run_id, project, current(), is_whole) as build:
+        if build.same_as:
             yield from _unchanged(context, f"nothing changed since build {build.same_as}")
             return
-        build.begin()
-        command = ["build", "--exclude-resource-type", "unit_test"]  # unit tests prove the code, once per change of it
-        with environment(dbt_environment(lakehouse.settings)):
-            folder = lakehouse.settings.dbt_folder / context.run.run_id
-            dbt_build = dbt.cli(command, context=context, target_path=folder)
-            step = in_steps(current(), len(context.selected_asset_keys) + len(context.selected_asset_check_keys))
-            for event in events_of(dbt_build):
+        step = in_steps(current(), len(context.selected_asset_keys) + len(context.selected_asset_check_keys))
+        with build.by_dbt(lakehouse.settings) as (command, folder):
+            for event in events_of(dbt.cli(command, context=context, target_path=folder)):
                 step("dbt builds and tests")
                 yield event
-        if not context.is_subset:  # some models alone prove nothing about the others
-            build.finish(marts(dbt_build.get_artifact("manifest.json")))
-        shutil.rmtree(folder)  # what a failed build compiled stays, to be looked at
 
 
 def _unchanged(context: dg.AssetExecutionContext, note: str) -> Iterator[dg.MaterializeResult]:
@@ -79,21 +68,6 @@ def _unchanged(context: dg.AssetExecutionContext, note: str) -> Iterator[dg.Mate
         built = context.instance.get_latest_materialization_event(key)
         said = built.asset_materialization.metadata if built and built.asset_materialization else {}
         yield dg.MaterializeResult(asset_key=key, metadata={**said, "note": note})
-
-
-@contextmanager
-def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Sets variables for the programs started inside, and takes them back: a later run in this process has its own."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 PUBLISHED = dg.AssetKey(["marts", "published"])

@@ -9,9 +9,13 @@ meanwhile waits, and says for whom. The place is a lock of the database session:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import json
+import os
+import shutil
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from psycopg2 import InterfaceError, OperationalError
 from psycopg2.extensions import connection as PostgresConnection
@@ -23,18 +27,22 @@ from so_lakehouse.progress import Progress, silent, wait_until_free
 from so_lakehouse.settings import Settings
 from so_lakehouse.warehouse import ddl, server
 from so_lakehouse.warehouse.catalogue import one
+from so_lakehouse.warehouse.dbt_files import marts as marts_of
 
 BUILD_SCHEMA = "marts_build"
+COMMAND = ("build", "--exclude-resource-type", "unit_test")  # unit tests prove the code, once per change of it
 
 
 @dataclass(frozen=True)
 class Build:
-    """A build that holds the place. `same_as`: the newest build, where it is finished and made of the same."""
+    """A build that holds the place. `same_as`: the newest build, where it is finished and made of the same; none
+    for a build of some models (not `is_whole`), which proves nothing about the others and is never finished."""
 
     build_id: str
     made_of: str
     same_as: str | None
     connection: PostgresConnection
+    is_whole: bool = True
 
     def begin(self) -> None:
         """Notes that `marts_build` is about to be rebuilt; until that is finished nothing can be published.
@@ -69,18 +77,48 @@ class Build:
                 "Readers keep the marts that they have. Build again: so-lakehouse run."
             ) from error
 
+    @contextmanager
+    def by_dbt(self, settings: Settings) -> Iterator[tuple[list[str], Path]]:
+        """Begins, and gives the arguments for dbt and the folder to compile into; where the block comes through, a
+        whole build is finished and its folder goes. What a failed one compiled stays, to be looked at."""
+        self.begin()
+        folder = settings.dbt_folder / self.build_id
+        with _environment(server.dbt_environment(settings)):
+            yield list(COMMAND), folder
+        if self.is_whole:
+            self.finish(marts_of(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))))
+        shutil.rmtree(folder)
+
 
 @contextmanager
-def building(settings: Settings, build_id: str, project: str, progress: Progress = silent) -> Iterator[Build]:
-    """Holds the place for the block, after whoever has it; `project` is the fingerprint of what dbt runs."""
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Sets variables for the programs started inside, and takes them back: a later run in this process has its own."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def building(
+    settings: Settings, build_id: str, project: str, progress: Progress = silent, is_whole: bool = True
+) -> Iterator[Build]:
+    """Holds the place for the block, after whoever has it; `project` is the fingerprint of what dbt runs, `is_whole`
+    whether it builds every model."""
     connection = server.connect(settings, server.Part.DBT)
     try:
         ddl.prepare(connection)
         with connection, connection.cursor() as cursor:
             take_place(cursor, progress)
             content = made_of(cursor, project)
-            same_as = made_of_the_same(cursor, content)
-        yield Build(build_id, content, same_as, connection)
+            same_as = made_of_the_same(cursor, content) if is_whole else None
+        yield Build(build_id, content, same_as, connection, is_whole)
     finally:
         connection.close()
 

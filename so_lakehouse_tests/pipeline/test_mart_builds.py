@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -147,3 +148,29 @@ def test_the_fingerprint_of_the_project_moves_with_every_file_but_those_that_dbt
     (tmp_path / "macros/m.sql").rename(tmp_path / "macros/n.sql")
     seen.add(dbt_files.fingerprint(tmp_path))
     assert len(seen) == 5
+
+
+def called(settings: Settings, build_id: str, is_whole: bool = True, fails: bool = False) -> Path:
+    """One call of something that compiles as dbt does; returns the folder that it compiled into."""
+    with building(settings, build_id, "project", is_whole=is_whole) as begun, begun.by_dbt(settings) as (_, folder):
+        assert os.environ["SO_LAKEHOUSE_PG_DBNAME"]
+        folder.mkdir(parents=True)
+        node = {"name": "activity", "resource_type": "model", "fqn": ["so_lakehouse", "marts", "activity"]}
+        (folder / "manifest.json").write_text(json.dumps({"nodes": {"activity": node}}))
+        run(settings, GREEN)
+        if fails:
+            raise ZeroDivisionError
+    return folder
+
+
+def test_a_build_by_dbt_is_finished_only_where_it_is_whole_and_came_through(warehouse: Settings) -> None:
+    with pytest.raises(ZeroDivisionError):
+        called(warehouse, "red", fails=True)
+    assert (warehouse.dbt_folder / "red" / "manifest.json").exists(), "stays, to be looked at"
+    assert not called(warehouse, "some models", is_whole=False).exists()
+    assert not called(warehouse, "green").exists()
+    builds = run(warehouse, "SELECT build_id, marts FROM lake.mart_build WHERE finished_at IS NOT NULL")
+    assert builds == [("green", ["activity"])]
+    with building(warehouse, "again", "project", is_whole=False) as begun:
+        assert begun.same_as is None
+    assert "SO_LAKEHOUSE_PG_DBNAME" not in os.environ
