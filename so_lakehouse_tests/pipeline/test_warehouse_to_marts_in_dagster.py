@@ -104,11 +104,16 @@ def test_the_warehouse_of_a_site_that_silver_lacks_says_what_to_run_first(lakeho
     assert "run --site coffee" in (nothing.error or "")
 
 
-def test_a_test_of_dbt_that_fails_says_where_the_rows_are_and_what_to_do(lakehouse: Lakehouse) -> None:
+def test_a_test_of_dbt_that_fails_says_where_the_rows_are_and_what_to_do_and_publishes_no_site(
+    lakehouse: Lakehouse,
+) -> None:
     assert lakehouse.load().succeeded
     assert lakehouse.build().succeeded
-    run(lakehouse.settings, "UPDATE lake.posts SET score = score + 1 WHERE id = 1")  # behind the loader's back
-    run(lakehouse.settings, "DELETE FROM lake.mart_build")
+    small_site(Lake(lakehouse.settings.lake_uri), "ai").pass_checks(cut_at=day("2016-09-30"))
+    assert lakehouse.load("ai").succeeded
+    run(
+        lakehouse.settings, "UPDATE lake.posts SET score = score + 1 WHERE site = 'beer' AND id = 1"
+    )  # by nobody's load
     refused = lakehouse.build()
     assert not refused.succeeded
     (told,) = [told for told in refused.failed_checks if "facts_equal_warehouse" in told]
@@ -117,3 +122,4 @@ def test_a_test_of_dbt_that_fails_says_where_the_rows_are_and_what_to_do(lakehou
     (query,) = re.findall(r'sql "(.*?)"', told)
     assert query_warehouse(lakehouse.settings, query).to_pylist()[0]["site"] == "beer"
     assert "marts/published" not in refused.materialised
+    assert run(lakehouse.settings, "SELECT DISTINCT site FROM marts.activity_month") == [("beer",)], "all or nothing"
