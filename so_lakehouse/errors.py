@@ -6,6 +6,12 @@ Anything else that escapes is a defect of ours and keeps its traceback.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from so_lakehouse.lake.manifests import CheckOutcome
+
 
 class LakehouseError(Exception):
     """Something the user can act on. The message holds the whole story; nothing was published."""
@@ -24,4 +30,11 @@ class Unavailable(LakehouseError):
 
 
 class CheckFailed(LakehouseError):
-    """A blocking check refused data. Says which check, where, why and what to do."""
+    """A blocking check refused data. Says which check, where, why and what to do.
+
+    `outcomes`: by table, what checks said that judge before anything is written; what others said lies in the data.
+    """
+
+    def __init__(self, message: str, outcomes: Mapping[str, tuple[CheckOutcome, ...]] | None = None) -> None:
+        super().__init__(message)
+        self.outcomes = dict(outcomes or {})

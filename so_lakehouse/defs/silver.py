@@ -11,6 +11,7 @@ from so_lakehouse.defs.api_bronze import pages_key
 from so_lakehouse.defs.bronze import bronze_key
 from so_lakehouse.defs.metadata import OWNERS, check_results, check_specs, delta_schema
 from so_lakehouse.defs.resources import Lakehouse
+from so_lakehouse.errors import CheckFailed
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.silver_tables import accounts_gone, silver_table
 from so_lakehouse.partitions import ITS_SITE, SITES
@@ -97,7 +98,12 @@ def silver(
     def start() -> "SparkSession":
         return pyspark.spark_session
 
-    converged = converge_where_due(start, lake, site, tables, settings, current(), config.rebuild)
+    try:
+        converged = converge_where_due(start, lake, site, tables, settings, current(), config.rebuild)
+    except CheckFailed as refused:  # before anything was written: nothing to materialise, but something was checked
+        told = {silver_key(table): checks for table, checks in refused.outcomes.items()}
+        yield from check_results(told, context.selected_asset_check_keys)
+        raise
     for table, result in converged.items():
         yield dg.MaterializeResult(
             asset_key=silver_key(table),

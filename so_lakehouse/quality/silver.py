@@ -1,6 +1,7 @@
 """Which checks a silver table has: declared from the schema, known before anything runs.
 
-Belongs here: names, severities, and which rule judges. Not here: the rules (`silver_rules.py`).
+Belongs here: names, severities, and which rule judges. Not here: the rules (`silver_rules.py`), what is judged before
+a table is written (`deletions.py`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from so_lakehouse.lake.manifests import CheckOutcome
-from so_lakehouse.quality import CheckDeclaration
+from so_lakehouse.quality import CheckDeclaration, deletions
 from so_lakehouse.quality import silver_rules as rules
 from so_lakehouse.quality.silver_case import LAST_PASSED, Case
 from so_lakehouse.quality.silver_rules import Judgement
@@ -54,11 +55,11 @@ class Check:
 
 def checks(name: str) -> tuple[CheckDeclaration, ...]:
     """The checks of one silver table, known before anything runs."""
-    return tuple(check.declaration for check in _checks(table(name)))
+    return (*deletions.DECLARATIONS, *(check.declaration for check in _checks(table(name))))
 
 
 def outcomes(case: Case) -> tuple[CheckOutcome, ...]:
-    """What every declared check says of these numbers."""
+    """What every check that looks at a written table says of these numbers."""
     found = []
     for check in _checks(case.table):
         judged, declared = check.judge(case), check.declaration

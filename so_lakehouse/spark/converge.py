@@ -115,12 +115,14 @@ def _converge(
     attempt, step = uuid4().hex, in_steps(progress, 3 * len(names))  # compared, written, checked
     try:
         plans = _planned(spark, lake, site, names, seen, settings, attempt, step)
+        _refuse(plans)
         _write(spark, lake, site, plans, step)
     finally:
         lake.delete(paths.staging(site, attempt))
     plain.record(lake, _to_record(ledger.load(lake, site, names), plans))
     after = ledger.load(lake, site, names)
-    checked = gate.checked(spark, lake, site, names, after, step)
+    judged = {name: plan.judged for name, plan in plans.items()}
+    checked = gate.checked(spark, lake, site, names, after, judged, step)
     checks = {name: found.checks for name, found in checked.items()}
     return {
         name: converged(lake, name, known, after, plan.ignored, checks.get(name, ())) for name, plan in plans.items()
@@ -159,6 +161,15 @@ def _planned(
         dependent = {name: pool.submit(plan, name, posts) for name in names if name in DEPENDENTS}
         futures = independent | dependent
         return {name: futures[name].result() for name in names}
+
+
+def _refuse(plans: dict[str, TablePlan]) -> None:
+    """Raises `CheckFailed` where a dump may not delete what it lacks: of every such table, so that whoever accepts it
+    has seen all of it."""
+    failed = [check for plan in plans.values() for check in plan.judged if not check.passed]
+    if failed:
+        message = " ".join(f"{check.name}: {check.detail}" for check in failed)
+        raise CheckFailed(message, {name: plan.judged for name, plan in plans.items()})
 
 
 def _write(

@@ -57,10 +57,7 @@ def scope(
 
 
 def plan_table(of: Scope, posts: Posts | None) -> TablePlan:
-    """The plan. `posts`: what posts will be, for a table whose rows go along with a post; None for the others.
-
-    Raises `CheckFailed` where a dump would delete too much; nothing was written then.
-    """
+    """The plan. `posts`: what posts will be, for a table whose rows go along with a post; None for the others."""
     plan = TablePlan(silver_table(of.table, of.settings.keep_personal), of.staging)
     examined: dict[str, Dump] = {}
 

@@ -1,6 +1,6 @@
 """Settles what a plan's evidence does to silver: decided rows against held ones, staged and counted.
 
-Belongs here: putting base, statements and posts together, the shrink gate, and staging the result. Not here: which
+Belongs here: putting base, statements and posts together, what is judged by, and staging the result. Not here: which
 evidence there is (`plan.py`).
 """
 
@@ -16,16 +16,17 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from so_lakehouse import schema
-from so_lakehouse.errors import CheckFailed
 from so_lakehouse.lake import ledger, tombstones
 from so_lakehouse.lake.chain import Dump
 from so_lakehouse.lake.ledger import LedgerRow
+from so_lakehouse.lake.manifests import CheckOutcome
 from so_lakehouse.lake.silver_tables import DeltaTable, silver_table
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.tiny import Size
 from so_lakehouse.lake.tombstones import ABSENT_FROM_DUMP, POST_DELETED, Tombstone
 from so_lakehouse.lake.waiting import Ignored
-from so_lakehouse.quality import losses
+from so_lakehouse.quality import deletions
+from so_lakehouse.quality.deletions import Deletions
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark import cascade, clean, compare, overlay, pages, read, tally, write
 from so_lakehouse.spark.absence import DENIED, NOTHING_DENIED, Absence
@@ -90,6 +91,7 @@ class TablePlan:
     cut: datetime | None = None  # of the newest dump, once this plan is carried out
     speaks_since: datetime | None = None  # no row rests on older evidence; None: some may
     absence: Absence = NOTHING_DENIED  # what the dumps say then of keys that they do not tell
+    judged: tuple[CheckOutcome, ...] = ()  # of the dump that this plan applies: whether it may delete what it lacks
 
     @property
     def dump(self) -> LedgerRow | None:
@@ -115,8 +117,7 @@ def settle(
 
     `base`: rows before pages speak; `target`: the rows of silver to compare with; `posts`: what may take rows along;
     `dumps`: those that `base` comes from, oldest first (none: it comes from silver itself); `is_few`: whether both
-    sides together have few rows. Raises `CheckFailed` where the newest would delete too much, or what it may only be
-    unable to tell.
+    sides together have few rows.
     """
     personal = of.settings.keep_personal
     decided = overlay.undisputed(base)
@@ -130,8 +131,7 @@ def settle(
     try:
         counts = Tally.of(acted)
         if dumps:
-            _guard_shrink(of, counts, dumps[-1])
-            _guard_replaced(of, counts, dumps)
+            plan.judged = _judged(of, counts, dumps)
         if counts.changes:
             changed = compare.changed_rows(acted) if is_few else compare.many_changed_rows(decided, acted)
             plan.changes = write.stage(changed, of.lake, plan.staged_changes)
@@ -184,31 +184,26 @@ def _new_tombstones(plan: TablePlan, acted: DataFrame, counts: Tally) -> DataFra
     return tally.absences(plan.changes.where(F.col(ACTION) == DELETE), plan.absence)
 
 
-def _guard_shrink(of: Scope, counts: Tally, dump: Dump) -> None:
-    deleted, held = counts.deleted_by_absence, counts.held
-    if of.settings.accept_shrink or not losses.is_too_much(deleted, held):
-        return
-    raise CheckFailed(
-        f"deletions_plausible: release {dump.manifest.release} would delete {deleted:,} of {held:,} rows of "
-        f"{of.table.name} of {of.site} ({deleted / held:.0%}; {losses.LIMIT}). "
-        "No row of silver changed. Compare the release with the publisher's site; if the deletions are real, run again "
-        "with --accept-shrink."
-    )
+def _judged(of: Scope, counts: Tally, dumps: Sequence[Dump]) -> tuple[CheckOutcome, ...]:
+    """What the checks say of the deletions of the newest of these dumps.
 
-
-def _guard_replaced(of: Scope, counts: Tally, dumps: Sequence[Dump]) -> None:
-    """What open dumps cannot tell, older ones tell; but the applied one, which told it, may have been replaced in
-    bronze by a re-issue or by a later dump of its quarter."""
-    applied, deleted = of.newest_dump, counts.deleted_by_absence
-    if of.settings.accept_shrink or not deleted or applied is None or applied.cut_at is None or not dumps[-1].is_open:
-        return
-    is_replaced = applied.data_version not in [dump.manifest.data_version for dump in dumps]
-    if is_replaced and applied.cut_at >= dumps[0].manifest.cut_at:
-        newest = dumps[-1].manifest
-        raise CheckFailed(
-            f"deletions_told: revision {newest.revision} of release {newest.release} has rows of {of.table.name} of "
-            f"{of.site} that cannot be read, and lacks {deleted:,} rows of the applied dump of {applied.partition}, "
-            "which bronze no longer has; which of these it deletes cannot be known. No row of silver changed. Look at "
-            'the unreadable rows (so-lakehouse sql --lake "select * from quarantine.rows"); to let it delete, run '
-            "again with --accept-shrink."
+    What open dumps cannot tell, older ones tell; but the applied one, which told it, may have been replaced in bronze
+    by a re-issue or by a later dump of its quarter.
+    """
+    applied, newest, forgotten = of.newest_dump, dumps[-1].manifest, ""
+    if applied is not None and applied.cut_at is not None and dumps[-1].is_open:
+        is_replaced = applied.data_version not in [dump.manifest.data_version for dump in dumps]
+        if is_replaced and applied.cut_at >= dumps[0].manifest.cut_at:
+            forgotten = applied.partition
+    return deletions.outcomes(
+        Deletions(
+            of.table.name,
+            of.site,
+            newest.release,
+            newest.revision,
+            counts.deleted_by_absence,
+            counts.held,
+            forgotten,
+            of.settings.accept_shrink,
         )
+    )

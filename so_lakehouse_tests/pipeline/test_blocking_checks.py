@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import subprocess
 import sys
 from contextlib import nullcontext
+from datetime import UTC, datetime
 
+import dagster as dg
 import pytest
 from rich.console import Console
 
+from so_lakehouse.api.days import bounds
+from so_lakehouse.api.methods import METHODS
 from so_lakehouse.cli.run import carry_out, wanted
 from so_lakehouse.definitions import defs
 from so_lakehouse.dumps.archive import program
 from so_lakehouse.dumps.mirrors import open_mirror
 from so_lakehouse.end_to_end import Dump, raw_to_marts
 from so_lakehouse.instance import open_instance
+from so_lakehouse.lake.api_raw import WINDOW, Covered, PageFile
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.partitions import site_day_key
 from so_lakehouse.runner import Runner
 from so_lakehouse.settings import Settings
 from so_lakehouse.simulate.dumps import cut_of, write_checksums, write_mirror
 from so_lakehouse.warehouse.query import query_warehouse
+from so_lakehouse_tests.pipeline.api_world import question
 
 SOUND, BROKEN = "simulated-brewing", "simulated-databases"
 FIRST, SECOND, THIRD = "2025-07-01", "2025-10-01", "2026-01-01"
+DAY = "2026-01-05"  # after the second quarter
 
 
 def spoil_comments(lines):
@@ -125,15 +134,29 @@ def test_the_other_site_goes_all_the_way(settings, runs):
     assert [run.partition for run in runs if run.layer == "warehouse"] == [SOUND]
 
 
-def test_a_later_run_of_silver_still_reads_nothing_of_the_failed_dump(settings, runner, runs):
-    """The gate is in the data: that nobody remembers the failed run changes nothing."""
+def fetch_question(lake):
+    """A fetch of the day: one question, asked after the dump that cannot be believed."""
+    begin, end = bounds(DAY)
+    pages = PageFile()
+    items = json.dumps({"items": [question(9_999, begin + 3_600)]})
+    pages.add(
+        {"path": METHODS["questions"].path, "parameters": {}}, datetime(2026, 1, 6, 1, tzinfo=UTC), 200, {}, items
+    )
+    covered = tuple(Covered(order.sort, begin, end) for order in METHODS["questions"].walks)
+    pages.save(lake, "http://127.0.0.1", BROKEN, DAY, "questions", WINDOW, covered=covered)
+
+
+def test_a_newer_day_that_passes_does_not_open_the_gate_for_the_failed_dump(settings, runner, runs):
+    """The gate is in the data: that nobody remembers the failed run changes nothing, nor does what came on another grid
+    since."""
+    fetch_question(Lake(settings.lake_uri))
+    day = runner.run("bronze api", runner.keys_of("bronze api"), site_day_key(BROKEN, DAY))
+    assert (day.succeeded, day.warnings) == (True, ()), day
     again = runner.run("silver", runner.keys_of("silver"), BROKEN)
     assert again.succeeded, again
-    applied = query_lake(
-        Lake(settings.lake_uri),
-        f"select distinct partition from silver.ledger where site = '{BROKEN}' and source = 'dump'",
-    ).to_pylist()
-    assert applied == [{"partition": FIRST}]
+    inputs = f"select distinct source, partition from silver.ledger where site = '{BROKEN}'"
+    applied = {(row["source"], row["partition"]) for row in query_lake(Lake(settings.lake_uri), inputs).to_pylist()}
+    assert applied == {("dump", FIRST), ("api/questions", DAY)}
     assert "quarantine_small" in str(again.materialised["silver/comments"]["note"])
 
 
@@ -144,7 +167,18 @@ def test_what_passed_earlier_can_still_be_loaded(settings, runner, runs):
     assert row["n"] > 0
 
 
-def test_a_dump_that_would_delete_too_much_stops_its_site_until_it_is_accepted(settings, runs):
+def shown(runner, check) -> dict[str, bool]:
+    """What Dagster's page shows of a check of the sound site's tables: whether its newest evaluation passed."""
+    found = {}
+    for table in ("comments", "posts", "users"):
+        key = dg.AssetCheckKey(dg.AssetKey(["silver", table]), check)
+        of_newest = runner.instance.event_log_storage.get_asset_check_execution_history(key, limit=20)
+        evaluations = [record.evaluation for record in of_newest if record.evaluation]
+        found[table] = next(told.passed for told in evaluations if told.partition == SOUND)
+    return found
+
+
+def test_a_dump_that_would_delete_too_much_stops_its_site_until_it_is_accepted(settings, runner, runs):
     comments = f"select count(*) as n from lake.comments where site = '{SOUND}'"
     (before,) = query_warehouse(settings, comments).to_pylist()
     code, output = by_command(settings, Dump(SOUND, THIRD))
@@ -152,8 +186,11 @@ def test_a_dump_that_would_delete_too_much_stops_its_site_until_it_is_accepted(s
     for word in (SOUND, "deletions_plausible", cut_of(THIRD).isoformat(), "rows of comments", "--accept-shrink"):
         assert word in output
     assert query_warehouse(settings, comments).to_pylist() == [before]
+    assert shown(runner, "deletions_plausible") == {"comments": False, "posts": True, "users": True}
 
     code, output = by_command(settings, Dump(SOUND, THIRD), accept_shrink=True)
     assert code == 0, output
+    assert shown(runner, "deletions_plausible") == {"comments": True, "posts": True, "users": True}
+    assert shown(runner, "deletions_told") == {"comments": True, "posts": True, "users": True}
     (after,) = query_warehouse(settings, comments).to_pylist()
     assert 0 < after["n"] < 0.7 * before["n"]

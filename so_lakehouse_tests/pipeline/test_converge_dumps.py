@@ -194,15 +194,17 @@ def test_a_late_dump_tells_what_the_newest_one_does_not(silver):
 def shrunken(spark, tmp_path_factory):
     """A dump that deletes half of a table: refused, and then accepted."""
     site = SiteHistory(spark, tmp_path_factory.mktemp("shrunken"))
-    write_dump(site.lake, SEPTEMBER, {"posts": [{"Id": key} for key in range(1, 301)], "users": [{"Id": 1}]})
-    found = {"before": site.converge("posts", "users")}
-    write_dump(site.lake, DECEMBER, {"posts": [{"Id": key} for key in range(1, 151)], "users": [{"Id": 2}]})
+    before, after = ([{"Id": key} for key in range(1, rows + 1)] for rows in (300, 150))
+    write_dump(site.lake, SEPTEMBER, {"posts": before, "users": before, "tags": [{"Id": 1}]})
+    found = {"before": site.converge("posts", "users", "tags")}
+    write_dump(site.lake, DECEMBER, {"posts": after, "users": after, "tags": [{"Id": 2}]})
     with pytest.raises(CheckFailed) as refused:
-        site.converge("posts", "users")
+        site.converge("posts", "users", "tags")
     found |= {"error": str(refused.value), "refusal": gates.refusal(site.lake, "beer")}
+    found["refused"] = refused.value.outcomes
     found |= {"ledger": ledgers.load(site.lake, "beer", ["posts", "users"]), "tombstones": tombstones(site.lake)}
     found["status"] = status(site.settings)
-    found["accepted"] = site.converge("posts", "users", accept_shrink=True)
+    found["accepted"] = site.converge("posts", "users", "tags", accept_shrink=True)
     found["refusal then"] = gates.refusal(site.lake, "beer")
     return found
 
@@ -221,6 +223,25 @@ def test_a_refused_dump_is_on_record_until_a_converge_comes_through(shrunken):
     (shown,) = [layer for layer in shrunken["status"] if layer.layer == "silver"]
     assert shown.failed_checks == ("deletions_plausible",)
     assert shrunken["refusal then"] == ""
+
+
+def deletions(checks):
+    return {check.name: check.passed for check in checks if check.name.startswith("deletions_")}
+
+
+def test_every_table_of_which_too_much_would_go_is_told_at_once_and_what_was_accepted_stays_on_record(shrunken):
+    assert {table: deletions(checks) for table, checks in shrunken["refused"].items()} == {
+        "posts": {"deletions_plausible": False, "deletions_told": True},
+        "users": {"deletions_plausible": False, "deletions_told": True},
+        "tags": {"deletions_plausible": True, "deletions_told": True},
+    }
+    assert "150 of 300 rows of users of beer" in shrunken["error"]
+    for step in (shrunken["before"], shrunken["accepted"]):
+        for table in ("posts", "users", "tags"):
+            told = step.result[table].checks
+            assert deletions(told) == {"deletions_plausible": True, "deletions_told": True}
+    (kept,) = [check for check in shrunken["accepted"].gates["posts"].checks if check.name == "deletions_plausible"]
+    assert kept.detail.endswith("that was accepted.")
 
 
 def test_a_disk_without_room_stops_a_converge_with_news_and_no_other(silver):
