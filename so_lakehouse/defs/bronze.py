@@ -62,10 +62,13 @@ def bronze_dump(context: dg.AssetExecutionContext, lakehouse: Lakehouse) -> Iter
 
 
 def _metadata(lakehouse: Lakehouse, manifest: BronzeManifest) -> dict:
+    # Materialised all the same: a backfill waits for every partition that it asked for. But missing is not empty.
+    if not manifest.present:
+        return {"in_archive": False, "missing": f"release {manifest.release} has no {manifest.table}"}
     return {
         "dagster/partition_row_count": manifest.rows,
         "quarantined": manifest.quarantined,
-        "in_archive": manifest.present,
+        "in_archive": True,
         "bytes_unpacked": manifest.bytes_unpacked,
         "encoding": manifest.encoding,
         "seconds": manifest.seconds,

@@ -122,8 +122,9 @@ def _metadata(lakehouse: Lakehouse, table: str, result: "Converged") -> dict:
         for name in ("inserted", "updated", "unchanged", "deleted", "deduplicated")
     }
     told = [*notes(result.ignored, bool(result.applied)), *filter(None, [result.catalog])]
+    missing = {"missing": f"no evidence of {table} has been taken in"}  # which is not the same as empty
     return {
-        "dagster/partition_row_count": result.rows,
+        **({"dagster/partition_row_count": result.rows} if result.is_here else missing),
         "quarantined": result.quarantined,
         **totals,
         "note": "; ".join(told),

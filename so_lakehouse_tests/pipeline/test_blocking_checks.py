@@ -134,6 +134,23 @@ def test_the_other_site_goes_all_the_way(settings, runs):
     assert [run.partition for run in runs if run.layer == "warehouse"] == [SOUND]
 
 
+def test_a_table_that_the_archive_lacks_is_missing_in_every_layer_and_not_empty(runs):
+    """Here a row count of 0 would say that somebody had looked and found nothing."""
+    of_sound = {run.layer: run.materialised for run in runs if SOUND in (run.partition or "")}
+    counted = {
+        layer: {
+            name.rpartition("/")[2] for name, told in of_sound[layer].items() if "dagster/partition_row_count" in told
+        }
+        for layer in ("bronze", "silver", "warehouse")
+    }
+    kept = {"comments", "posts", "users"}
+    assert counted["bronze"] == counted["silver"] == kept
+    assert kept < counted["warehouse"]
+    assert not {"badges", "tags", "votes"} & counted["warehouse"]
+    assert of_sound["bronze"]["bronze/dump/tags"]["missing"].endswith("has no tags")
+    assert "missing" in of_sound["silver"]["silver/tags"]
+
+
 def fetch_question(lake):
     """A fetch of the day: one question, asked after the dump that cannot be believed."""
     begin, end = bounds(DAY)
