@@ -16,6 +16,7 @@ from dagster import AssetKey
 from so_lakehouse import schema
 from so_lakehouse.definitions import defs
 from so_lakehouse.defs.dbt_library import DbtCliResource, DbtEventIterator
+from so_lakehouse.defs.dbt_project import DBT_PROJECT
 from so_lakehouse.lake import reconciliation as results
 from so_lakehouse.partitions import SITE_DAY, SITES
 from so_lakehouse.quality import bronze, fetches, pages, reconciliation, silver
@@ -23,6 +24,7 @@ from so_lakehouse.schema import TABLES
 from so_lakehouse.schema_api import ENTITIES
 from so_lakehouse.schema_forms import SPARK, silver_columns
 from so_lakehouse.settings import PROJECT_ROOT
+from so_lakehouse.warehouse.dbt_files import is_current
 from so_lakehouse.warehouse.projection import PROJECTIONS
 
 GRAPH = defs.resolve_asset_graph()
@@ -180,11 +182,14 @@ def test_maintenance_is_a_job_per_site_in_the_pool_that_converges_run_in():
 
 LOADING = """
 import socket, subprocess, sys
-def refuse(*arguments, **named): raise AssertionError("loading reached out")
-from so_lakehouse.defs import dbt_project  # may parse dbt's project in a checkout without set-up
+asked = []
+def refuse(self, what, *others, **named):
+    asked.append(what)
+    raise OSError("refused")
 socket.socket.connect = refuse; subprocess.Popen.__init__ = refuse
 from so_lakehouse.definitions import defs
 defs.resolve_asset_graph(); defs.resolve_all_job_defs()
+assert all(what[0] == "file" for what in asked), asked  # Dagster's cron library asks it how many bits Python has
 assert not [module for module in sys.modules if module.startswith(("dbt.", "dbt_common"))]  # a run brings it
 """
 LIBRARIES = "import gc; gc.disable(); import dagster_pyspark, so_lakehouse.defs.dbt_library; gc.freeze()"
@@ -197,9 +202,11 @@ def processor_seconds_of_ended_processes() -> float:
 
 
 def test_loading_takes_no_more_than_its_libraries_and_assets_do_and_needs_no_network_no_jvm_and_no_lakehouse(tmp_path):
-    """In a process whose every socket and child process is refused. In turn with one that only imports the libraries:
-    processor time, the least of up to three each, as what else the machine does can only add to it.
+    """In a process whose every socket and child process is refused, from its first import on: what set-up leaves, dbt's
+    manifest, is all that it takes. In turn with one that only imports the libraries: processor time, the least of up to
+    three each, as what else the machine does can only add to it.
     """
+    assert is_current(DBT_PROJECT.manifest_path, DBT_PROJECT.project_dir), "this file's imports have made it"
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LAKEHOUSE_HOME": str(tmp_path / "none")}
     least = {LOADING: math.inf, LIBRARIES: math.inf}
     for _ in range(3):
