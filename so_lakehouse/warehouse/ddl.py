@@ -26,8 +26,8 @@ from so_lakehouse.warehouse.projection import PROJECTIONS, Field, Projection
 
 PARTITION_SCHEMA = "lake_partition"
 
-# dbt's views stand on every column of schema lake and keep it from being dropped or retyped; dbt makes them anew.
-WITHOUT_VIEWS = "DROP SCHEMA IF EXISTS staging CASCADE"
+# dbt's views keep the columns that they read from being dropped or retyped; its next build makes them anew.
+DBT_VIEWS = ("staging", "intermediate", "core")
 
 
 def fingerprint(projection: Projection) -> str:
@@ -95,7 +95,7 @@ def _statements(cursor: PostgresCursor, projection: Projection) -> list[str]:
     if not existing:
         return _made_anew(projection)
     if _key(cursor, projection) != projection.key:
-        return [WITHOUT_VIEWS, f"DROP TABLE lake.{projection.name}", *_made_anew(projection)]
+        return [*_without_views(cursor, projection), f"DROP TABLE lake.{projection.name}", *_made_anew(projection)]
     altered = _altered(cursor, projection, existing)
     return altered + _missing_indexes(cursor, projection)
 
@@ -124,7 +124,13 @@ def _altered(
             statements.append(f"{table} ALTER COLUMN {name} SET NOT NULL")
         if comment != field.description:
             statements.append(_comment(projection, field))
-    return [*([WITHOUT_VIEWS] if unviewed else []), *unviewed, *statements]
+    return [*(_without_views(cursor, projection) if unviewed else []), *unviewed, *statements]
+
+
+def _without_views(cursor: PostgresCursor, projection: Projection) -> list[str]:
+    """Drops dbt's views of this table alone, and by name: one of somebody else's on them stops it and is told."""
+    views = catalogue.views_on(cursor, f"lake.{projection.name}", DBT_VIEWS)
+    return [f"DROP VIEW {', '.join(views)}"] if views else []
 
 
 def _holds(cursor: PostgresCursor, projection: Projection, condition: str) -> bool:

@@ -35,6 +35,9 @@ CREATE SCHEMA staging;
 CREATE SCHEMA intermediate;
 CREATE VIEW staging.stg_badges AS SELECT * FROM lake.badges;
 CREATE VIEW intermediate.int_badges AS SELECT site, retired, class FROM staging.stg_badges;
+CREATE SCHEMA core;
+CREATE VIEW staging.stg_users AS SELECT site, id AS user_id FROM lake.users;
+CREATE VIEW core.dim_user AS SELECT * FROM staging.stg_users;
 """
 
 
@@ -80,17 +83,25 @@ def test_the_one_moment_to_which_all_columns_were_whole_becomes_that_of_counters
     assert set(run(earlier, moments)) == {(True, False), (None, True)}
 
 
-def test_views_of_dbt_do_not_stand_in_the_way(earlier: Settings) -> None:
+def test_views_of_dbt_do_not_stand_in_the_way_and_those_that_need_not_go_stay(earlier: Settings) -> None:
+    readable = run(earlier, "SELECT * FROM core.dim_user")
+    assert readable
     applied = prepare(earlier)
-    assert "DROP SCHEMA IF EXISTS staging CASCADE" in applied
-    assert run(earlier, "SELECT to_regnamespace('staging') IS NULL") == [(True,)]
+    assert [made for made in applied if made.startswith("DROP VIEW")] == [
+        "DROP VIEW intermediate.int_badges, staging.stg_badges"
+    ]
+    assert run(earlier, "SELECT to_regclass('staging.stg_badges'), to_regclass('intermediate.int_badges')") == [
+        (None, None)
+    ]
+    assert run(earlier, "SELECT * FROM core.dim_user") == readable, "users got a column: nothing of theirs goes"
     assert run(earlier, "SELECT release FROM lake.release") == [(release.THIS,)]
 
 
-def test_a_view_of_somebody_else_stops_it_and_is_named(earlier: Settings) -> None:
-    run(earlier, "CREATE VIEW public.mine AS SELECT retired FROM lake.badges")
+@pytest.mark.parametrize(("read", "needs"), [("lake.badges", "column retired"), ("staging.stg_badges", "view staging")])
+def test_a_view_of_somebody_else_stops_it_and_is_named(earlier: Settings, read: str, needs: str) -> None:
+    run(earlier, f"CREATE VIEW public.mine AS SELECT retired FROM {read}")
     before = form(earlier)
-    with pytest.raises(BadInput, match=r"view mine depends on column retired"):
+    with pytest.raises(BadInput, match=rf"view mine depends on {needs}"):
         prepare(earlier)
     assert form(earlier) == before
     assert run(earlier, "SELECT to_regclass('staging.stg_badges') IS NOT NULL") == [(True,)]

@@ -176,6 +176,8 @@ def test_an_upgrade_that_the_loader_may_not_make_says_who_makes_it(
     with closing(psycopg2.connect(admin)) as connection, connection, connection.cursor() as cursor:
         cursor.execute("DROP SCHEMA staging CASCADE; ALTER TABLE lake.tags ALTER COLUMN count TYPE bigint")
         cursor.execute(f"CREATE SCHEMA staging AUTHORIZATION {roles.DBT}")
+        cursor.execute("CREATE VIEW staging.stg_tags AS SELECT site, count FROM lake.tags")
+        cursor.execute(f"ALTER VIEW staging.stg_tags OWNER TO {roles.DBT}")
     settings = of_parts(stack, tmp_path)
     with closing(server.connect(settings)) as connection, pytest.raises(BadInput, match="so-lakehouse stack"):
         ddl.prepare(connection)
