@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from so_lakehouse.settings import Settings
 from so_lakehouse.simulate.dumps import write_mirror
 from so_lakehouse_tests.pipeline.command_line import COMMAND, QUARTER, SITE, call, run, said
 
@@ -35,8 +36,14 @@ def archive_of(folder: Path) -> Path:
     return next(folder.glob("*/*.7z"))
 
 
-def nothing_published(home: Path) -> bool:
-    return not list((home / "lake").glob("bronze/**/manifest.json")) and not (home / "lake" / "silver").exists()
+def published(home: Path) -> list[str]:
+    """The layers of which something can be read: by manifests, silver's folder, and whether there is a database."""
+    manifests = {layer: list((home / "lake" / layer).glob("**/manifest.json")) for layer in ("raw", "bronze")}
+    silver, postgres = home / "lake" / "silver", Settings(home=home).postgres_folder
+    return [
+        *(layer for layer, found in manifests.items() if found),
+        *(f.name for f in (silver, postgres) if f.exists()),
+    ]
 
 
 def test_a_truncated_archive(broken, home):
@@ -48,7 +55,7 @@ def test_a_truncated_archive(broken, home):
     assert SITE in said(done)
     assert "cut short" in said(done)
     assert "Traceback" not in said(done)
-    assert nothing_published(home)
+    assert published(home) == []
 
 
 def test_a_wrong_checksum(broken, home):
@@ -59,7 +66,7 @@ def test_a_wrong_checksum(broken, home):
     done = run(home, broken)
     assert done.returncode == 1
     assert "damaged on its way" in said(done)
-    assert nothing_published(home)
+    assert published(home) == []
 
 
 def test_something_that_is_no_7z(broken, home):
@@ -68,8 +75,8 @@ def test_something_that_is_no_7z(broken, home):
     archive.write_text("<html>please log in</html>")
     done = run(home, broken)
     assert done.returncode == 1
-    assert "7z" in said(done)
-    assert nothing_published(home)
+    assert "is not a 7z archive" in said(done)
+    assert published(home) == []
 
 
 def test_an_unknown_site_is_answered_with_what_exists(mirror, home):
@@ -97,7 +104,7 @@ def test_a_full_disk(mirror, home):
     done = run(home, mirror, LAKEHOUSE_DISK_RESERVE=str(10**18))
     assert done.returncode == 1
     assert "LAKEHOUSE_DISK_RESERVE" in said(done)
-    assert nothing_published(home)
+    assert published(home) == []
 
 
 def test_no_java(mirror, home, tmp_path):
@@ -105,7 +112,7 @@ def test_no_java(mirror, home, tmp_path):
     assert done.returncode == 1
     assert "Java 17 or 21" in said(done)
     assert "Traceback" not in said(done)
-    assert nothing_published(home)
+    assert published(home) == []
     assert not (home / "lake" / "raw").exists()  # said before anything is fetched
 
 
@@ -118,7 +125,7 @@ def test_a_damaged_archive_is_landed_anew_once_the_mirror_has_a_whole_one(mirror
     done = run(home, broken)
     assert done.returncode == 1
     assert "run again to land it anew" in said(done)
-    assert nothing_published(home)
+    assert published(home) == ["raw"]  # its bytes, set aside: whoever reads is told so
     again = run(home, mirror, LAKEHOUSE_FAIL_AT="silver.table_created")  # far enough
     assert "done    bronze" in again.stdout
     call(home, "status")  # stops the server that the killed run left behind, as any next command does

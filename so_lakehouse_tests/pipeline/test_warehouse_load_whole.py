@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from so_lakehouse import failpoints
 from so_lakehouse.errors import CheckFailed, Unavailable
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.storage import Lake
@@ -19,7 +20,7 @@ from so_lakehouse.settings import Settings
 from so_lakehouse.warehouse import server
 from so_lakehouse.warehouse.load import load_site
 from so_lakehouse_tests.pipeline.silver_site import SilverSite, day, small_site
-from so_lakehouse_tests.pipeline.warehouse_catalogue import assert_equals_silver
+from so_lakehouse_tests.pipeline.warehouse_catalogue import assert_equals_silver, rows
 from so_lakehouse_tests.pipeline.warehouse_catalogue import run as ask
 
 QUESTION_3 = {"Id": 3, "PostTypeId": 1, "CreationDate": day("2016-02-10"), "Tags": ["ale"], "OwnerUserId": 8}
@@ -158,6 +159,31 @@ def test_two_loads_of_one_site_at_once_do_the_work_once(warehouse: Settings, lak
     for thread in threads:
         thread.join()
     assert sorted(results) == ["first", "unchanged"]
+    assert_equals_silver(lake, warehouse)
+
+
+def test_postgres_that_goes_away_in_the_middle_says_so_and_readers_keep_what_they_had(
+    lake: Lake, warehouse: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silver = small_site(lake)
+    load_site(lake, warehouse, "beer")
+    before = rows(warehouse)
+    silver.put("posts", QUESTION_3 | {"Score": 77})
+    silver.pass_checks()
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    ended: list[str] = []
+
+    def end_sessions(place: str) -> None:
+        ended.append(place)
+        assert ask(warehouse, f"SELECT bool_and(pg_terminate_backend(pid)) {others}") == [(True,)]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(failpoints, "reach", end_sessions)
+        with pytest.raises(Unavailable, match=r"Postgres stopped the load of beer: .*then load again"):
+            load_site(lake, warehouse, "beer")
+    assert ended == ["warehouse.before_commit"]
+    assert rows(warehouse) == before
+    load_site(lake, warehouse, "beer")
     assert_equals_silver(lake, warehouse)
 
 
