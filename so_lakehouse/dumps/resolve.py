@@ -88,6 +88,7 @@ def quarters(mirror: Mirror, site: str) -> list[Resolved]:
 
 
 def _newest(mirror: Mirror, site: Site, releases: Sequence[Release]) -> Resolved | None:
+    # Copies of one release keep their order, so that a later one stands in where an earlier lacks the site.
     for release in sorted(releases, key=lambda release: release.order, reverse=True):
         archives = _archives(mirror, site, release)
         if archives:
@@ -120,7 +121,7 @@ def _missing(
     listed = {sites.find(_host(name)).key for release in releases for name in mirror.archive_names(release)}
     known = listed or {known.key for known in sites.all_sites()}
     close = get_close_matches(asked.lower(), sorted(known), n=3, cutoff=0.6)
-    message = f"{mirror.source} has no archive of the site {asked!r} in any of its {len(releases)} releases."
+    message = f"{mirror.source} has no archive of the site {asked!r} in any of its {len(_names(releases))} releases."
     if close:
         message += f" Did you mean {', '.join(close)}?"
     if listed:
@@ -136,7 +137,7 @@ def _host(archive: str) -> str:
 
 
 def _names(releases: Sequence[Release]) -> list[str]:
-    return [f"{release.quarter} ({release})" for release in releases]
+    return list(dict.fromkeys(f"{release.quarter} ({release})" for release in releases))
 
 
 def _several(names: Sequence[str]) -> str:

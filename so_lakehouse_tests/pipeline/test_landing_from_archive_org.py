@@ -51,6 +51,9 @@ class Items:
             page = {"metadata": {"identifier": item, "licenseurl": "https://creativecommons.org/licenses/by-sa/4.0/"}}
             self.server.files[f"/metadata/{item}"] = json.dumps(page | {"files": rows}).encode()
 
+    def darken(self, item: str) -> None:
+        self.server.files[f"/metadata/{item}"] = json.dumps({"is_dark": True, "metadata": {}}).encode()
+
 
 @pytest.fixture
 def items() -> Iterator[Items]:
@@ -91,10 +94,53 @@ def test_a_re_issue_stands_for_its_quarter(items: Items, reissue: str):
     assert resolve(mirror, "ai", "2025Q2").release.folder == "stackexchange_20250630", "the re-issue lacks this site"
 
 
-def test_of_two_copies_of_one_release_the_plain_one_is_used(items: Items):
+def test_of_two_copies_of_one_release_the_plain_one_is_used_and_the_other_for_what_it_lacks(items: Items):
+    items.add("stackexchange_20260630_sakura", "beer.stackexchange.com.7z", "ai.stackexchange.com.7z")
+    items.add("stackexchange_20260630", "beer.stackexchange.com.7z")
+    mirror = mirror_of(items)
+    assert resolve(mirror, "beer").release.folder == "stackexchange_20260630"
+    assert resolve(mirror, "ai").release.folder == "stackexchange_20260630_sakura"
+    with pytest.raises(BadInput, match=r"in any of its 1 releases"):
+        resolve(mirror, "arabic")
+
+
+def test_a_copy_that_went_dark_hides_no_other_copy(items: Items, caplog):
     items.add("stackexchange_20260630_sakura", "beer.stackexchange.com.7z")
     items.add("stackexchange_20260630", "beer.stackexchange.com.7z")
-    assert [release.folder for release in mirror_of(items).releases()] == ["stackexchange_20260630"]
+    items.darken("stackexchange_20260630")
+    assert resolve(mirror_of(items), "beer").release.folder == "stackexchange_20260630_sakura"
+    assert "no longer serves the item stackexchange_20260630;" in caplog.text
+
+
+def test_the_publishers_item_that_went_dark_stops_no_other_release(items: Items, caplog):
+    items.add("stackexchange", "beer.stackexchange.com.7z")
+    items.add("stackexchange_20251231", "beer.stackexchange.com.7z")
+    items.darken("stackexchange")
+    assert resolve(mirror_of(items), "beer").quarter == "2025-10-01"
+    assert "no longer serves the item stackexchange;" in caplog.text
+
+
+def test_two_archives_of_one_name_in_one_item_are_refused_and_stop_no_other_site(items: Items):
+    item = "stackexchange_20251231"
+    items.add(item, "old/beer.stackexchange.com.7z", "new/beer.stackexchange.com.7z", "new/ai.stackexchange.com.7z")
+    mirror = mirror_of(items)
+    assert resolve(mirror, "ai").quarter == "2025-10-01"
+    with pytest.raises(BadInput, match=r"more than once.*/old/beer.*/new/beer.*--mirror"):
+        resolve(mirror, "beer")
+
+
+def test_an_archive_that_lies_in_two_folders_with_the_same_bytes_is_one(items: Items):
+    items.add("stackexchange_20251231", "beer.stackexchange.com.7z")
+    [row] = items.rows["stackexchange_20251231"]
+    items.rows["stackexchange_20251231"].append(row | {"name": "again/beer.stackexchange.com.7z"})
+    items.publish()
+    assert resolve(mirror_of(items), "beer").archives[0].address.endswith("1231/beer.stackexchange.com.7z")
+
+
+def test_an_archive_org_that_cannot_be_reached_names_the_way_round_it():
+    nobody = open_mirror("", Settings(archive_org="http://127.0.0.1:9"), IMPATIENT)
+    with pytest.raises(Unavailable, match=r"cannot be reached.*--mirror DIR\|URL"):
+        nobody.releases()
 
 
 def test_the_single_item_is_one_release_dated_by_its_newest_archive(items: Items):

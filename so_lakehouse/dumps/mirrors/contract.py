@@ -55,7 +55,8 @@ class Mirror(ABC):
 
     @abstractmethod
     def releases(self) -> list[Release]:
-        """All releases, in the order of (cut, revision). Raises `Unavailable` or `BadInput`."""
+        """All releases, in the order of (cut, revision); copies of one release in the order to look at them. Raises
+        `Unavailable` or `BadInput`."""
 
     @abstractmethod
     def archive(self, release: Release, name: str) -> RemoteArchive | None:
