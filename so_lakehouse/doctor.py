@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import dataclass
+from enum import Enum
+from importlib.metadata import PackageNotFoundError, version
 from uuid import uuid4
 
 import psutil
 
-from so_lakehouse.errors import LakehouseError
+from so_lakehouse.errors import LakehouseError, Unavailable
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.patience import Patience, Transient
 from so_lakehouse.settings import PROJECT_ROOT, Settings
 
 MEMORY_NEEDED = 4 * 1024**3  # Spark's driver, Postgres and the reader side by side
+# Somebody waits for the answer, and a server that needs longer is no use for a download either.
+IMPATIENT = Patience(tries=1, connect_timeout=3, read_timeout=10)
+
+
+class State(Enum):
+    """`NOT_THERE`: a part of the work needs it, and the rest goes on without it. `MISSING`: nothing does."""
+
+    FINE = "fine"
+    NOT_THERE = "not there"
+    MISSING = "missing"
+
+
+class Dispensable(LakehouseError):
+    """Something is not there that not all work needs. Says what does."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: fine or not, and what was seen or what to do."""
+    """One thing that was looked at: its state, and what was seen or what to do."""
 
     subject: str
-    fine: bool
+    state: State
     detail: str
+
+    @property
+    def fine(self) -> bool:
+        return self.state is State.FINE
 
 
 def examine(settings: Settings, subjects: Collection[str] = ()) -> list[Finding]:
@@ -33,15 +56,30 @@ def examine(settings: Settings, subjects: Collection[str] = ()) -> list[Finding]
     findings = []
     for subject in subjects or PROBES:
         try:
-            findings.append(Finding(subject, True, PROBES[subject](settings)))
+            findings.append(Finding(subject, State.FINE, PROBES[subject](settings)))
+        except Dispensable as error:
+            findings.append(Finding(subject, State.NOT_THERE, str(error)))
         except LakehouseError as error:
-            findings.append(Finding(subject, False, str(error)))
+            findings.append(Finding(subject, State.MISSING, str(error)))
     return findings
 
 
 def _python(settings: Settings) -> str:
-    version = ".".join(map(str, sys.version_info[:3]))
-    return f"{version} at {sys.executable}"
+    return f"{'.'.join(map(str, sys.version_info[:3]))} at {sys.executable}"
+
+
+def _make(settings: Settings) -> str:
+    try:
+        done = subprocess.run(["make", "--version"], capture_output=True, text=True, timeout=60, check=False)
+    except OSError:
+        done = None
+    banner = done.stdout.partition("\n")[0] if done else "none"
+    if not banner.startswith("GNU Make"):
+        raise Dispensable(
+            f"The make on PATH is not GNU make ({banner or 'it says nothing'}). The Makefile's targets need it, "
+            "so-lakehouse does not. Debian/Ubuntu: apt install make; macOS: xcode-select --install."
+        )
+    return banner
 
 
 def _java(settings: Settings) -> str:
@@ -97,10 +135,21 @@ def _lake(settings: Settings) -> str:
 
 
 def _dbt(settings: Settings) -> str:
+    """By its packages' records: dbt itself takes seconds to start, and asks the network for its newest version."""
     manifest = PROJECT_ROOT / "dbt_project" / "target" / "manifest.json"
-    if not manifest.exists():
-        raise LakehouseError(f"{manifest} is not there. Run: make setup")
-    return str(manifest)
+    try:
+        installed = version("dbt-core")
+        made_by = json.loads(manifest.read_text("utf-8"))["metadata"]["dbt_version"]
+        adapter = version("dbt-postgres")
+    except PackageNotFoundError as error:
+        raise LakehouseError(f"{error.name} is not installed. Run: make setup") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LakehouseError(f"{manifest} cannot be read ({error}). Run: make setup") from error
+    if made_by != installed:
+        raise LakehouseError(
+            f"{manifest} was made by dbt {made_by}, and {installed} is installed. Remove it and run: make setup"
+        )
+    return f"{installed}, dbt-postgres {adapter}, {manifest}"
 
 
 def _postgres(settings: Settings) -> str:
@@ -126,21 +175,42 @@ def _metastore(settings: Settings) -> str:
 def _mirror(settings: Settings) -> str:
     from so_lakehouse.dumps.mirrors import open_mirror
 
-    mirror = open_mirror(settings.mirror, settings)
-    releases = mirror.releases()
-    return f"{mirror.source}: {len(releases)} releases"
+    mirror = open_mirror(settings.mirror, settings, IMPATIENT)
+    try:
+        names = {(release.release, release.revision) for release in mirror.releases()}
+    except Unavailable as error:
+        if settings.mirror:
+            raise
+        raise Dispensable(f"{error} Real sites need it; make demo and dumps that have landed do not.") from error
+    return f"{mirror.source}: {len(names)} releases"
+
+
+def _api(settings: Settings) -> str:
+    """Asks for its address alone, which is no method and costs nothing of the quota: any answer will do."""
+    from so_lakehouse.api.transport import Transport
+
+    connect, read = IMPATIENT.connect_timeout, IMPATIENT.read_timeout
+    try:
+        status = Transport(settings.api, "", settings.api_auth, connect, read, read).get("", {}).status
+    except Transient as error:
+        raise Dispensable(f"{error} Days since the dump need it, dumps do not.") from error
+    if status >= 500:
+        raise Dispensable(f"{settings.api} answers HTTP {status}. Days since the dump need it, dumps do not.")
+    return f"{settings.api} answers; {'a' if settings.api_key else 'no'} key is set (LAKEHOUSE_API_KEY)"
 
 
 PROBES: dict[str, Callable[[Settings], str]] = {
     "Python": _python,
+    "GNU make": _make,
     "Java": _java,
     "Spark's jars": _jars,
     "7zz": _unpacker,
     "memory": _memory,
     "disk": _disk,
     "lake": _lake,
-    "dbt manifest": _dbt,
+    "dbt": _dbt,
     "Postgres": _postgres,
     "metastore": _metastore,
     "mirror": _mirror,
+    "API": _api,
 }

@@ -56,7 +56,8 @@ class Patience:
     def wait(self, failures: int, error: Transient, waited: float = 0.0) -> None:
         """Sleeps before the next try; raises `Unavailable` where there should be none. `waited`: since the first."""
         if failures >= self.tries:
-            raise Unavailable(f"{error} Tried {failures} times; try again later, what has arrived is kept.") from error
+            times = "once" if failures == 1 else f"{failures} times"
+            raise Unavailable(f"{error} Tried {times}; try again later, what has arrived is kept.") from error
         if error.retry_after > self.longest_retry_after:
             raise Unavailable(f"{error} It asks to come back in {error.retry_after:.0f} seconds.") from error
         # Full jitter: many clients that failed together must not come back together.
