@@ -1,8 +1,13 @@
-"""`so-lakehouse sql`: one query on the warehouse and marts, or with --lake on the lake's files."""
+"""`so-lakehouse sql`: one query on the warehouse and marts, or with --lake on the lake's files.
+
+Bytes, such as those of a row in quarantine, are printed as the text that they are in UTF-8, or where they are none in
+base64. Lists and structs are JSON, in CSV too.
+"""
 
 from __future__ import annotations
 
 import argparse
+import base64
 import csv
 import json
 import math
@@ -62,7 +67,7 @@ def _print_csv(result: pa.Table) -> None:
     writer = csv.writer(sys.stdout)
     writer.writerow(result.column_names)
     for row in _rows(result):
-        writer.writerow([json.dumps(value) if isinstance(value, list) else value for value in row])
+        writer.writerow([_json(value) if isinstance(value, list | dict) else value for value in row])
 
 
 def _print_json(result: pa.Table) -> None:
@@ -72,14 +77,21 @@ def _print_json(result: pa.Table) -> None:
         raise BadInput(f"JSON cannot hold two columns of one name: {', '.join(twice)}. Name them apart with AS.")
     separator = "["
     for row in _rows(result):
-        values = {name: _in_json(value) for name, value in zip(result.column_names, row, strict=True)}
-        sys.stdout.write(f"{separator}{json.dumps(values, default=str, allow_nan=False)}")
+        sys.stdout.write(f"{separator}{_json(dict(zip(result.column_names, row, strict=True)))}")
         separator = ",\n "
     sys.stdout.write("[]\n" if separator == "[" else "]\n")
 
 
+def _json(value: Any) -> str:
+    return json.dumps(_in_json(value), default=str, allow_nan=False)
+
+
 def _in_json(value: Any) -> Any:
     """JSON has no number for these three: they are texts, as in Postgres."""
+    if isinstance(value, dict):
+        return {name: _in_json(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in_json(inner) for inner in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -90,11 +102,26 @@ def _rows(result: pa.Table) -> Iterator[tuple[Any, ...]]:
 
 
 def _values(column: pa.Array) -> list[Any]:
-    """The values; as Arrow's texts where Python has none such, as for dates beyond the year 9999."""
+    """The values, bytes as texts; as Arrow's texts where Python has none such, as for dates beyond the year 9999."""
     try:
-        return column.to_pylist()
+        values = column.to_pylist()
     except (OverflowError, ValueError):
         return column.cast(pa.string()).to_pylist()
+    holds_none = pa.types.is_primitive(column.type) or pa.types.is_string(column.type)  # nearly all columns do
+    return values if holds_none else [_without_bytes(value) for value in values]
+
+
+def _without_bytes(value: Any) -> Any:
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            return base64.b64encode(value).decode("ascii")
+    if isinstance(value, dict):
+        return {name: _without_bytes(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):  # a map is a list of pairs
+        return [_without_bytes(inner) for inner in value]
+    return value
 
 
 PRINTERS = {"table": _print_table, "csv": _print_csv, "json": _print_json}

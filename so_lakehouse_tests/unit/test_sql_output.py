@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import csv
 import json
+from datetime import date
 
 import pyarrow as pa
 import pytest
@@ -53,6 +56,39 @@ def test_json_has_texts_where_it_has_no_numbers(capsys):
 def test_lists_in_csv_are_json(capsys):
     PRINTERS["csv"](pa.table({"tags": [["c#", "o'reilly"]]}))
     assert capsys.readouterr().out.splitlines()[1] == '"[""c#"", ""o\'reilly""]"'
+
+
+ROW = b'<row Id="7" Body="caf\xc3\xa9" />'
+BROKEN = b"<row \xff\xfe/>"
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "table"])
+def test_bytes_are_printed_as_the_text_that_they_are_or_in_base64(form, capsys):
+    PRINTERS[form](pa.table({"raw": [ROW, BROKEN, None]}))
+    printed = capsys.readouterr().out
+    texts = {
+        "csv": lambda: [row[0] if row else "" for row in csv.reader(printed.splitlines())][1:],
+        "json": lambda: [row["raw"] or "" for row in json.loads(printed)],
+        "table": lambda: [line.strip("│ ") for line in printed.splitlines() if line.startswith("│")],
+    }[form]()
+    assert texts[0] == ROW.decode()
+    assert base64.b64decode(texts[1]) == BROKEN
+    assert texts[2] == ""
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_what_lies_in_structs_lists_and_maps_is_json_too(form, capsys):
+    kind = pa.struct({"raw": pa.binary(), "days": pa.list_(pa.date32()), "x": pa.float64()})
+    value = {"raw": ROW, "days": [date(2026, 1, 5)], "x": float("nan")}
+    columns = {"found": pa.array([value], kind), "named": pa.array([{"a": b"b"}], pa.map_(pa.string(), pa.binary()))}
+    PRINTERS[form](pa.table(columns))
+    printed = capsys.readouterr().out
+    if form == "csv":
+        found, named = map(json.loads, list(csv.reader(printed.splitlines()))[1])
+    else:
+        found, named = json.loads(printed)[0].values()
+    assert found == {"raw": ROW.decode(), "days": ["2026-01-05"], "x": "nan"}
+    assert named == [["a", "b"]]
 
 
 def test_an_address_of_no_kind_is_refused_by_name():
