@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Collection
@@ -16,6 +15,7 @@ from uuid import uuid4
 import psutil
 
 from so_lakehouse.errors import LakehouseError, Unavailable
+from so_lakehouse.lake.disk import free_bytes
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.patience import Patience, Transient
 from so_lakehouse.settings import PROJECT_ROOT, Settings
@@ -110,10 +110,7 @@ def _memory(settings: Settings) -> str:
 
 
 def _disk(settings: Settings) -> str:
-    folder = settings.home
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
+    free = free_bytes(settings.home)
     if free < 2 * settings.disk_reserve_bytes:
         raise LakehouseError(
             f"{free / 1e9:.1f} GB free for {settings.home}; free some, or set LAKEHOUSE_HOME elsewhere."

@@ -72,6 +72,13 @@ def reasons(console: Console, runs: Sequence[LayerRun]) -> None:
             console.print(Text.assemble(("failed  ", "bold red"), f"{where}: {reason}"), soft_wrap=True)
 
 
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours, as exact as an estimate is."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:,.1f} min" if seconds < 6_000 else f"{seconds / 3_600:,.1f} h"
+
+
 def _rows(run: LayerRun) -> int:
     return sum(run.total(name) for name in ROWS)
 

@@ -10,24 +10,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from so_lakehouse import failpoints
+from so_lakehouse import estimate, failpoints
 from so_lakehouse.dumps import download, sevenzip_file
 from so_lakehouse.dumps.mirrors.contract import Mirror, RemoteArchive
 from so_lakehouse.dumps.resolve import Resolved, resolve
 from so_lakehouse.errors import BadInput
-from so_lakehouse.lake import paths
+from so_lakehouse.lake import gates, paths
 from so_lakehouse.lake.disk import require_space
 from so_lakehouse.lake.manifests import Archive, RawManifest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress, silent
 from so_lakehouse.settings import Settings
-
-# For plans only. Bronze: the largest seen on the eight real dumps of 2014-2024 (0.2 to 1.8 MB packed); silver:
-# bicycles.meta 2023-09. Seconds: what Java, commits and dbt take at any size, of a demo of 127 s; beyond that silver's
-# first merge of 250,000 simulated posts (36 MB packed), which took 73 s on 2 busy cores.
-BYTES_PER_PACKED_BYTE = {"bronze": 1.4, "silver": 1.4}
-FIXED_SECONDS = 45.0
-SECONDS_PER_PACKED_BYTE = 2e-6
 
 __all__ = ["Plan", "Resolved", "land_dump", "other_bytes", "plan", "resolve"]
 
@@ -74,7 +67,8 @@ class Plan:
     """What a dump would take; rough, and nothing was started.
 
     `bytes_to_fetch` is what is not on this machine yet, `disk_bytes` that and what bronze and silver make of it (the
-    warehouse comes on top), `seconds` the time from the dump to the marts on 2 cores (the network comes on top).
+    warehouse comes on top), `seconds` the time from the dump to the warehouse (`estimate.py` says of which machine; the
+    network comes on top, and once per command `estimate.ONCE_SECONDS`).
     """
 
     resolved: Resolved
@@ -84,12 +78,14 @@ class Plan:
     landed: bool
 
 
-def plan(lake: Lake, mirror: Mirror, resolved: Resolved, settings: Settings) -> Plan:
-    """The plan for a dump. Raises `BadInput` where the landed bytes are not the mirror's."""
+def plan(lake: Lake, mirror: Mirror, resolved: Resolved, settings: Settings, follows: bool = False) -> Plan:
+    """The plan for a dump; `follows`: silver will hold the site by then. Raises `BadInput` where the landed bytes are
+    not the mirror's."""
     landed = _landed(lake, mirror, resolved) is not None
     fetch = 0 if landed else _missing_bytes(lake, resolved, settings)
-    disk = fetch + round(resolved.size * sum(BYTES_PER_PACKED_BYTE.values()))
-    return Plan(resolved, fetch, disk, FIXED_SECONDS + resolved.size * SECONDS_PER_PACKED_BYTE, landed)
+    is_first = not follows and not gates.load(lake, resolved.site.key)
+    seconds = estimate.dump_seconds(resolved.size, is_first)
+    return Plan(resolved, fetch, fetch + estimate.dump_bytes(resolved.size), seconds, landed)
 
 
 def other_bytes(lake: Lake, mirror: Mirror, resolved: Resolved) -> str:

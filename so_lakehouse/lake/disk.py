@@ -27,6 +27,12 @@ def require_space(folder: Path, needed: int, reserve: int, purpose: str) -> None
         )
 
 
+def free_bytes(folder: Path) -> int:
+    """Bytes free on the disk that holds a folder, or would."""
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    return shutil.disk_usage(there).free
+
+
 def scratch(lake: Lake, settings: Settings) -> str:
     """The folder that a step fills on this machine's disk: the lake itself, or where it works before it writes to an
     object store."""
