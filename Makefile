@@ -18,7 +18,7 @@ help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 prerequisites:
-	@PYTHON="$(PYTHON)" bash scripts/prerequisites.sh
+	@PYTHON="$(PYTHON)" MAKE_VERSION="$(MAKE_VERSION)" bash scripts/prerequisites.sh
 
 setup: prerequisites .venv/.installed .jars/.resolved dbt_project/target/manifest.json ## install everything into .venv and .jars
 

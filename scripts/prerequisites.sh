@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Says in one line each what a machine lacks before anything is installed: Python 3.11+, Java 17 or 21, 4 GiB of memory.
-# Bash alone, so that it says no more and no less on a machine that has nothing else.
+# Says in one line each what a machine lacks before anything is installed: Python 3.11+, Java 17 or 21, GNU make, 4 GiB of
+# memory, 4 GB of disk. Bash, and what a system cannot be without (df, and sysctl on macOS; where they are not, nothing is
+# said), so that it says no more and no less on a machine that has nothing else.
 set -u
 python=${PYTHON:-python3}
 missing=0
@@ -26,12 +27,31 @@ case "$version" in
   *) lacks "Java 17 or 21 (found $version). Debian/Ubuntu: sudo apt-get install openjdk-17-jre-headless; then set JAVA_HOME to it" ;;
 esac
 
+# The Makefile's shell, its `export … ?=` and its functions are as old as 3.81, the one of macOS. make tells its own version;
+# without it this script was started by hand.
+make_version=${MAKE_VERSION:-$(make --version 2>/dev/null)}
+if [[ ! $make_version =~ ^(GNU\ Make\ )?([0-9]+)\.([0-9]+) ]] || ((BASH_REMATCH[2] * 100 + BASH_REMATCH[3] < 381)); then
+  lacks "GNU make 3.81 or newer. Debian/Ubuntu: sudo apt-get install make; macOS: xcode-select --install; where make is another one: gmake"
+fi
+
+free_memory=
 if [ -r /proc/meminfo ]; then
   while read -r name kibibytes _; do
-    if [ "$name" = MemAvailable: ] && [ "$kibibytes" -lt 4194304 ]; then
-      echo "Careful: less than 4 GiB of memory is free; Spark may be stopped half-way. End other programs first." >&2
-    fi
+    if [ "$name" = MemAvailable: ]; then free_memory=$kibibytes; fi
   done < /proc/meminfo
+elif bytes=$(sysctl -n hw.memsize 2>/dev/null); then # macOS says what there is, and gives what is asked for
+  free_memory=$((bytes / 1024))
+fi
+if [ -n "$free_memory" ] && ((free_memory < 4194304)); then
+  echo "Careful: less than 4 GiB of memory is free; Spark may be stopped half-way. End other programs first." >&2
+fi
+
+# What set-up and the demo take; a machine that is set up has spent most of it.
+needed=4000000
+if [ -e .venv/.installed ]; then needed=1000000; fi
+free_disk=$(df -Pk . 2>/dev/null | { read -r _; read -r _ _ _ available _; printf '%s' "${available:-}"; })
+if [ -n "$free_disk" ] && ((free_disk < needed)); then
+  lacks "room on the disk of $PWD: $((free_disk / 1000)) MB are free, $((needed / 1000)) MB are needed. Free some, or work on another disk"
 fi
 
 exit $missing
