@@ -14,6 +14,7 @@ from rich.console import Console
 from so_lakehouse.api.days import days_since
 from so_lakehouse.api.due import days_due
 from so_lakehouse.cli import report
+from so_lakehouse.cli.bars import bar
 from so_lakehouse.cli.recorded import carried_out, require_services
 from so_lakehouse.cli.run import wanted
 from so_lakehouse.clock import Clock
@@ -23,6 +24,7 @@ from so_lakehouse.errors import Unavailable
 from so_lakehouse.lake import gates, tombstones
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.progress import current
 from so_lakehouse.schema import TABLES
 from so_lakehouse.settings import Settings
 from so_lakehouse.simulate import demonstration
@@ -55,8 +57,9 @@ def main(arguments: argparse.Namespace) -> int:
     console = Console(file=sys.stdout)  # the real one: what runs print is sent elsewhere
     settings = Settings.from_environment()
     require_services(settings)
-    simulation = demonstration.prepared(settings.home)
-    story = demonstration.begun(settings.home, simulation)
+    with bar(console, "simulating"):
+        simulation = demonstration.prepared(settings.home, current())
+        story = demonstration.begun(settings.home, simulation, current())
     folder = str(demonstration.mirror_of(settings.home))
     lake = Lake.of(settings)
     with running(SimulationServer(simulation, from_now_on(story.mornings[0]))) as server:

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from so_lakehouse.errors import BadInput
+from so_lakehouse.progress import Progress, silent
 from so_lakehouse.simulate.dumps import DEMO_PEOPLE, DEMO_QUARTERS, DEMO_SEED, DEMO_SITES, write_mirror
 from so_lakehouse.simulate.living_site import LivingSite
 from so_lakehouse.simulate.served import from_now_on, morning_after
@@ -47,7 +48,7 @@ def mirror_of(home: Path) -> Path:
     return home / "demo_mirror"
 
 
-def prepared(home: Path) -> Simulation:
+def prepared(home: Path, progress: Progress = silent) -> Simulation:
     """The demo's communities, their dumps written where they are not there yet.
 
     Dumps stay as they were landed once, whatever a later simulator would write. Raises `BadInput` for those of a
@@ -55,7 +56,7 @@ def prepared(home: Path) -> Simulation:
     """
     folder = mirror_of(home)
     if not (folder / "releases.csv").exists():  # written last
-        write_mirror(folder, DEMO_SITES, DEMO_QUARTERS, seed=DEMO_SEED, people=DEMO_PEOPLE)
+        write_mirror(folder, DEMO_SITES, DEMO_QUARTERS, seed=DEMO_SEED, people=DEMO_PEOPLE, progress=progress)
     elif not (folder / FILE).exists():
         raise BadInput(
             f"An earlier release has made the demo in {home}, of other communities than today's. Remove that folder, "
@@ -64,11 +65,11 @@ def prepared(home: Path) -> Simulation:
     return Simulation.load(folder)
 
 
-def begun(home: Path, simulation: Simulation) -> Demonstration:
+def begun(home: Path, simulation: Simulation, progress: Progress = silent) -> Demonstration:
     """The demo's story, from the file or found by living it."""
     known = load(home)
     if known is None:
-        known = _story(simulation)
+        known = _story(simulation, progress)
         known.save(home)
     return known
 
@@ -89,10 +90,11 @@ def finished(home: Path, demonstration: Demonstration) -> None:
         Demonstration(**vars(demonstration) | {"now": now}).save(home)
 
 
-def _story(simulation: Simulation) -> Demonstration:
+def _story(simulation: Simulation, progress: Progress) -> Demonstration:
     """Who is the first to leave after the newest dump that had them."""
     sites = {name: LivingSite(simulation.found(name)) for name in simulation.sites}
-    for site in sites.values():
+    for number, (name, site) in enumerate(sites.items()):
+        progress(f"{name} lives until {simulation.cut}", number, len(sites))
         site.live_until(simulation.cut)
     were = {name: site.accounts for name, site in sites.items()}
     day = simulation.cut

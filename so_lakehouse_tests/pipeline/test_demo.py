@@ -47,7 +47,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_story_is_of_the_first_who_leaves_and_lasts_until_a_sweep_has_missed_them_twice(tmp_path: Path):
-    story = demonstration.begun(tmp_path, SMALL)
+    told: list[str] = []
+    story = demonstration.begun(tmp_path, SMALL, lambda what, done, total=None: told.append(what))
+    assert told == [f"{site} lives until {CUT}" for site in SMALL.sites], "whoever waits is told for whom"
 
     def users(day: date) -> set[object]:
         return {row["Id"] for row in rows_at(SMALL.found(story.site).live_until(day), day)["users"]}
@@ -151,6 +153,13 @@ def test_runs_of_days_are_one_line_per_layer_and_site():
         ("ai", 3.0),
     ]
     assert [run.total("dagster/partition_row_count") for run in found] == [0, 6, 6, 0]
+
+
+def test_the_rows_of_marts_are_those_of_the_marts_and_not_of_what_they_rest_on():
+    row_counts = {"core/dim_user": 50, "marts/tag_month": 7, "marts/top_tags": 3, "staging/stg_posts": 900}
+    built = {asset: {"dagster/row_count": rows} for asset, rows in row_counts.items()}
+    table = report.summary([LayerRun("marts", None, 1.0, "", built)])
+    assert list(table.columns[2].cells) == ["10"]
 
 
 def test_settled_days_are_counted_and_everything_that_is_not_settled_is_told():
