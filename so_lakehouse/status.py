@@ -18,6 +18,8 @@ from so_lakehouse.schema import TABLES
 from so_lakehouse.schema_api import ENTITIES
 from so_lakehouse.settings import Settings
 from so_lakehouse.sql import literal, quoted
+from so_lakehouse.warehouse.builds import PLACE_IS_HELD
+from so_lakehouse.warehouse.dbt_files import failed_nodes
 from so_lakehouse.warehouse.query import query_warehouse
 
 LAYERS = ("raw", "raw api", "bronze", "bronze api", "silver", "warehouse", "marts")
@@ -178,7 +180,7 @@ def _marts(settings: Settings, sites: Iterable[str]) -> list[LayerStatus]:
     unfinished = _rows(
         settings,
         "lake.mart_build",
-        "select begun_at from lake.mart_build where finished_at is null"
+        f"select build_id, begun_at, {PLACE_IS_HELD} as is_running from lake.mart_build where finished_at is null"
         " and number = (select max(number) from lake.mart_build)",
     )
     rows: Counter[str] = Counter()
@@ -187,12 +189,21 @@ def _marts(settings: Settings, sites: Iterable[str]) -> list[LayerStatus]:
         rows.update({row["site"]: row["rows"] for row in query_warehouse(settings, counts).to_pylist()})
     if not published and not unfinished:
         return []
-    failed = tuple(f"the build begun {row['begun_at']:%Y-%m-%d %H:%M} UTC has not finished" for row in unfinished)
-    newest, moment = (published[0]["build_id"], published[0]["published_at"]) if published else ("", None)
-    return [
-        LayerStatus(site, "marts", f"build {newest[:8]}" if newest else "", rows.get(site), moment, failed)
-        for site in rows.keys() | set(sites)
-    ]
+    build = f"build {published[0]['build_id'][:8]}" if published else ""
+    moment = published[0]["published_at"] if published else None
+    going_on = [f"one begun {row['begun_at']:%Y-%m-%d %H:%M} UTC is running" for row in unfinished if row["is_running"]]
+    failed = tuple(_what_failed(settings, row) for row in unfinished if not row["is_running"])
+    newest = ", ".join(filter(None, [build, *going_on]))
+    return [LayerStatus(site, "marts", newest, rows.get(site), moment, failed) for site in rows.keys() | set(sites)]
+
+
+def _what_failed(settings: Settings, build: Mapping[str, Any]) -> str:
+    """What failed in a build that nobody works at any more, for people."""
+    names = failed_nodes(settings.dbt_folder / build["build_id"])
+    told = f"the build begun {build['begun_at']:%Y-%m-%d %H:%M} UTC "
+    if names:
+        return f"{told}failed: {', '.join(names)}"
+    return f"{told}has not finished: it was killed, or failed on another machine"
 
 
 _MARTS_BY_SITE = """

@@ -31,6 +31,13 @@ from so_lakehouse.warehouse.dbt_files import marts as marts_of
 
 BUILD_SCHEMA = "marts_build"
 COMMAND = ("build", "--exclude-resource-type", "unit_test")  # unit tests prove the code, once per change of it
+PLACE = "hashtext('so_lakehouse.marts')"
+# Whether any session builds or publishes marts now: SQL that everybody may ask. Postgres shows the key in two halves.
+PLACE_IS_HELD = (
+    "exists (select from pg_locks where locktype = 'advisory' and objsubid = 1 and granted"
+    " and database = (select oid from pg_database where datname = current_database())"
+    f" and (classid::bigint << 32) | objid::bigint = {PLACE})"
+)
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,7 @@ def take_place(cursor: PostgresCursor, progress: Progress = silent) -> None:
     """Waits until no other session builds or publishes marts; this one holds the place until its connection closes."""
 
     def hindrance() -> str | None:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtext('so_lakehouse.marts'))")
+        cursor.execute(f"SELECT pg_try_advisory_lock({PLACE})")
         return None if one(cursor) else f"waiting for {_holder(cursor)}"
 
     wait_until_free(hindrance, progress)

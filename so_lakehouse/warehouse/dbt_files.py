@@ -1,8 +1,9 @@
-"""What a build's record says of the dbt project: a fingerprint of its files, and which of its models are marts."""
+"""What files say of the dbt project and of a build: a fingerprint, which models are marts, and what failed."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -44,3 +45,13 @@ def marts(manifest: Mapping[str, Any]) -> list[str]:
     """The names of the models below models/marts."""
     nodes = manifest["nodes"].values()
     return sorted(node["name"] for node in nodes if node["resource_type"] == "model" and node["fqn"][1] == "marts")
+
+
+def failed_nodes(target: Path) -> list[str]:
+    """The models and tests that failed, by the record that dbt left of a build in this folder; empty where it left none
+    (it was killed, or worked on another machine)."""
+    try:
+        results = json.loads((target / "run_results.json").read_text("utf-8"))["results"]
+    except (FileNotFoundError, json.JSONDecodeError):  # killed before or while it was written
+        return []
+    return sorted(result["unique_id"].split(".")[2] for result in results if result["status"] in ("fail", "error"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -54,14 +55,37 @@ def test_the_marts_have_their_build_rows_and_age(silver: SilverSite, warehouse: 
     assert marts.age_hours == pytest.approx(0, abs=1)
 
 
-def test_a_build_that_did_not_finish_is_shown_where_its_marts_are_missing(
+def test_a_build_that_did_not_finish_is_shown_where_its_marts_are_missing_and_names_what_failed(
     silver: SilverSite, warehouse: Settings, lake: Lake
 ) -> None:
     load_site(lake, warehouse, "beer")
     build(warehouse, "red", green=False)
     marts = layers(warehouse)["marts"]
     assert (marts.newest, marts.rows) == ("", None)
-    assert "has not finished" in marts.failed_checks[0]
+    assert "has not finished: it was killed" in marts.failed_checks[0]
+
+    said = {
+        "model.so_lakehouse.tag_month": "error",
+        "test.so_lakehouse.activity_equals_warehouse.0ab1": "fail",
+        "test.so_lakehouse.rarely_dangling.1": "warn",
+        "model.so_lakehouse.top_tags": "skipped",
+        "model.so_lakehouse.dim_tag": "success",
+    }
+    (warehouse.dbt_folder / "red").mkdir(parents=True)
+    results = [{"unique_id": node, "status": state} for node, state in said.items()]
+    (warehouse.dbt_folder / "red" / "run_results.json").write_text(json.dumps({"results": results}))
+    assert layers(warehouse)["marts"].failed_checks[0].endswith("UTC failed: activity_equals_warehouse, tag_month")
+
+
+def test_a_build_that_is_running_is_no_failure(silver: SilverSite, warehouse: Settings, lake: Lake) -> None:
+    load_site(lake, warehouse, "beer")
+    with building(warehouse, "0123456789", "a project") as begun:
+        begun.begin()
+        marts = layers(warehouse)["marts"]
+    assert marts.failed_checks == ()
+    assert marts.newest.startswith("one begun ")
+    assert marts.newest.endswith(" UTC is running")
+    assert layers(warehouse)["marts"].failed_checks, "nobody works at it any more"
 
 
 def test_a_load_that_was_refused_is_shown_until_one_passes(
