@@ -28,11 +28,6 @@ class Patience:
     connect_seconds: int
     request_seconds: int
 
-    @property
-    def longest_seconds(self) -> int:
-        """With a server that is silent; boto3 waits another second for it to ask for what is put."""
-        return self.retry_seconds + self.wait_seconds + self.connect_seconds + 1 + self.request_seconds
-
 
 # A store that is away for 23 s is waited for (of a thousand requests one gives up sooner: chance decides how long the
 # waits are), and one that puts a large upload together for a minute. Who is refused all the time gives up after one

@@ -17,14 +17,10 @@ import pyarrow.compute as pc
 from adbc_driver_postgresql import dbapi as adbc
 
 from so_lakehouse.lake.manifests import CheckOutcome
-from so_lakehouse.lake.storage import Lake
 from so_lakehouse.quality.warehouse import EQUALS_SILVER
-from so_lakehouse.settings import Settings
 from so_lakehouse.sql import literal, quoted
-from so_lakehouse.warehouse import server
 from so_lakehouse.warehouse.feed import SilverTable, arrow_schema
-from so_lakehouse.warehouse.gate import passed_tables
-from so_lakehouse.warehouse.projection import PROJECTIONS, Projection
+from so_lakehouse.warehouse.projection import Projection
 
 
 @dataclass(frozen=True)
@@ -55,31 +51,6 @@ def equals_silver(
     difference = "the same number of rows, other values" if here.rows == there.rows else f"{there.rows:,} in silver"
     detail = f"{where} has {here.rows:,} rows, {difference} (version {silver.version})."
     return CheckOutcome(EQUALS_SILVER.name, False, EQUALS_SILVER.blocking, detail, numbers)
-
-
-def compare_site(
-    lake: Lake, settings: Settings, site: str, tables: Iterable[str] = tuple(PROJECTIONS)
-) -> dict[str, CheckOutcome]:
-    """For each named warehouse table that silver offers, by name: does the warehouse equal silver's projection?
-
-    For doubt; a load compares before it commits. Compares with the silver version that the last load recorded, so that
-    silver may go on meanwhile.
-    """
-    offered = passed_tables(lake, site)
-    found = {}
-    with adbc.connect(server.uri(settings)) as connection, connection.cursor() as cursor:
-        cursor.execute(f"SELECT table_name, lake_version FROM lake.load_status WHERE site = {literal(site)}")
-        loaded = dict(cursor.fetchall())
-        for projection in (PROJECTIONS[name] for name in tables):
-            if projection.source not in offered:
-                continue
-            if projection.name in loaded:
-                silver = SilverTable(lake, projection.source, loaded[projection.name])
-                found[projection.name] = equals_silver(cursor, silver, projection, site)
-            else:
-                detail = f"lake.{projection.name} holds nothing of {site}. Load the warehouse of {site}."
-                found[projection.name] = CheckOutcome(EQUALS_SILVER.name, False, EQUALS_SILVER.blocking, detail)
-    return found
 
 
 def digest(batches: Iterable[pa.RecordBatch]) -> Digest:

@@ -22,7 +22,6 @@ from so_lakehouse.spark import maintenance
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.maintenance import maintain
 from so_lakehouse.warehouse.load import load_site
-from so_lakehouse.warehouse.verify import compare_site
 from so_lakehouse_tests.pipeline import three_quarters
 from so_lakehouse_tests.pipeline.command_line import call
 from so_lakehouse_tests.pipeline.three_quarters import (
@@ -40,6 +39,7 @@ from so_lakehouse_tests.pipeline.three_quarters import (
     dump,
     rows_of,
 )
+from so_lakehouse_tests.pipeline.warehouse_catalogue import compare_site
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.migrate import DELTA_TYPES, Difference, bring_up, difference, pending
 from so_lakehouse.warehouse.load import load_site
 from so_lakehouse.warehouse.query import query_warehouse
-from so_lakehouse.warehouse.verify import compare_site
 from so_lakehouse_tests.pipeline.evidence import write_dump
+from so_lakehouse_tests.pipeline.warehouse_catalogue import compare_site
 
 SEPTEMBER, DECEMBER = "2016-09-11", "2016-12-11"
 

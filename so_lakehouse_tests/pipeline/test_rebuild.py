@@ -15,8 +15,8 @@ from so_lakehouse.spark import clean
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.warehouse.load import load_site
 from so_lakehouse.warehouse.query import query_warehouse
-from so_lakehouse.warehouse.verify import compare_site
 from so_lakehouse_tests.pipeline.evidence import quarter_of, tombstones, write_dump, write_pages
+from so_lakehouse_tests.pipeline.warehouse_catalogue import compare_site
 
 SEPTEMBER, DECEMBER = "2016-09-11", "2016-12-11"
 LEDGER = "select source, partition, rule_version, rows_in, rows_inserted, rows_updated, rows_unchanged, rows_deleted"

@@ -11,9 +11,8 @@ from so_lakehouse.errors import CheckFailed
 from so_lakehouse.lake import gates, silver_tables
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.warehouse.load import load_site
-from so_lakehouse.warehouse.verify import compare_site
 from so_lakehouse_tests.pipeline.evidence import at, write_dump, write_pages
-from so_lakehouse_tests.pipeline.warehouse_catalogue import changed_months
+from so_lakehouse_tests.pipeline.warehouse_catalogue import changed_months, compare_site
 
 BOTH = ("posts", "comments")
 DUMP = {

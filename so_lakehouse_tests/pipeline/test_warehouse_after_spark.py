@@ -13,8 +13,8 @@ from so_lakehouse.spark.session import open_session
 from so_lakehouse.warehouse.load import load_site
 from so_lakehouse.warehouse.query import query_warehouse
 from so_lakehouse.warehouse.record import Loaded
-from so_lakehouse.warehouse.verify import compare_site
 from so_lakehouse_tests.pipeline.silver_site import SilverSite
+from so_lakehouse_tests.pipeline.warehouse_catalogue import compare_site
 
 # 400 questions of two sites, one a day, with two tags each; and two up votes on each question.
 POSTS = """

@@ -12,9 +12,8 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
 from so_lakehouse.warehouse import diff, feed, server
 from so_lakehouse.warehouse.load import load_site
-from so_lakehouse.warehouse.verify import compare_site
 from so_lakehouse_tests.pipeline.silver_site import SilverSite, small_site
-from so_lakehouse_tests.pipeline.warehouse_catalogue import assert_equals_silver, changed_months
+from so_lakehouse_tests.pipeline.warehouse_catalogue import assert_equals_silver, changed_months, compare_site
 from so_lakehouse_tests.pipeline.warehouse_catalogue import run as ask
 
 

@@ -10,9 +10,8 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
 from so_lakehouse.warehouse.load import load_site
 from so_lakehouse.warehouse.migrations import MIGRATIONS
-from so_lakehouse.warehouse.verify import compare_site
 from so_lakehouse_tests.pipeline.silver_site import small_site
-from so_lakehouse_tests.pipeline.warehouse_catalogue import form, prepare, rows, run
+from so_lakehouse_tests.pipeline.warehouse_catalogue import compare_site, form, prepare, rows, run
 
 # As a release before lake.release existed had left it: columns less, more, and of another type; a key of more columns;
 # dbt's views on all of it; and the fingerprint of its own projection.
