@@ -3,7 +3,8 @@
 `2026-01-01T23:58:00` begins anew in each process. `2026-01-01T23:58:00@2026-11-30T09:00:00` was that moment when the
 machine's clock stood at the second one, so that one simulated day passes in all processes alike.
 
-Belongs here: now and waiting. Only what depends on the date of a simulated or real API asks this clock.
+Belongs here: now, waiting, and reading moments. Only what depends on the date of a simulated or real API asks this
+clock.
 """
 
 from __future__ import annotations
@@ -41,3 +42,8 @@ def _moment(text: str) -> datetime:
     except ValueError:
         raise BadInput(f"LAKEHOUSE_NOW is {text!r}; write a moment as 2026-01-05T06:00:00.") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def saved_moment(text: str | None) -> datetime | None:
+    """A moment as files keep it, ISO; None where none was saved."""
+    return datetime.fromisoformat(text) if text else None

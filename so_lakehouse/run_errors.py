@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import dagster as dg
-from dagster._core.events import JobFailureData, StepFailureData
-from dagster._utils.error import SerializableErrorInfo
 
 from so_lakehouse import errors
+from so_lakehouse.unstable import JobFailureData, SerializableErrorInfo, StepFailureData
 
 # Errors whose message is for people; dbt's says which model failed and what the database answered.
 READABLE = {

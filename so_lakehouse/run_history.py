@@ -9,12 +9,11 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster._core.storage.tags import WILL_RETRY_TAG
-from dagster._utils.error import SerializableErrorInfo
 
 from so_lakehouse.alerts.runs import EndedRun
 from so_lakehouse.run_errors import errors_of, links, readable, sentence
 from so_lakehouse.runner import DBT_LAYERS
+from so_lakehouse.unstable import WILL_RETRY_TAG, SerializableErrorInfo
 
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]  # who stops a run knows that it was stopped
 TOLD = {

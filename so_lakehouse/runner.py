@@ -20,6 +20,7 @@ import psutil
 from so_lakehouse.partitions import SITES
 from so_lakehouse.progress import current, wait_until_free
 from so_lakehouse.run_errors import errors_of, explain, sentence
+from so_lakehouse.unstable import lies_in_files
 
 LOG_NOTHING = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -166,12 +167,10 @@ def _process() -> str:
 def _process_of_launched(instance: dg.DagsterInstance, run: dg.DagsterRun, location: str) -> str | None:
     """The process that was started for a run of the daemon's or the page's, as a tag would name it; None where that
     cannot be told: it may live on another machine."""
-    from dagster._core.storage.runs import SqliteRunStorage  # SQLAlchemy: not while definitions load
-
     origin = run.remote_job_origin
     is_ours = bool(location) and origin is not None and origin.location_name == location
     begun = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.PIPELINE_START, limit=1).records
-    if not begun or not (is_ours or isinstance(instance.run_storage, SqliteRunStorage)):
+    if not begun or not (is_ours or lies_in_files(instance)):
         return None
     number = begun[0].event_log_entry.get_dagster_event().pid or 0
     # Begun before the run was, it is this process; later, another one that was given the same number.

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from so_lakehouse.api.fetch import is_whole
+from so_lakehouse.clock import saved_moment
 from so_lakehouse.lake import gates, ledger, paths
 from so_lakehouse.lake.api_pages import pages_of
 from so_lakehouse.lake.api_raw import days_of_sites, fetches_of
@@ -74,7 +75,7 @@ def _lake(lake: Lake, site: str, quarters: Sequence[str]) -> Iterator[LayerStatu
     raw = next((m for q in quarters if (m := RawManifest.load(lake, q, site)) is not None), None)
     if raw is not None:
         aside = tuple(f"{archive.name} is set aside" for archive in raw.archives if not lake.exists(archive.path))
-        yield LayerStatus(site, "raw", _named(raw.quarter, raw.release), None, _moment(raw.fetched_at), aside)
+        yield LayerStatus(site, "raw", _named(raw.quarter, raw.release), None, saved_moment(raw.fetched_at), aside)
     bronze = next((found for quarter in quarters if (found := _bronze(lake, site, quarter))), [])
     if bronze:
         yield LayerStatus(
@@ -82,7 +83,7 @@ def _lake(lake: Lake, site: str, quarters: Sequence[str]) -> Iterator[LayerStatu
             "bronze",
             _named(bronze[0].quarter, bronze[0].release),
             sum(manifest.rows for manifest in bronze),
-            _moment(max(manifest.written_at for manifest in bronze)),
+            saved_moment(max(manifest.written_at for manifest in bronze)),
             *_judged({manifest.table: manifest.checks for manifest in bronze}),
         )
     known = ledger.load(lake, site, TABLES)
@@ -106,13 +107,13 @@ def _pages(lake: Lake, site: str, days: Sequence[str]) -> Iterator[LayerStatus]:
     fetches = {(entity, day): fetches_of(lake, entity, day, site) for entity in ENTITIES for day in days}
     newest = max((fetch.newest_as_of for found in fetches.values() for fetch in found), default="")
     parts = sum(not is_whole(found, entity, day) for (entity, day), found in fetches.items())
-    yield LayerStatus(site, "raw api", days[-1], None, _moment(newest), (), parts)
+    yield LayerStatus(site, "raw api", days[-1], None, saved_moment(newest), (), parts)
     read = [manifest for entity in ENTITIES for manifest in pages_of(lake, entity, site)]
     if read:
         blocked, warnings = _judged({f"{manifest.entity} {manifest.day}": manifest.checks for manifest in read})
         rows, written = sum(manifest.rows for manifest in read), max(manifest.written_at for manifest in read)
         yield LayerStatus(
-            site, "bronze api", max(manifest.day for manifest in read), rows, _moment(written), blocked, warnings
+            site, "bronze api", max(manifest.day for manifest in read), rows, saved_moment(written), blocked, warnings
         )
 
 
@@ -221,7 +222,3 @@ def _rows(settings: Settings, table: str, query: str) -> list[dict[str, Any]]:
 
 def _named(quarter: str, release: str) -> str:
     return f"{quarter} ({release})"
-
-
-def _moment(text: str) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

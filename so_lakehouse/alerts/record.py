@@ -20,6 +20,7 @@ from typing import Any
 from so_lakehouse.alerts.changes import Known
 from so_lakehouse.alerts.incident import Incident, Kind, Message
 from so_lakehouse.alerts.runs import Failure
+from so_lakehouse.clock import saved_moment
 from so_lakehouse.errors import BadInput, Unavailable
 
 
@@ -90,7 +91,7 @@ def _read(file: Path) -> Record:
             {entry.incident.key: entry for entry in known},
             [Letter(Message(**letter["message"]), letter["to"]) for letter in content["letters"]],
             [_failure(failure) for failure in content["failures"]],
-            _moment(content["runs_read_to"]),
+            saved_moment(content["runs_read_to"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(
@@ -101,13 +102,9 @@ def _read(file: Path) -> Record:
 def _known(entry: dict[str, Any]) -> Known:
     told = entry["incident"]
     incident = Incident(**told | {"kind": Kind(told["kind"]), "tables": tuple(told["tables"])})
-    return Known(incident, datetime.fromisoformat(entry["since"]), _moment(entry["gone"]))
+    return Known(incident, datetime.fromisoformat(entry["since"]), saved_moment(entry["gone"]))
 
 
 def _failure(entry: dict[str, Any]) -> Failure:
     ended = datetime.fromisoformat(entry["ended"])
     return Failure(**entry | {"ended": ended, "missing": frozenset(entry["missing"])})
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
