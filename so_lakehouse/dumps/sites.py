@@ -7,11 +7,13 @@ Belongs here: names and what is known about them (`sites.csv`). Does not belong 
   The site's oldest lasting name, because a key must never change; so `avp` and not `video`. One exception:
   `meta.stackexchange`, because `meta` alone says nothing.
 * `api`: the parameter `site` of the API; empty where the API no longer knows the site.
-* `launched`: day on which the site left its beta; empty where it has not or where no source was found. Posts from the
-  beta are older, so this is no lower bound for dates of posts.
-* `archives`: hosts that name the archive in dumps, newest first; `host@from..until` where a host was used in a part
-  of the time only. The ends are inclusive and as exact as they are known (`2017`, `2014-04-16`).
-* `hosts`: hosts on the web, the current one first, then those that lead or led to it.
+* `launched`: day on which the site left its beta; empty where it had not by mid-2015, where our source ends, and for
+  metas, for which the API tells none. Posts from the beta are older, so this is no lower bound for dates of posts.
+* `archives`: the hosts with their periods, newest first: a dump is named by the host of its time. `host@from..until`
+  where a host was used in a part of the time only. The ends are inclusive and as exact as they are known (`2017`,
+  `2014-04-16`).
+* `hosts`: every host on the web that leads to the site or did, today's first. Without periods: none is known of an
+  alias, and a name leads to its key whenever it was used.
 
 Sources: the API's list of sites as of mid-2015 (launch dates) and of 2024 (hosts, parameters); the names of the
 archives of 2025-12-31, which the publisher confirmed with their checksums (Meta Stack Exchange 416720), and of
