@@ -23,7 +23,7 @@ prerequisites:
 setup: prerequisites .venv/.installed .jars/.resolved dbt_project/target/manifest.json ## install everything into .venv and .jars
 
 .venv/.installed: requirements.lock pyproject.toml
-	@echo "Installing the locked packages into .venv (about 1.7 GB) …"
+	@echo "Installing the locked packages into .venv (about 2 GB) …"
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@awk '/^uv==/ {found = 1; print; next} found && /^ / {print; next} {found = 0}' requirements.lock > .venv/uv.lock
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
