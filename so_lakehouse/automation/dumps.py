@@ -95,7 +95,10 @@ def _released(
         here = {site: max((raw.order for raw in held), default=("", 0, "")) for site, held in landed.items()}
 
         def ask(site: str) -> tuple[Resolved | None, str]:
-            dump = newest(mirror, site)
+            try:
+                dump = newest(mirror, site)
+            except BadInput as error:  # what is wrong with one site's archive keeps no other site waiting
+                return None, str(error)
             is_here = dump is not None and dump.release.order == here[site]
             return dump, other_bytes(lake, mirror, dump) if dump and is_here else ""
 
@@ -103,7 +106,7 @@ def _released(
             answers = list(pool.map(ask, landed))
         for site, (dump, refusal) in zip(landed, answers, strict=True):
             if dump is None:
-                note(f"{site}: {mirror.source} has no dump of it.")
+                note(f"{site}: {refusal or f'{mirror.source} has no dump of it.'}")
             elif refusal:  # landing says so to people, once: its run fails
                 yield Request(("raw", "bronze"), (site, dump.quarter), version_of(dump.release.order, refusal), refusal)
             elif dump.release.order > here[site]:

@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from so_lakehouse.automation.answer import Runs
+from so_lakehouse.automation.dumps import due
 from so_lakehouse.dumps.land import land_dump, resolve
 from so_lakehouse.dumps.mirrors import Mirror, open_mirror
 from so_lakehouse.dumps.resolve import quarters
@@ -120,13 +122,18 @@ def test_the_publishers_item_that_went_dark_stops_no_other_release(items: Items,
     assert "no longer serves the item stackexchange;" in caplog.text
 
 
-def test_two_archives_of_one_name_in_one_item_are_refused_and_stop_no_other_site(items: Items):
+def test_two_archives_of_one_name_in_one_item_are_refused_and_stop_no_other_site(
+    items: Items, lake: Lake, settings: Settings
+):
     item = "stackexchange_20251231"
     items.add(item, "old/beer.stackexchange.com.7z", "new/beer.stackexchange.com.7z", "new/ai.stackexchange.com.7z")
     mirror = mirror_of(items)
     assert resolve(mirror, "ai").quarter == "2025-10-01"
     with pytest.raises(BadInput, match=r"more than once.*/old/beer.*/new/beer.*--mirror"):
         resolve(mirror, "beer")
+    looked = due(lake, mirror, ["beer", "ai"], settings, Runs(), datetime.now(UTC))
+    assert [request.partition[0] for request in looked.requests] == ["ai"]
+    assert any(note.startswith("beer: ") and "more than once" in note for note in looked.notes)
 
 
 def test_an_archive_that_lies_in_two_folders_with_the_same_bytes_is_one(items: Items):

@@ -49,7 +49,8 @@ class ArchiveOrg(Mirror):
     def archive(self, release: Release, name: str) -> RemoteArchive | None:
         """Raises `BadInput` where the item has two different archives of that name, in two folders."""
         found = self._archives(release.folder).get(name, ())
-        if len({(archive.size, archive.sha1) for archive in found}) > 1:
+        contents = {(archive.size, archive.sha1 or archive.address) for archive in found}  # no sum: nobody can tell
+        if len(contents) > 1:
             raise BadInput(
                 f"{self.source}, item {release.folder}: {name} is there more than once, and not the same: "
                 f"{', '.join(archive.where for archive in found)}. Nothing says which one is meant. Copy the right "
