@@ -78,9 +78,12 @@ def plans(lake: Lake, mirror: Mirror, dumps: Sequence[Resolved], settings: Setti
 
 def show_plan(console: Console, settings: Settings, plans: Sequence[Plan]) -> None:
     """What each dump would take and all together: bytes to fetch, disk, and a rough time."""
-    table = Table("site", "quarter", "release", title="The plan; nothing was started")
+    table = Table(title="The plan; nothing was started")
+    table.add_column("site", overflow="fold")
+    for name in ("quarter", "release"):
+        table.add_column(name, no_wrap=True)
     for name in ("to fetch", "disk", "about"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for item in plans:
         dump = item.resolved
         names = (dump.site.key, dump.quarter, dump.release.release)

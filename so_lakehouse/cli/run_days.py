@@ -71,9 +71,12 @@ def _carry_out(
 def _show_plan(console: Console, settings: Settings, chosen: Sequence[tuple[str, str]], again: bool) -> None:
     """What each day would take and all together: requests, bytes of packed pages, and a rough time."""
     lake = Lake.of(settings)
-    table = Table("site", "day", "state", title="The plan; nothing was started")
+    table = Table(title="The plan; nothing was started")
+    table.add_column("site", overflow="fold")
+    table.add_column("day", no_wrap=True)
+    table.add_column("state")
     for name in ("requests", "to fetch", "about"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     taken = {site: _taken(lake, site) for site in dict.fromkeys(site for site, _ in chosen)}
     all_requests = all_bytes = days = 0
     for site, day in chosen:
@@ -89,7 +92,7 @@ def _show_plan(console: Console, settings: Settings, chosen: Sequence[tuple[str,
         all_requests, all_bytes, days = all_requests + requests, all_bytes + to_fetch, days + 1
     if days:
         once = estimate.ONCE_SECONDS + estimate.days_seconds(len(taken), 0, 0)
-        table.add_row("command, silver to marts", "", "", "", "", duration(once), end_section=True)
+        table.add_row("silver to marts", "", "", "", "", duration(once), end_section=True)
         seconds = estimate.ONCE_SECONDS + estimate.days_seconds(len(taken), days, all_requests)
         table.add_row(
             "in all", "", f"{days:,} days", f"{all_requests:,}", decimal(all_bytes), duration(seconds), style="bold"
