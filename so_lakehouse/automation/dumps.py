@@ -13,7 +13,7 @@ from datetime import datetime
 from so_lakehouse.api.source import stranger
 from so_lakehouse.automation.answer import Answer, Request, Runs, attempt, version_of
 from so_lakehouse.dumps.bronze import is_read, reader_version
-from so_lakehouse.dumps.land import Resolved, other_bytes, plan
+from so_lakehouse.dumps.land import Resolved, bytes_to_fetch, other_bytes
 from so_lakehouse.dumps.mirrors import Mirror
 from so_lakehouse.dumps.resolve import newest
 from so_lakehouse.errors import BadInput, Unavailable
@@ -120,7 +120,7 @@ def _asked(
 ) -> Iterator[Request]:
     site, release = dump.site.key, dump.release
     try:
-        size = plan(lake, mirror, dump, settings).bytes_to_fetch
+        size = bytes_to_fetch(lake, mirror, dump, settings)
     except BadInput as error:
         note(f"{site}: {error}")
         return

@@ -75,17 +75,20 @@ class Plan:
     bytes_to_fetch: int
     disk_bytes: int
     seconds: float
-    landed: bool
 
 
 def plan(lake: Lake, mirror: Mirror, resolved: Resolved, settings: Settings, follows: bool = False) -> Plan:
     """The plan for a dump; `follows`: silver will hold the site by then. Raises `BadInput` where the landed bytes are
     not the mirror's."""
-    landed = _landed(lake, mirror, resolved) is not None
-    fetch = 0 if landed else _missing_bytes(lake, resolved, settings)
+    fetch = bytes_to_fetch(lake, mirror, resolved, settings)
     is_first = not follows and not gates.load(lake, resolved.site.key)
     seconds = estimate.dump_seconds(resolved.size, is_first)
-    return Plan(resolved, fetch, fetch + estimate.dump_bytes(resolved.size), seconds, landed)
+    return Plan(resolved, fetch, fetch + estimate.dump_bytes(resolved.size), seconds)
+
+
+def bytes_to_fetch(lake: Lake, mirror: Mirror, resolved: Resolved, settings: Settings) -> int:
+    """Bytes of a dump that are not on this machine yet. Raises `BadInput` where landed ones are not the mirror's."""
+    return 0 if _landed(lake, mirror, resolved) is not None else _missing_bytes(lake, resolved, settings)
 
 
 def other_bytes(lake: Lake, mirror: Mirror, resolved: Resolved) -> str:
