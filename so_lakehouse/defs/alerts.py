@@ -12,6 +12,8 @@ from so_lakehouse.defs.resources import Lakehouse
 from so_lakehouse.defs.silver import silver_key
 from so_lakehouse.partitions import SITES
 from so_lakehouse.quality.freshness import SITE_CURRENT, outcome
+from so_lakehouse.run_view import LOCATION
+from so_lakehouse.runner import end_orphans
 from so_lakehouse.unstable import unstable_api
 
 CHECKED = silver_key("posts")  # of every table of a site alike; posts are what people look at first
@@ -82,6 +84,7 @@ def alerts(context: dg.SensorEvaluationContext, lakehouse: Lakehouse) -> dg.Skip
     from so_lakehouse.alerts.tell import tell
     from so_lakehouse.run_history import ended_runs
 
+    end_orphans(context.instance, LOCATION)  # also where nothing starts by itself, and so nobody else looks
     settings = lakehouse.settings
     history = partial(ended_runs, context.instance)
     return dg.SkipReason(tell(settings, Clock(settings.now), history, datetime.now(UTC)))

@@ -1,6 +1,7 @@
 """The sensors and the check as Dagster has them: runs of a real instance, ticks without a daemon, a real webhook.
 
-What is told of other incidents, and what becomes of a message that nobody takes: `pipeline/test_alert_delivery.py`.
+What is told of other incidents: `pipeline/test_alert_kinds.py`; what becomes of a message that nobody takes:
+`pipeline/test_alert_delivery.py`.
 """
 
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from so_lakehouse.errors import CheckFailed, Unavailable
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.partitions import SITES
 from so_lakehouse.run_history import ended_runs
+from so_lakehouse.runner import PROCESS_TAG
 from so_lakehouse.settings import Settings
 from so_lakehouse.unstable import unstable_api
 from so_lakehouse_tests.days_in_silver import fetch, take_in
@@ -186,6 +188,18 @@ def test_a_run_whose_process_was_killed_is_told_in_the_words_of_who_found_it(tea
     (told,) = team.receiver.messages
     assert told["title"] == "so_lakehouse: run failed · warehouse · beer"
     assert "Why: The process of this run was killed.\n" in told["message"]
+
+
+@pytest.mark.parametrize("address", ["the team's", ""])
+def test_a_killed_run_is_found_by_the_look_itself_where_no_other_sensor_is_on(team, monkeypatch, address):
+    if not address:
+        monkeypatch.delenv("LAKEHOUSE_ALERTS")
+    job = dg.Definitions([loads]).resolve_implicit_global_asset_job_def()
+    tags = {"dagster/partition": "beer", PROCESS_TAG: "1 0.0"}
+    run = team.instance.create_run_for_job(job, tags=tags, status=dg.DagsterRunStatus.STARTED)
+    team.tick()
+    assert team.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+    assert team.receiver.titles == (["so_lakehouse: run failed · warehouse · beer"] if address else [])
 
 
 def test_a_run_of_a_job_without_assets_is_told_by_the_jobs_name(team):
