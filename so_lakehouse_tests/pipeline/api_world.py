@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from so_lakehouse.api.client import Client
+from so_lakehouse.api.budget import WINDOWS
+from so_lakehouse.api.client import Client, Page
 from so_lakehouse.clock import Clock
 from so_lakehouse.patience import Patience
 from so_lakehouse.settings import Settings
@@ -66,6 +67,12 @@ class World:
         """The parameters of every question of a method, in order."""
         found = [text for text in self.server.requests if text.startswith(f"/2.3/{method}?")]
         return [dict(re.findall(r"\('(\w+)', '([^']*)'\)", text)) for text in found]
+
+
+def ask(api: World, client: Client | None = None, purpose: str = WINDOWS, **parameters: Any) -> Page:
+    """The answer to one question, of a list of questions."""
+    given = {"site": "alcohol", "sort": "creation"} | parameters
+    return (client or api.client()).ask("questions", "/questions", given, purpose)
 
 
 @contextmanager
