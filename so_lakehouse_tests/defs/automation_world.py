@@ -43,6 +43,9 @@ from so_lakehouse.warehouse.standing import expected
 from so_lakehouse_tests.pipeline.warehouse_catalogue import prepare, run
 from so_lakehouse_tests.small_archives import small_7z
 
+Q3, Q4 = "2025-07-01", "2025-10-01"
+FOLLOWS = "reconciliation+silver+warehouse"
+
 Asked = tuple[str, ...]  # layers and partition, as "reconciliation+silver+warehouse", "beer"
 
 
@@ -199,6 +202,13 @@ class World:
                 "warehouse": self.load,
                 "marts": self.build,
             }[layer](*partition)
+
+
+def at_rest(lakehouse: World) -> World:
+    """Everything that starts by itself has come to rest."""
+    lakehouse.wave()
+    lakehouse.ask_mirror_again()
+    return lakehouse
 
 
 def _asked(request: dg.RunRequest) -> Asked:
