@@ -23,7 +23,7 @@ from so_lakehouse.patience import Patience, Transient, retry_after
 from so_lakehouse.settings import Settings
 
 ANSWER_SECONDS = 120.0  # of one answer in all; the largest take a few
-PATIENCE = Patience(deadline=900.0)
+QUESTION_SECONDS = 900.0  # of one question with all its tries
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,10 @@ Check = Callable[[Page], None]
 
 
 class Client:
-    """One API and one key."""
+    """One API and one key. All its waiting, between tries too, is by `clock`."""
 
-    def __init__(self, settings: Settings, clock: Clock, patience: Patience = PATIENCE) -> None:
+    def __init__(self, settings: Settings, clock: Clock, patience: Patience | None = None) -> None:
+        patience = patience or Patience(deadline=QUESTION_SECONDS, sleep=clock.sleep, monotonic=clock.monotonic)
         self.address, self.clock, self.patience = settings.api, clock, patience
         self.budget = Budget.of(settings, clock)
         self._transport = Transport(

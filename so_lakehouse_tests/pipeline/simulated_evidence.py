@@ -1,6 +1,7 @@
 """A simulated community that publishes: its dumps, and its days by an API that often fails, all of it in bronze.
 
-Belongs here: what arrives, and what is true on each day. Not here: what silver makes of it (the tests).
+Belongs here: what arrives, what is true on each day, and how a row differs from it. Not here: what silver makes of it
+(the tests).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import shutil
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 from so_lakehouse import schema
 from so_lakehouse.api.bronze import read_pages
@@ -24,14 +26,12 @@ from so_lakehouse.errors import Unavailable
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.api_pages import PagesManifest
 from so_lakehouse.lake.storage import Lake
-from so_lakehouse.patience import Patience
 from so_lakehouse.schema_api import ENTITIES
-from so_lakehouse.settings import Settings
 from so_lakehouse.simulate.api_server import Fault
 from so_lakehouse.simulate.community import Community
 from so_lakehouse.simulate.dumps import cut_of
 from so_lakehouse.simulate.faults import FAULTS
-from so_lakehouse.simulate.served import SimulationServer
+from so_lakehouse.simulate.served import KEY, SimulationServer
 from so_lakehouse.simulate.snapshot import Row, rows_at
 from so_lakehouse_tests.pipeline.api_world import World
 
@@ -40,6 +40,8 @@ A_DAY = timedelta(days=1)
 # What a client gets over by itself or tomorrow. (Not: a wrong key, pages without end, a site that runs ahead of its
 # clock; slow drips are only slow; another question's answer, if it is empty, looks like this one's.)
 PASSING = ("gateway", "throttle-seconds", "throttle", "backoff", "html", "truncated", "reset", "no-quota")
+# An author whose account goes and a question that is closed leave no activity: a day's window cannot tell of them.
+UNTRACED = {"OwnerUserId", "LastEditorUserId", "UserId", "ClosedDate"}
 
 State = dict[str, dict[int, Row]]  # table → Id → row
 
@@ -66,9 +68,11 @@ class Publisher:
         self.quarters.append(quarter)
         self._remember(cut_of(quarter))
 
-    def morning_after(self, day: date, *, again: bool = False, by_id: bool = True, calm: bool = False) -> None:
+    def morning_after(
+        self, day: date, *, again: bool = False, by_id: bool = True, calm: bool = False, short: bool = False
+    ) -> None:
         """Asks for the day, and for what earlier ones lack; `again`: for all of the day before once more; `calm`:
-        nothing fails."""
+        nothing fails; `short`: somebody uses the quota up in the middle of the day's first window."""
         server, clock = self.api.server, self.api.clock
         assert isinstance(server, SimulationServer)
         hour = timedelta(hours=18 if calm else 6)  # in the evening a quota that ended in the morning is back
@@ -78,34 +82,34 @@ class Publisher:
         if again:
             self._ask((day - A_DAY).isoformat(), again=True, by_id=False, calm=calm)
         for due in days_due(self.lake, self.site, self.days):
-            self._ask(due, again=False, by_id=by_id and due == day.isoformat(), calm=calm)
+            is_new = due == day.isoformat()
+            self._ask(due, again=False, by_id=by_id and is_new, calm=calm, short=short and is_new)
 
-    def _ask(self, day: str, *, again: bool, by_id: bool, calm: bool) -> None:
-        server = self.api.server
+    def _ask(self, day: str, *, again: bool, by_id: bool, calm: bool, short: bool = False) -> None:
+        server, clock = self.api.server, self.api.clock
         assert isinstance(server, SimulationServer)
         shares = self.api.settings if by_id else replace(self.api.settings, api_reask=0, api_sweep=0)
         for entity in self.chance.sample(list(ENTITIES), len(ENTITIES)):
-            names = [] if calm else self.chance.sample(PASSING, self.chance.choice((0, 0, 1, 2)))
-            server.faults = [fault for name in names for fault in FAULTS[name].faults(server)]
+            names = ["no-quota"] if short else self._of_this_morning(calm)
+            server.faults = [Fault()] * short + [fault for name in names for fault in FAULTS[name].faults(server)]
             self.suffered += names
-            client = self._client(shares)
+            client = Client(shares, clock)
             try:
                 fetch_day(self.lake, client, self.site, day, entity, shares, again)
                 server.faults += [] if calm else self._hidden()
                 ask_again(self.lake, client, self.site, day, entity, shares)
             except Unavailable:
                 server.faults = []  # what came is kept, and the rest is due tomorrow
+            short = short and server.used(KEY) < server.quota_max  # a window of one page was over before
             read_pages(self.lake, self.site, day, entity, shares)
 
-    def _client(self, settings: Settings) -> Client:
-        """One that waits for a server on a busy machine: an answer that it does not wait for is asked for twice."""
-        clock = self.api.clock
-        return Client(settings, clock, Patience(sleep=clock.sleep, monotonic=clock.monotonic, deadline=900))
+    def _of_this_morning(self, calm: bool) -> list[str]:
+        return [] if calm else self.chance.sample(PASSING, self.chance.choice((0, 0, 1, 2)))
 
     def _hidden(self) -> list[Fault]:
         """Rows that answers by ids lack this morning, others than yesterday: who is missed once is not gone."""
         place = 3 * len(self.days)
-        return [Fault(hides=place + number) for number in range(self.chance.choice((0, 3)))]
+        return [Fault(hides=place + number) for number in range(3)]
 
     def _remember(self, until: date) -> None:
         while self.twin.today < until:
@@ -136,3 +140,21 @@ def deliver(publisher: Publisher, lake: Lake, kind: str, partition: str) -> None
 
 def _copy(source: Lake, target: Lake, folder: str) -> None:
     shutil.copytree(Path(source.root, folder), Path(target.root, folder))
+
+
+def differences(table: str, row: Row, true: Row, names: set[str]) -> dict[str, Any]:
+    """By table, Id and column: the value of a row, and the true one, where they are not the same."""
+    found = {name: (_spelled(row[name]), _spelled(true.get(name))) for name in names}
+    return {f"{table} {row['Id']} {name}": pair for name, pair in found.items() if pair[0] != pair[1]}
+
+
+def counters(table: str) -> set[str]:
+    """The columns that move without activity."""
+    return {column.name for column in schema.TABLES[table].columns if column.counter}
+
+
+def _spelled(value: Any) -> Any:
+    """A value as the lake has it; dates to the second, as pages tell them."""
+    if isinstance(value, datetime):
+        return value.replace(microsecond=0, tzinfo=UTC)
+    return list(value) if isinstance(value, tuple) else value

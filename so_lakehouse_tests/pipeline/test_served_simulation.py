@@ -30,7 +30,6 @@ from so_lakehouse.clock import Clock
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.lake.api_raw import fetches_of
 from so_lakehouse.lake.storage import Lake
-from so_lakehouse.patience import Patience
 from so_lakehouse.schema_api import ENTITIES
 from so_lakehouse.settings import PROJECT_ROOT, Settings
 from so_lakehouse.simulate.api_server import running
@@ -71,9 +70,7 @@ def api(settings: Settings) -> Iterator[World]:
 
 
 def client(api: World) -> Client:
-    """One that waits for a server that lives days before it answers."""
-    patience = Patience(sleep=api.clock.sleep, monotonic=api.clock.monotonic, deadline=900, read_timeout=30)
-    return Client(api.settings, api.clock, patience)
+    return Client(api.settings, api.clock)
 
 
 def fetched(api: World, lake: Lake, entity: str, day: date) -> list[dict[str, Any]]:

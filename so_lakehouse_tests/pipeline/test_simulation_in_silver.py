@@ -11,7 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import pytest
@@ -31,14 +31,20 @@ from so_lakehouse.simulate.served import KEY, SimulationServer
 from so_lakehouse.simulate.simulation import Simulation
 from so_lakehouse.spark.converge import converge
 from so_lakehouse_tests.pipeline.api_world import StillClock, World
-from so_lakehouse_tests.pipeline.simulated_evidence import A_DAY, TABLES, Publisher, deliver
+from so_lakehouse_tests.pipeline.simulated_evidence import (
+    A_DAY,
+    TABLES,
+    UNTRACED,
+    Publisher,
+    counters,
+    deliver,
+    differences,
+)
 
 SITE = "simulated-brewing"
 PEOPLE, LAUNCH = 600, date(2025, 4, 1)
 QUARTERS = ("2025-10-01", "2026-01-01")
 SEEDS = range(1, 1 + int(os.environ.get("SIMULATION_SEEDS", "1")))
-# An author whose account goes and a question that is closed leave no activity: a day's window cannot tell of them.
-UNTRACED = {"OwnerUserId", "LastEditorUserId", "UserId", "ClosedDate"}
 
 
 class Crash(BaseException):
@@ -71,13 +77,6 @@ def held(lake: Lake, table: str) -> dict[int, dict[str, Any]]:
     return {row["Id"]: row for row in rows}
 
 
-def spelled(value: Any) -> Any:
-    """A value as silver has it; dates to the second, as pages tell them."""
-    if isinstance(value, datetime):
-        return value.replace(microsecond=0, tzinfo=UTC)
-    return list(value) if isinstance(value, tuple) else value
-
-
 def told_of(table: str, row: dict[str, Any]) -> set[str]:
     """The columns of silver that a page tells of such a row; none of what the API does not serve."""
     kept = {column.name for column in silver_columns(SCHEMA[table], keep_personal=False)}
@@ -85,15 +84,6 @@ def told_of(table: str, row: dict[str, Any]) -> set[str]:
         if entity.post_type in (None, row.get("PostTypeId")) and (table != "users" or row["Id"] > 0):
             return kept & set(entity.columns)
     return set()
-
-
-def differences(table: str, row: dict[str, Any], true: dict[str, Any], names: set[str]) -> dict[str, Any]:
-    found = {name: (spelled(row[name]), spelled(true.get(name))) for name in names}
-    return {f"{table} {row['Id']} {name}": pair for name, pair in found.items() if pair[0] != pair[1]}
-
-
-def counters(table: str) -> set[str]:
-    return {column.name for column in SCHEMA[table].columns if column.counter}
 
 
 def assert_windows_tell(publisher: Publisher, last: date, cut: date) -> None:
@@ -111,6 +101,26 @@ def assert_windows_tell(publisher: Publisher, last: date, cut: date) -> None:
             wrong |= differences(table, silver[key], true, told_of(table, true) - counters(table) - UNTRACED)
         assert seen, f"nothing happened to {table}"
         assert wrong == {}
+
+
+def assert_whole_as_claimed(publisher: Publisher, lake: Lake) -> list[str]:
+    """Up to the moment that a table names, no row is missing, and no column is older that activity moves. Returns the
+    tables that name one."""
+    claimed = {table: gate.complete_to for table, gate in gates.load(lake, SITE).items() if gate.complete_to}
+    for table, moment in claimed.items():
+        day, silver = moment.date(), held(lake, table)
+        wrong: dict[str, Any] = {}
+        later = [state[table] for at, state in publisher.states.items() if at > day]
+        for key, true in publisher.states[day][table].items():
+            names = told_of(table, true) - counters(table) - UNTRACED
+            if key in silver and names:
+                as_of = silver[key]["_as_of"]
+                told = publisher.states[max(day, (as_of - A_DAY).date()) if as_of else day][table][key]
+                wrong |= differences(table, silver[key], told, names)
+            elif names and all(key in state for state in later):
+                wrong[f"{table} {key}"] = f"is missing, and {table} are said to be whole to {day}"
+        assert wrong == {}
+    return sorted(claimed)
 
 
 def assert_is_the_communitys_state(publisher: Publisher, last: date, cut: date) -> Counter[str]:
@@ -141,23 +151,27 @@ def assert_is_the_communitys_state(publisher: Publisher, last: date, cut: date) 
 @pytest.mark.parametrize("publisher", SEEDS, indirect=True)
 def test_silver_ends_in_the_communitys_own_state(spark, publisher, tmp_path, monkeypatch):
     chance, settings = publisher.chance, replace(publisher.api.settings, accept_shrink=True)
-    monkeypatch.setattr(windows, "PAGE_ROWS", 4)  # a small site's days are read page by page too
+    monkeypatch.setattr(windows, "PAGE_ROWS", 2)  # a small site's days are read page by page too
     first, second = map(cut_of, QUARTERS)
 
     publisher.dump(QUARTERS[0])
     for number in range(1, 4):
-        publisher.morning_after(first + number * A_DAY, again=number == 2, by_id=False, calm=number == 3)
+        day = first + number * A_DAY
+        publisher.morning_after(day, again=number == 2, by_id=False, calm=number == 3, short=number == 2)
     converge(spark, publisher.lake, SITE, TABLES, settings)
     assert_windows_tell(publisher, first + 3 * A_DAY, first)
+    assert assert_whole_as_claimed(publisher, publisher.lake) == sorted(TABLES)
 
     late = [second + number * A_DAY for number in range(1, 7)]
     for day in late[:2]:
-        publisher.morning_after(day)
+        publisher.morning_after(day, short=True)
     publisher.dump(QUARTERS[1])  # it lands after its cut
     converge(spark, publisher.lake, SITE, TABLES, settings)
+    assert_whole_as_claimed(publisher, publisher.lake)
     for number, day in enumerate(late[2:]):
         publisher.morning_after(day, again=number == 1, calm=number >= 2)  # the last sweeps must see all
     converge(spark, publisher.lake, SITE, TABLES, settings)
+    assert_whole_as_claimed(publisher, publisher.lake)
     seen = assert_is_the_communitys_state(publisher, late[-1], second)
     print(f"{dict(seen)}, faults {dict(Counter(publisher.suffered))}")
     assert all(seen[what] for what in ("told by pages", "told by the dump", "deleted")), seen
@@ -179,5 +193,6 @@ def test_silver_ends_in_the_communitys_own_state(spark, publisher, tmp_path, mon
             converge(spark, other, SITE, TABLES, settings)
         except Crash:
             converge(spark, other, SITE, TABLES, settings)
+        assert_whole_as_claimed(publisher, other)
     for table in TABLES:
         assert held(other, table) == held(publisher.lake, table), f"{table}: another order of arrival"

@@ -1,0 +1,360 @@
+"""Every fault of the API, as a run of Dagster: how the run ends, what raw and bronze hold then, what was spent, what
+stays due.
+
+A run fetches and reads one day of a simulated community, as the sensor asks for it; the third page of its questions
+suffers the fault, where nothing else is said. What one question makes of a fault is told in `test_api_client.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow.parquet as pq
+import pytest
+
+from so_lakehouse.api import windows
+from so_lakehouse.api.budget import Budget
+from so_lakehouse.api.due import days_due
+from so_lakehouse.definitions import defs
+from so_lakehouse.lake.api_pages import PagesManifest
+from so_lakehouse.lake.api_raw import fetches_of, pages_in
+from so_lakehouse.lake.storage import Lake
+from so_lakehouse.partitions import site_day_key
+from so_lakehouse.runner import LayerRun, Runner
+from so_lakehouse.schema_api import ENTITIES, Entity
+from so_lakehouse.settings import Settings
+from so_lakehouse.simulate.api_server import Fault, running
+from so_lakehouse.simulate.faults import FAULTS
+from so_lakehouse.simulate.served import KEY, SimulationServer
+from so_lakehouse.simulate.simulation import Simulation
+from so_lakehouse.simulate.snapshot import Row, rows_at
+from so_lakehouse_tests.pipeline.api_world import StillClock
+from so_lakehouse_tests.pipeline.simulated_evidence import A_DAY, UNTRACED, counters, differences
+
+SITE = "simulated-brewing"
+SIMULATION = Simulation((SITE,), seed=1, people=4000, launch=date(2025, 11, 15), cut=date(2025, 12, 31))
+DAY = date(2026, 1, 2)
+NEXT = DAY + A_DAY
+MORNING = timedelta(hours=6)
+PAGE_ROWS = 3  # so that a small day has many pages
+THROTTLED_FOR_HOURS = Fault(
+    error_id=502, message="too many requests from this IP, more requests available in 67194 seconds"
+)
+
+
+@dataclass
+class Days:
+    """A lakehouse that asks a simulation for its days by runs of Dagster, on a clock that only waiting moves."""
+
+    runner: Runner
+    server: SimulationServer
+    clock: StillClock
+    settings: Settings
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(self.settings.lake_uri)
+
+    def run(self, day: date = DAY) -> LayerRun:
+        """Raw and bronze of a day in one run; Dagster's own record of it says the same as what it returns."""
+        keys = [*self.runner.keys_of("raw api"), *self.runner.keys_of("bronze api")]
+        done = self.runner.run("raw api", keys, site_day_key(SITE, day.isoformat()))
+        recorded = self.runner.instance.get_run_by_id(done.run_id)
+        assert recorded is not None
+        assert (recorded.status is dg.DagsterRunStatus.SUCCESS) == done.succeeded
+        return done
+
+    def due(self) -> list[str]:
+        return days_due(self.lake, SITE, [DAY.isoformat(), NEXT.isoformat()])
+
+    def pages(self) -> list[tuple[str, dict[str, str], list[Any]]]:
+        """Every page of the day in raw: its path, what was asked, what was answered."""
+        day = DAY.isoformat()
+        fetches = [fetch for entity in ENTITIES for fetch in fetches_of(self.lake, entity, day, SITE)]
+        return [(page.path, page.parameters, page.items) for one in fetches for page in pages_in(self.lake, one)]
+
+    def rows(self, entity: str, *days: date) -> dict[int, Row]:
+        """What bronze holds of these days: of each row what was told last."""
+        found: dict[int, Row] = {}
+        for day in days:
+            manifest = PagesManifest.load(self.lake, entity, day.isoformat(), SITE)
+            assert manifest is not None
+            fetches = fetches_of(self.lake, entity, day.isoformat(), SITE)
+            assert manifest.items == manifest.rows == sum(fetch.items for fetch in fetches), "nothing in quarantine"
+            assert manifest.is_whole
+            assert [check for check in manifest.checks if not check.passed] == []
+            for row in pq.read_table(self.lake.path(manifest.files[0])).to_pylist():
+                if row.get("Tags"):
+                    row["Tags"] = row["Tags"].strip("|").split("|")  # as silver has them, and the simulation
+                if row["Id"] not in found or found[row["Id"]]["_as_of"] <= row["_as_of"]:
+                    found[row["Id"]] = row
+        return found
+
+    def jump(self, **by: float) -> None:
+        """The clock is set to another moment, so much later."""
+        self.clock.moment += timedelta(**by)
+
+    def morning_after(self, day: date) -> None:
+        self.clock.moment = datetime.combine(day + A_DAY, time(), UTC) + MORNING
+
+
+@contextmanager
+def asking(runner: Runner, home: Path) -> Iterator[Days]:
+    """On the morning after the day, of which nothing is here."""
+    clock = StillClock()
+    with running(SimulationServer(SIMULATION, "")) as server, pytest.MonkeyPatch.context() as patch:
+        server.now = lambda: clock.now().timestamp()
+        for name, value in (server.settings | {"LAKEHOUSE_HOME": str(home), "LAKEHOUSE_API_RESERVE": "0"}).items():
+            patch.setenv(name, value)
+        patch.setattr("so_lakehouse.clock.Clock", lambda start: clock)
+        patch.setattr(windows, "PAGE_ROWS", PAGE_ROWS)
+        made = Days(runner, server, clock, Settings.from_environment())
+        made.morning_after(DAY)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[Runner]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        made = Runner(defs, instance, sys.stdout)
+        made.add_site(SITE)
+        yield made
+
+
+@dataclass(frozen=True)
+class Calm:
+    """The day without a fault: what was asked, and the pages that came."""
+
+    requests: list[str]
+    pages: list[tuple[str, dict[str, str], list[Any]]]
+
+    def before_page(self, number: int) -> int:
+        """How many requests come before this page of the questions."""
+        return [place for place, asked in enumerate(self.requests) if asked.startswith("/2.3/questions?")][number - 1]
+
+
+@pytest.fixture(scope="module")
+def calm(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> Calm:
+    with asking(runner, tmp_path_factory.mktemp("calm")) as days:
+        assert days.run().warnings == ()
+        assert days.due() == [NEXT.isoformat()]
+        assert_tells(days, DAY)
+        assert days.server.violations == []
+        return Calm(days.server.requests, days.pages())
+
+
+@pytest.fixture
+def days(runner: Runner, tmp_path: Path) -> Iterator[Days]:
+    with asking(runner, tmp_path) as made:
+        yield made
+
+
+@cache
+def truth(day: date) -> dict[str, list[Row]]:
+    """The dump of the end of a day."""
+    return rows_at(SIMULATION.found(SITE).live_until(day), day)
+
+
+def active(entity: Entity, at: date, *days: date) -> dict[int, Row]:
+    """The rows that a dump of the end of a day tells to have been active, or made, on these days."""
+    moment = "LastActivityDate" if entity.post_type else "CreationDate"
+    rows = [row for row in truth(at)[entity.table] if entity.post_type in (None, row.get("PostTypeId"))]
+    return {row["Id"]: row for row in rows if row[moment].date() in days and row["Id"] > 0}
+
+
+def assert_tells(days: Days, *asked: date) -> None:
+    """Nothing is lost and nothing is there that never was; each row says what is true.
+
+    Of several days, which were asked for after one another, what moves without activity may be older.
+    """
+    for entity in ENTITIES.values():
+        found, last = days.rows(entity.name, *asked), max(asked)
+        expected = active(entity, last, *asked)
+        assert expected, f"nothing happened to {entity.name}"
+        assert expected.keys() <= found.keys(), entity.name
+        if entity.name != "users":  # of those, dumps do not tell who changed a profile
+            assert found.keys() <= expected.keys() | active(entity, min(asked), *asked).keys(), entity.name
+        true = {row["Id"]: row for row in truth(last)[entity.table]}
+        names = set(entity.columns) - (counters(entity.table) | UNTRACED if len(asked) > 1 else set())
+        wrong: dict[str, Any] = {}
+        for key in found.keys() & (true.keys() if len(asked) == 1 else expected.keys()):
+            wrong |= differences(entity.table, found[key], true[key], names)
+        assert wrong == {}
+
+
+def assert_account_is_right(days: Days, *unknowing: str) -> None:
+    """No rule of the API was broken, and the machine's own account of the quota is the API's."""
+    assert days.server.violations == list(unknowing)
+    if not unknowing:
+        left = Budget.of(days.settings, days.clock).quota().remaining
+        assert left == days.server.quota_max - days.server.used(KEY)
+
+
+@dataclass(frozen=True)
+class Passing:
+    """A fault that costs so many tries and seconds of waiting; `told` in the log of the run."""
+
+    fault: str
+    tries: int
+    told: str = ""
+    waits: float = 0
+
+
+PASSING = (
+    Passing("gateway", 3, "answered HTTP 502"),
+    Passing("throttle-seconds", 1, "more requests available in 9 seconds", waits=9),
+    Passing("throttle", 1, "Violation of backoff parameter"),
+    Passing("backoff", 0, waits=10),
+    Passing("html", 1, "answered HTTP 200; the reply is not JSON: '<html>"),
+    Passing("truncated", 1, "the packed reply ends after"),
+    Passing("reset", 1, "cannot be reached"),
+    Passing("drip", 0),
+    Passing("duplicate", 1, "brought last_activity_date", waits=60),
+)
+
+
+@pytest.mark.parametrize("case", PASSING, ids=lambda case: case.fault)
+def test_a_run_gets_over_what_passes_and_holds_what_it_would_have_held(days, calm, caplog, case):
+    began = days.clock.now()
+    days.server.faults = [Fault()] * calm.before_page(3) + FAULTS[case.fault].faults(days.server)
+    done = days.run()
+    assert (done.error, done.warnings, days.server.faults) == (None, (), [])
+    assert case.told in caplog.text
+    assert days.pages() == calm.pages, "no page less, none twice"
+    assert_tells(days, DAY)
+    assert len(days.server.requests) == len(calm.requests) + case.tries
+    assert case.waits <= (days.clock.now() - began).total_seconds() < 900
+    assert_account_is_right(days)
+    assert days.due() == [NEXT.isoformat()]
+
+
+def used_up_by_us(days: Days, calm: Calm) -> list[Fault]:
+    days.server.quota_max = calm.before_page(7)
+    return []
+
+
+def used_up_by_others(days: Days, calm: Calm) -> list[Fault]:
+    return [Fault()] * calm.before_page(7) + FAULTS["no-quota"].faults(days.server)
+
+
+def throttled_for_hours(days: Days, calm: Calm) -> list[Fault]:
+    return [Fault()] * calm.before_page(7) + [THROTTLED_FOR_HOURS]
+
+
+@pytest.mark.parametrize(
+    ("faults", "why", "asks", "unknowing"),
+    [
+        (used_up_by_us, "The API's quota is used up: 0 of ", 0, []),
+        (used_up_by_others, "too many requests from this IP", 1, ["asked with no quota left"]),
+        (throttled_for_hours, "more requests available in 67194 seconds", 1, []),
+    ],
+)
+def test_a_quota_that_is_gone_on_page_7_leaves_a_run_that_warns_and_a_day_that_goes_on_from_there(
+    days, calm, faults: Callable[[Days, Calm], list[Fault]], why, asks, unknowing
+):
+    days.server.faults = faults(days, calm)
+    done = days.run()
+    assert done.succeeded
+    raw = [told for told in done.warnings if "day_covered" in told]
+    assert [entity for entity in sorted(ENTITIES) if f"{entity} of {SITE}" in " ".join(raw)] == ["questions", "users"]
+    assert all("rows by" in told and "Asking may go on at 2026-01-0" in told for told in raw)
+    assert why in raw[0]
+    asked = calm.before_page(7) + asks
+    assert len(days.server.requests) == asked
+    kept = days.pages()
+    assert [page for page in calm.pages if page in kept] == kept, "six pages of the questions, and all of two others"
+    assert sum(path == "/questions" for path, _, _ in kept) == 6
+    assert days.due() == [DAY.isoformat(), NEXT.isoformat()]
+    days.run()
+    assert len(days.server.requests) == asked, "nothing is asked before it may be"
+    assert_account_is_right(days, *unknowing)
+
+    days.server.quota_max = 10_000
+    days.morning_after(NEXT)
+    for day in (DAY, NEXT):
+        done = days.run(day)
+        assert (done.error, done.warnings) == (None, ())
+    assert days.due() == []
+    assert all(page in days.pages() for page in kept)
+    asked_for = [(path, *sorted(parameters.items())) for path, parameters, _ in days.pages()]
+    assert len(set(asked_for)) == len(asked_for), "what came was not asked for again"
+    assert_tells(days, DAY, NEXT)
+    assert_account_is_right(days, *unknowing)
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "most"),
+    [("wrong-key", "LAKEHOUSE_API_KEY", 1), ("endless", "says that there is more, and brought nothing", 20)],
+)
+def test_what_does_not_pass_fails_the_run_with_what_to_do_and_what_came_is_kept_and_not_asked_for_again(
+    days, calm, name, told, most
+):
+    days.server.faults = [Fault()] * calm.before_page(3) + FAULTS[name].faults(days.server)
+    done = days.run()
+    assert told in done.error
+    assert len(days.server.requests) <= calm.before_page(3) + most
+    kept = days.pages()
+    assert sum(path == "/questions" for path, _, _ in kept) >= 2
+    assert days.due() == [DAY.isoformat(), NEXT.isoformat()]
+    assert_account_is_right(days)
+
+    days.server.faults = []
+    days.clock.sleep(60)
+    done = days.run()
+    assert (done.error, done.warnings) == (None, ())
+    assert days.due() == [NEXT.isoformat()]
+    assert [page for page in calm.pages if page not in days.pages()] == [], "not one is missing"
+    if name == "wrong-key":
+        assert days.pages() == calm.pages
+    assert_tells(days, DAY)
+    assert_account_is_right(days)
+
+
+def a_day_passes(days: Days) -> list[Fault]:
+    return FAULTS["changing"].faults(days.server)
+
+
+def the_clock_jumps_over_midnight(days: Days) -> list[Fault]:
+    days.clock.moment = datetime.combine(NEXT, time(23, 59, 58), UTC)
+    return [Fault(before=lambda: days.jump(seconds=30))]
+
+
+@pytest.mark.parametrize("moves", [a_day_passes, the_clock_jumps_over_midnight])
+def test_rows_that_move_to_the_next_day_between_two_pages_are_found_there(days, calm, moves):
+    faults = moves(days)
+    days.server.faults = [Fault()] * calm.before_page(3) + faults
+    done = days.run()
+    assert (done.error, done.warnings, days.server.faults) == (None, (), [])
+    assert days.pages() != calm.pages, "rows have left the day"
+    assert days.due() == [NEXT.isoformat()], "which is here whole: the same day before and after midnight"
+    days.morning_after(NEXT)
+    assert days.run(NEXT).warnings == ()
+    assert_tells(days, DAY, NEXT)
+    assert_account_is_right(days)
+
+
+def test_a_clock_that_falls_back_before_midnight_makes_no_day_whole(days, calm):
+    days.clock.moment = datetime.combine(NEXT, time(0, 5), UTC)
+    days.server.faults = [Fault()] * calm.before_page(3) + [Fault(before=lambda: days.jump(minutes=-10))]
+    done = days.run()
+    assert "2026-01-02 has not closed yet: it is 2026-01-02 23:5" in done.error
+    assert days.due() == [DAY.isoformat(), NEXT.isoformat()], "its rows may not all have been there"
+    days.morning_after(DAY)
+    done = days.run()
+    assert (done.error, done.warnings) == (None, ())
+    assert days.due() == [NEXT.isoformat()]
+    assert_tells(days, DAY)
+    assert_account_is_right(days)
+
+
+def test_no_fault_of_the_simulation_is_left_out():
+    told = {case.fault for case in PASSING} | {"no-quota", "wrong-key", "endless", "changing"}
+    assert told == FAULTS.keys() - {"hidden"}, "a row that hides by its id has a test beside sweeps"
