@@ -138,6 +138,8 @@ def test_a_quota_that_is_gone_on_page_7_leaves_a_run_that_warns_and_a_day_that_g
     days.server.faults = faults(days, calm)
     done = days.run()
     assert done.succeeded
+    assert "raw/api/questions" in done.materialised, "what came is there, in part"
+    assert "raw/api/users" not in done.materialised
     raw = [told for told in done.warnings if "day_covered" in told]
     assert [entity for entity in sorted(ENTITIES) if f"{entity} of {SITE}" in " ".join(raw)] == ["questions", "users"]
     assert all("rows by" in told and "Asking may go on at 2026-01-0" in told for told in raw)
