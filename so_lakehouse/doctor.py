@@ -120,8 +120,8 @@ def _disk(settings: Settings) -> str:
 
 def _lake(settings: Settings) -> str:
     lake = Lake.of(settings)
-    if lake.is_local:
-        return lake.root
+    if folder := lake.local_path(""):
+        return str(folder)
     name, content = f"doctor-{uuid4().hex}", b"written by so-lakehouse doctor"
     lake.write_bytes(name, content)
     read = lake.read_bytes(name)

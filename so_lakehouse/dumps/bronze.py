@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -138,8 +137,7 @@ def _read_and_publish(
     unnamed = set(tables)
     try:
         with plan_reading(lake, raw, tables, settings) as plan:
-            if lake.is_local:
-                _require_space(lake, raw, plan, settings)
+            _require_space(lake, raw, plan, settings)
             reads = read_streams(lake, plan, folders, settings.unpack_threads, progress)
         failpoints.reach("bronze.data_written")
         read = [_manifest(lake, raw, name, reads.get(name)) for name in tables]
@@ -159,9 +157,11 @@ def _read_and_publish(
 
 
 def _require_space(lake: Lake, raw: RawManifest, plan: ReadingPlan, settings: Settings) -> None:
-    lake.make_folder("")
-    needed = int(plan.size * _PARQUET_SHARE)
-    require_space(Path(lake.root), needed, settings.disk_reserve_bytes, f"{raw.site}: reading {raw.release}")
+    """Of a lake on this machine's disk; nobody tells how much an object store can take."""
+    if folder := lake.local_path(""):
+        lake.make_folder("")
+        needed = int(plan.size * _PARQUET_SHARE)
+        require_space(folder, needed, settings.disk_reserve_bytes, f"{raw.site}: reading {raw.release}")
 
 
 def _manifest(lake: Lake, raw: RawManifest, table: str, read: TableRead | None) -> BronzeManifest:

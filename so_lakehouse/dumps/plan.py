@@ -77,16 +77,15 @@ def plan_reading(lake: Lake, raw: RawManifest, tables: Sequence[str], settings: 
 
 
 def _inventories(lake: Lake, raw: RawManifest, settings: Settings, scratch: Path) -> Iterator[tuple[str, Inventory]]:
-    paths = {archive.name: archive.path for archive in raw.archives}
-    if not lake.is_local:
-        require_space(
-            scratch, sum(archive.size for archive in raw.archives), settings.disk_reserve_bytes, "Fetching the archives"
-        )
-        for name in paths:
-            _fetch(lake, paths[name], scratch / Path(name).name)
-    for name in volumes(list(paths), raw.site):
-        where = f"{raw.site}: {name}"
-        local = Path(lake.path(paths[name])) if lake.is_local else scratch / Path(name).name
+    here = {one.name: lake.local_path(one.path) or scratch / Path(one.name).name for one in raw.archives}
+    to_fetch = [one for one in raw.archives if here[one.name].parent == scratch]
+    if to_fetch:
+        size = sum(one.size for one in to_fetch)
+        require_space(scratch, size, settings.disk_reserve_bytes, "Fetching the archives")
+    for one in to_fetch:
+        _fetch(lake, one.path, here[one.name])
+    for name in volumes(list(here), raw.site):
+        where, local = f"{raw.site}: {name}", here[name]
         if not local.exists():
             raise BadInput(f"{where}: the landed archive is gone from {local}. Land this dump again.")
         held = inventory(local, where, settings)

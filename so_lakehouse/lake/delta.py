@@ -81,8 +81,13 @@ def log_of(path: str) -> str:
     return f"{path}/_delta_log"
 
 
+def reaching(lake: Lake) -> DeltaTable | None:
+    """The table by which deltalake's engine reaches the files of the lake; None where it reaches them by itself."""
+    return open_table(lake, paths.REACH) if lake.options else None
+
+
 def make_reachable(lake: Lake) -> None:
-    """Makes the table `paths.REACH` of a lake in an object store, where there is none; several may do so at once."""
-    if not lake.is_local and not is_table(lake, paths.REACH):
+    """Makes the table `paths.REACH`, where it is needed and is not there yet; several may do so at once."""
+    if lake.options and not is_table(lake, paths.REACH):
         form = Schema([Field("nothing", PrimitiveType("long"))])
         DeltaTable.create(lake.uri(paths.REACH), form, mode="ignore", storage_options=lake.options)

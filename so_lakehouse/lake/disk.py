@@ -36,7 +36,7 @@ def free_bytes(folder: Path) -> int:
 def scratch(lake: Lake, settings: Settings) -> str:
     """The folder that a step fills on this machine's disk: the lake itself, or where it works before it writes to an
     object store."""
-    return lake.root if lake.is_local else str(settings.home)
+    return str(lake.local_path("") or settings.home)
 
 
 @contextmanager

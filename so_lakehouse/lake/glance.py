@@ -34,7 +34,7 @@ class Glance(Lake):
     """
 
     def __init__(self, lake: Lake, folders: Iterable[str], memory: Memory) -> None:
-        super().__init__(f"{'file' if lake.is_local else 's3'}://{lake.root}", lake.store)
+        super().__init__(lake.uri(""), lake.store)
         self.folders = tuple(f"{folder}/" for folder in folders)
         self._before, memory.contents = memory.contents, {}
         self._now = memory.contents

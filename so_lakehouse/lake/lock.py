@@ -52,11 +52,11 @@ def writing(
     `Unavailable`, also where it had come to its end: what it committed stands, what was still under way may not.
     """
     ordered = sorted(set(parts))
-    if not lake.is_local:
+    folder = lake.local_path(paths.locks())
+    if folder is None:
         with lease.writing(lake, ordered, what, settings, progress, work):
             yield
         return
-    folder = Path(lake.path(paths.locks()))
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         for part in ordered:
@@ -70,7 +70,7 @@ def require(lake: Lake, *parts: str) -> None:
     To be called before each. A lock of the operating system cannot be lost; Postgres' can. `KeyError` where it never
     had them, which is a defect.
     """
-    if not lake.is_local:
+    if lake.local_path(paths.locks()) is None:
         lease.require(lake, *parts)
 
 

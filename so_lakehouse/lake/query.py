@@ -206,8 +206,8 @@ def _constants(facts: dict[str, str]) -> str:
 
 def _union(lake: Lake, engine: QueryBuilder, name: str, parts: list[Part]) -> None:
     """A view over all parts; a column that an older file lacks is absent in its rows."""
-    if not lake.is_local and any(file for _, file in parts):
-        engine.register("files.reach", delta.open_table(lake, paths.REACH))
+    if any(file for _, file in parts) and (reaching := delta.reaching(lake)):
+        engine.register("files.reach", reaching)
     selects = []
     for number, (select, file) in enumerate(parts):
         source = f"files.{name.replace('.', '_')}_{number}"

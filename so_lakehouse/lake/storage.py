@@ -1,5 +1,6 @@
 """Where the lake's files lie and how they are written whole or not at all. Only this module, that of the object store
-(`object_store.py`), Spark's session and the settings know which store it is.
+(`object_store.py`), Spark's session and the settings know which store it is; everybody else asks for what they need
+(`local_path`, `options`).
 
 Paths inside the lake are relative, with `/`; `uri` gives the address an engine needs. Every layer's folders are named
 in `lake/paths.py`.
@@ -50,11 +51,11 @@ class Lake:
         scheme, found, place = uri.partition("://")
         if found and (scheme not in ("file", "s3", "s3a") or (scheme == "file" and not place.startswith("/"))):
             raise BadInput(f"LAKEHOUSE_LAKE is {uri}. Write a folder, file:///folder or s3://bucket/prefix.")
-        self.is_local = not found or scheme == "file"
+        self._is_local = not found or scheme == "file"
         self.root: str = (place if found else uri).rstrip("/")
-        if not self.is_local and store is None:
+        if not self._is_local and store is None:
             raise TypeError(f"{uri} lies in an object store: say in which (Lake.of takes the one of the settings).")
-        self.store = None if self.is_local else store
+        self.store = None if self._is_local else store
         self.fs: pafs.FileSystem = self.store.filesystem() if self.store else pafs.LocalFileSystem()
         if odd := sorted(set(self.root) & NOT_IN_ADDRESSES):
             raise BadInput(
@@ -62,7 +63,7 @@ class Lake:
                 "take for part of it. Set LAKEHOUSE_HOME or LAKEHOUSE_LAKE to another folder."
             )
         if not self.root.strip("/"):
-            raise BadInput(f"LAKEHOUSE_LAKE is {uri}, which names no {'folder' if self.is_local else 'bucket'}.")
+            raise BadInput(f"LAKEHOUSE_LAKE is {uri}, which names no {'folder' if self._is_local else 'bucket'}.")
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -71,7 +72,7 @@ class Lake:
 
     def of_writer(self, layer: str, settings: Settings) -> Lake:
         """The same lake as who makes that layer reaches it (`Settings.of_writer`)."""
-        return self if self.is_local else Lake(f"s3://{self.root}", ObjectStore.of(settings.of_writer(layer)))
+        return self if self._is_local else Lake(f"s3://{self.root}", ObjectStore.of(settings.of_writer(layer)))
 
     def path(self, relative: str) -> str:
         """Path for this lake's `fs`."""
@@ -79,7 +80,7 @@ class Lake:
 
     def uri(self, relative: str) -> str:
         """Address for Spark, deltalake and people."""
-        return f"{'file' if self.is_local else 's3a'}://{self.root}/{relative}"
+        return f"{'file' if self._is_local else 's3a'}://{self.root}/{relative}"
 
     @property
     def options(self) -> dict[str, str] | None:
@@ -156,7 +157,7 @@ class Lake:
 
     def local_path(self, relative: str) -> Path | None:
         """Where a file of this lake is on this machine's disk; None for an object store."""
-        return Path(self.path(relative)) if self.is_local else None
+        return Path(self.path(relative)) if self._is_local else None
 
     def move(self, relative: str, to: str) -> None:
         """Gives a file another name, replacing what has it. In an object store it is written anew, whatever its size:
@@ -184,7 +185,7 @@ class Lake:
 
     def make_folder(self, relative: str) -> None:
         """Makes sure that files can be written there; in an object store they always can."""
-        if self.is_local:
+        if self._is_local:
             self.fs.create_dir(self.path(relative), recursive=True)
 
     def delete(self, relative: str) -> None:

@@ -117,8 +117,8 @@ def replace_site(lake: Lake, table: DeltaTable, site: str, rows: pa.Table, metad
 def _after_commit(lake: Lake, table: DeltaTable) -> None:
     """deltalake may have written the log's pointer to its checkpoint, and leaves Spark's checksum of the older one:
     each new Spark would try to read it for three seconds."""
-    if lake.is_local:
-        lake.delete(f"{delta.log_of(paths.silver(table.name))}/._last_checkpoint.crc")
+    if checksum := lake.local_path(f"{delta.log_of(paths.silver(table.name))}/._last_checkpoint.crc"):
+        checksum.unlink(missing_ok=True)  # a file system of folders alone keeps such
 
 
 def _typed(table: DeltaTable, rows: pa.Table) -> dict[str, pa.ChunkedArray]:

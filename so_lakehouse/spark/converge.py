@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from uuid import uuid4
 
 import pyarrow as pa
@@ -80,8 +79,9 @@ def converge(
             bring_up(spark, lake, table, progress)
         bring_up(spark, lake, silver_tables.TOMBSTONES, progress)
         # Twice: the changes are staged beside the table before they are merged into it.
-        if lake.is_local and (needed := 2 * waiting.bytes_to_take_in(lake, site, names, known)):
-            require_space(Path(lake.root), needed, settings.disk_reserve_bytes, f"{site}: silver")
+        folder = lake.local_path("")
+        if folder and (needed := 2 * waiting.bytes_to_take_in(lake, site, names, known)):
+            require_space(folder, needed, settings.disk_reserve_bytes, f"{site}: silver")
         heard = settled.heard(lake, site, names, settings)  # before the plan: what lands meanwhile is news
         try:
             made = _converge(spark, lake, site, names, known, settings, progress, rebuild)
