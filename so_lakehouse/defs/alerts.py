@@ -30,7 +30,7 @@ with unstable_api("checks by partition: without them one late site would hide be
         from so_lakehouse.api.current import of_site  # deltalake: not while definitions load
 
         settings = lakehouse.settings
-        standing = of_site(lakehouse.lake, context.partition_key)
+        standing = of_site(lakehouse.lake_of("silver"), context.partition_key)
         said = outcome(standing, Clock(settings.now).now(), late_after(standing.site, settings))
         return dg.AssetCheckResult(
             passed=said.passed, severity=dg.AssetCheckSeverity.WARN, description=said.detail, metadata=said.metadata
