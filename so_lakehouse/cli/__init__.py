@@ -65,6 +65,8 @@ def parser() -> argparse.ArgumentParser:
     )
     prune.add_argument("--plan", action="store_true", help="say what would go, and start nothing")
 
+    commands.add_parser("catalog", help="tell the metastore now which tables of silver the lake holds, and which not")
+
     sql = commands.add_parser("sql", help="ask the warehouse and the marts, or with --lake the lake")
     sql.add_argument("query", metavar="QUERY", help='such as "select * from marts.activity_month"; - reads stdin')
     sql.add_argument("--lake", action="store_true", help="ask silver.*, bronze.* and quarantine.rows (no JVM)")

@@ -64,14 +64,20 @@ def follow(spark: SparkSession, lake: Lake, settings: Settings) -> str:
     if not _is_bound(spark, settings):
         return (
             f"{told}: it did not answer when this Spark was started, or the Spark Connect server does not use it. See "
-            "that it runs, then run again (any site), or so-lakehouse prune."
+            "that it runs, then so-lakehouse catalog, or run again (any site)."
         )
     try:
         return _followed(spark, lake)
     except Exception as error:
         if not _is_cause(error):
             raise
-        return f"{told}: {_said(error)}. See that it runs, then run again (any site), or so-lakehouse prune."
+        return f"{told}: {_said(error)}. See that it runs, then so-lakehouse catalog, or run again (any site)."
+
+
+def names(spark: SparkSession) -> list[str]:
+    """What the metastore's database has, sorted, by its full name; also what is somebody else's."""
+    found = spark.sql(f"SHOW TABLES IN {DATABASE}").collect() if _has_database(spark) else []
+    return sorted(f"{DATABASE}.{row['tableName']}" for row in found if not row["isTemporary"])
 
 
 @contextmanager
@@ -91,7 +97,7 @@ def answering(settings: Settings) -> Iterator[None]:
 
 
 def _followed(spark: SparkSession, lake: Lake) -> str:
-    there = {row[0] for row in spark.sql(f"SHOW DATABASES LIKE '{DATABASE}'").collect()}
+    there = _has_database(spark)
     entries = _entries(spark) if there else []
     found = catalog.changes(catalog.in_the_lake(lake), entries, lake.uri(paths.silver()))
     if not there and found.register:
@@ -106,6 +112,10 @@ def _followed(spark: SparkSession, lake: Lake) -> str:
         f"{f' at {entry.place}' if entry.place else ''}: rename it (ALTER TABLE … RENAME TO …), and run again."
         for entry in found.taken
     )
+
+
+def _has_database(spark: SparkSession) -> bool:
+    return bool(spark.sql(f"SHOW DATABASES LIKE '{DATABASE}'").collect())
 
 
 def _entries(spark: SparkSession) -> list[Entry]:

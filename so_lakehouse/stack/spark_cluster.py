@@ -21,6 +21,17 @@ from so_lakehouse.stack.secrets import write_private
 
 DAEMON_MEMORY = "512m"  # of the master's and a worker's own Java; executors have theirs
 
+IDLE = "15s"
+# A run keeps its Spark until it ends. One that waits, for another's lock or for dbt, gives its executors away: else the
+# other, which has the lock, would wait for them for ever.
+SHARED = {
+    "spark.dynamicAllocation.enabled": "true",
+    "spark.dynamicAllocation.initialExecutors": "1",
+    "spark.dynamicAllocation.executorIdleTimeout": IDLE,
+    "spark.dynamicAllocation.cachedExecutorIdleTimeout": IDLE,  # what one had in memory is read again
+    "spark.dynamicAllocation.shuffleTracking.timeout": IDLE,
+}
+
 
 def services(settings: Settings, secrets: Mapping[str, str]) -> list[Service]:
     """Master and workers as native processes, in the order in which they start."""
@@ -122,6 +133,7 @@ def configure(settings: Settings, secrets: Mapping[str, str]) -> None:
         "spark.authenticate": "true",
         "spark.authenticate.secret": secrets["spark"],
         "spark.master.rest.enabled": "false",  # it takes work from anybody
+        **SHARED,
     }
     if settings.stack_network == MACHINE:
         values |= {"spark.driver.host": LOCAL, "spark.driver.bindAddress": LOCAL}

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,24 +25,29 @@ from so_lakehouse.stack import object_store as servers
 from so_lakehouse.stack.process import Service, Supervised
 from so_lakehouse.stack.secrets import kept
 from so_lakehouse_tests.stack.object_store import Server
+from so_lakehouse_tests.stack.whole_stack import Running, so_lakehouse
 
 IN_CI = os.environ.get("CI", "false").lower() not in {"", "0", "false"}
 # What a team's lakehouse runs on, but for Dagster's services.
 TEAM = ("postgres", "s3", "metastore", "spark-master", "spark-worker-1")
 # What takes longest begins first: whoever is done takes the next.
 LONGEST = ("test_writers_in_s3", "test_beer_in_s3", "test_faults", "test_catalog_in_metastore", "test_hands_off")
-SHARE_THE_TEAMS_STACK = ("test_beer_in_s3", "test_catalog_in_metastore", "test_faults")
+# Files that share what they start, by the fixture that starts it.
+SHARED = {
+    "team": ("test_beer_in_s3", "test_catalog_in_metastore", "test_faults"),
+    "whole_stack": ("test_native_stack", "test_runs_at_once", "test_stack_down"),  # in this order
+}
 
 
 class ByWhatTheyStart(LoadScopeScheduling):
     """Tests that share what they start stay in one process: those of a file, of each object store by themselves, and
-    of the files that use the team's stack. (`loadgroup` does the same by marks, but not with pytest 9.2: xdist 3.8
-    writes them where it does not read names any more.)"""
+    of the files that use the team's stack or the whole one. (`loadgroup` does the same by marks, but not with pytest
+    9.2: xdist 3.8 writes them where it does not read names any more.)"""
 
     def _split_scope(self, nodeid: str) -> str:
         file = Path(nodeid.partition("::")[0]).stem
-        if file in SHARE_THE_TEAMS_STACK:
-            return "team"
+        if shared := next((what for what, files in SHARED.items() if file in files), ""):
+            return shared
         store = next((name for name in (servers.MINIO, servers.VERSITYGW) if f"[{name}" in nodeid), "")
         return f"{file} {store}"
 
@@ -54,8 +60,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWhatTheySt
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
-    with_team = {item.path.stem for item in items if "team" in getattr(item, "fixturenames", ())}
-    assert with_team <= set(SHARE_THE_TEAMS_STACK), "they would start another one"
+    for what, files in SHARED.items():
+        users = {item.path.stem for item in items if what in getattr(item, "fixturenames", ())}
+        assert users <= set(files), "they would start another one"
 
 
 @dataclass(frozen=True)
@@ -79,16 +86,26 @@ def need_program(name: str) -> Path:
         pytest.skip(str(error))
 
 
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, each with the next one. Lower than those that the system gives to whoever connects:
+    he could have one before a service does."""
+    with ExitStack() as held:
+        found: list[int] = []
+        while len(found) < count:
+            port = random.SystemRandom().randrange(20_000, 32_000, 2)
+            try:
+                for one in (port, port + 1):
+                    held.enter_context(socket.create_server(("127.0.0.1", one)))
+            except OSError:
+                continue
+            found.append(port)
+    return found
+
+
 def on_free_ports(settings: Settings) -> Settings:
     """The settings with every port of the stack moved to one that nobody listens on."""
     names = [entry.name for entry in fields(Settings) if entry.name.endswith("_port")]
-    sockets = [socket.socket() for _ in names]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = {name: one.getsockname()[1] for name, one in zip(names, sockets, strict=True)}
-    for one in sockets:
-        one.close()
-    return replace(settings, **ports)
+    return replace(settings, **dict(zip(names, free_ports(len(names)), strict=True)))
 
 
 @contextmanager
@@ -166,3 +183,27 @@ def team() -> Iterator[Stack]:
         used = replace(made, settings=settings)
         native.up(settings, lambda service, what: None, TEAM)
         yield used
+
+
+@pytest.fixture(scope="session")
+def whole_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Every service, started by the command; the mirror of its Dagster is a folder that tests fill."""
+    programs = need_program(servers.MINIO).parent
+    with new_stack() as stack:
+        settings = replace(stack.settings, stack_programs=programs, stack_worker_memory="1g")
+        given = {
+            entry.metadata["variable"]: str(getattr(settings, entry.name))
+            for entry in fields(Settings)
+            if entry.name.startswith("stack_") or entry.name == "home"
+        }
+        mirror = tmp_path_factory.mktemp("mirror")
+        (mirror / "releases.csv").write_text("release,cut_date,quarter,revision,note\n")
+        given |= {"LAKEHOUSE_MIRROR": str(mirror), "PYTHONPATH": str(PROJECT_ROOT)}
+        # Its sensors look once, when there is nothing yet: runs are started by tests.
+        given |= dict.fromkeys(
+            ("LAKEHOUSE_LOOK_SECONDS", "LAKEHOUSE_LOOK_AT_DAYS_SECONDS", "LAKEHOUSE_RELEASES_SECONDS"), "86400"
+        )
+        environment = os.environ | given | {"COLUMNS": "200"}
+        started = so_lakehouse(environment, "stack", "up")
+        assert started.returncode == 0, started.stdout + started.stderr
+        yield Running(replace(stack, settings=settings), environment, started.stdout)

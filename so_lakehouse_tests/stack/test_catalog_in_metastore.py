@@ -3,6 +3,7 @@ and go, and a metastore that is away holds no data up."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from so_lakehouse.doctor import examine
 from so_lakehouse.errors import Unavailable
-from so_lakehouse.lake import catalog, ledger
+from so_lakehouse.lake import catalog, ledger, tiny
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark.converge import converge
@@ -24,9 +25,11 @@ from so_lakehouse.spark.session import open_session
 from so_lakehouse.stack import environment, native
 from so_lakehouse_tests.pipeline.evidence import write_dump
 from so_lakehouse_tests.pipeline.test_two_writers import DECEMBER, SEPTEMBER, land
+from so_lakehouse_tests.pipeline.writer import environment as environment_of
 from so_lakehouse_tests.stack.conftest import Stack
 from so_lakehouse_tests.stack.object_store import empty
 from so_lakehouse_tests.stack.spark_client import ask
+from so_lakehouse_tests.stack.whole_stack import so_lakehouse
 
 SITE = "beer"
 
@@ -129,6 +132,13 @@ def test_names_follow_the_lake_and_nobody_elses_data_are_touched(
     assert names(spark) == {"posts", "ledger", "tombstones", "numbers", "later"}
 
     lake.delete("silver/later")
+    add_table(lake, "by_hand")
+    said = so_lakehouse(os.environ | environment_of(settings), "catalog")
+    assert said.returncode == 0, said.stderr
+    assert names(spark) == {"posts", "ledger", "tombstones", "numbers", "by_hand"}
+    assert all(f"silver.{name}" in said.stdout for name in names(spark))
+
+    lake.delete("silver/by_hand")
     (told,) = (part for part in maintain(spark, lake, SITE, settings) if part.what == "catalog")
     assert told.note == ""
     named, posts, applied, numbers = ask(
@@ -156,8 +166,10 @@ def test_a_name_of_ours_that_holds_somebody_elses_data_is_told_and_kept(
 
 
 def test_a_metastore_that_goes_away_under_spark_ends_the_run_in_words_and_a_rerun_goes_on(
-    team: Stack, lake: Lake, settings: Settings, spark: SparkSession
+    team: Stack, lake: Lake, settings: Settings, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tiny, "TINY_ROWS", 0)  # few rows are written without Spark, which would not notice
+    monkeypatch.setattr(tiny, "TINY_BYTES", 0)
     posts = [{"Id": key, "Title": SITE, "Score": 9} for key in range(21, 81)]
     write_dump(lake, "2017-03-12", {"posts": posts}, site=SITE)
     assert examine(settings, ["metastore"])[0].fine
