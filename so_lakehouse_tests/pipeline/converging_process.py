@@ -4,7 +4,8 @@ Started by `writer.py`, with settings from its environment. A line names `site`,
 and `tables`: the site is converged, and the answer tells how many ledger rows were new and whether it had to wait, or
 which error for people it ended in. With `merges` it merges so many single rows into silver.posts instead, each with the
 lock taken and given back, and says how many it did. Arguments: `cluster` has Spark's work done where the settings say,
-not in this process; `impatient` gives an object store ten seconds or so.
+not in this process; `many` has few rows read and written as many are, by Spark; `impatient` gives an object store ten
+seconds or so.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pyspark.sql import SparkSession
 from so_lakehouse import progress as waiting
 from so_lakehouse import schema
 from so_lakehouse.errors import LakehouseError
-from so_lakehouse.lake import lock, object_store, paths
+from so_lakehouse.lake import lock, object_store, paths, tiny
 from so_lakehouse.lake.silver_tables import silver_table
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.store_patience import Patience, Tries
@@ -40,6 +41,8 @@ def main() -> None:
     settings = replace(Settings.from_environment(), spark_memory="512m")
     if "cluster" not in sys.argv:
         settings = replace(settings, spark_master="local[1]")
+    if "many" in sys.argv:
+        tiny.TINY_ROWS = tiny.TINY_BYTES = 0
     if "impatient" in sys.argv:  # the order of them is the real one
         object_store.BULK = object_store.SPARK = Tries(3, 2, 20)
         object_store.S3A_RETRIES = 2

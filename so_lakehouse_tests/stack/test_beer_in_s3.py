@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from so_lakehouse.lake.query import query_lake
@@ -107,5 +108,14 @@ def contents(settings: Settings) -> dict[str, list[str]]:
 
 
 def plain(table: pa.Table) -> list[str]:
-    kept = [name for name in table.column_names if name not in OF_THE_RUN]
-    return sorted(map(repr, table.select(kept).to_pylist()))
+    """The rows as texts, sorted. By columns: as Python objects, a quarter of a million of them take a minute."""
+    kept = [as_text(table[name]) for name in table.column_names if name not in OF_THE_RUN]
+    rows = pc.binary_join_element_wise(*kept, "\x1f", null_handling="replace", null_replacement="\0")
+    return sorted(rows.to_pylist())
+
+
+def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+        return pa.chunked_array([[repr(value) for value in column.to_pylist()]], pa.string())
+    return column.cast(pa.string())

@@ -70,7 +70,7 @@ def writer(team: Stack, settings: Settings, lake: Lake, tmp_path_factory: pytest
     with pytest.MonkeyPatch.context() as patch:
         # The cluster's secret is in there.
         patch.setenv("SPARK_CONF_DIR", str(team.settings.stack_folder / "spark" / "conf"))
-        begun = Writer(settings, tmp_path_factory.mktemp("writer") / "log", "cluster", "impatient")
+        begun = Writer(settings, tmp_path_factory.mktemp("writer") / "log", "cluster", "many", "impatient")
     try:
         begun.hear("ready")
         for cut in (SEPTEMBER, DECEMBER):

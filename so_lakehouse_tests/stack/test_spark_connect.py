@@ -35,7 +35,7 @@ def connected(s3_settings: Settings, warehouse: Settings) -> Iterator[Settings]:
 @pytest.mark.parametrize("s3", [object_store.VERSITYGW], indirect=True)
 def test_a_site_is_converged_without_a_jvm_of_its_own(connected: Settings, tmp_path) -> None:
     lake = Lake.of(connected)
-    writer = Writer(connected, tmp_path / "log")
+    writer = Writer(connected, tmp_path / "log", "many")
     try:
         writer.hear("ready")
         for cut, applied in ((SEPTEMBER, 2), (DECEMBER, 2), (DECEMBER, 0)):

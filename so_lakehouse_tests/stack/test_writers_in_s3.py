@@ -41,7 +41,7 @@ def lake(shared) -> Lake:
 def writers(shared, tmp_path_factory):
     """Both start once; the last test kills one."""
     logs = tmp_path_factory.mktemp("writers")
-    both = [Writer(shared, logs / f"{name}.log") for name in ("first", "second")]
+    both = [Writer(shared, logs / f"{name}.log", "many") for name in ("first", "second")]
     for writer in both:
         writer.hear("ready")
     yield both
