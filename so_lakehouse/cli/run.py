@@ -111,7 +111,7 @@ def _room(settings: Settings, needed: int) -> str:
     folder = Path(scratch(lake, settings))
     free = free_bytes(folder)
     told = f"{decimal(free)} are free where {folder} is"
-    if not lake.is_local:
+    if lake.local_path("") is None:
         return f"{told}, which holds archives on their way; the lake is at {lake.uri('')}."
     if free - needed < settings.disk_reserve_bytes:
         return f"{told}: too little, for {decimal(settings.disk_reserve_bytes)} must stay (LAKEHOUSE_DISK_RESERVE)."

@@ -31,6 +31,7 @@ from so_lakehouse.warehouse.dbt_files import marts as marts_of
 
 BUILD_SCHEMA = "marts_build"
 COMMAND = ("build", "--exclude-resource-type", "unit_test")  # unit tests prove the code, once per change of it
+PARSED = "partial_parse.msgpack"  # dbt's name for what it has parsed
 PLACE = "hashtext('so_lakehouse.marts')"
 # Whether any session builds or publishes marts now: SQL that everybody may ask. Postgres shows the key in two halves.
 PLACE_IS_HELD = (
@@ -87,13 +88,21 @@ class Build:
     @contextmanager
     def by_dbt(self, settings: Settings) -> Iterator[tuple[list[str], Path]]:
         """Begins, and gives the arguments for dbt and the folder to compile into; where the block comes through, a
-        whole build is finished and its folder goes. What a failed one compiled stays, to be looked at."""
+        whole build is finished and its folder goes. What a failed one compiled stays, to be looked at.
+
+        What dbt has parsed is kept for the next build here. That of set-up is of no use to it: dbt parses everything
+        anew where host, port, user or database are others.
+        """
         self.begin()
-        folder = settings.dbt_folder / self.build_id
+        folder, parsed = settings.dbt_folder / self.build_id, settings.dbt_folder / PARSED
+        folder.mkdir(parents=True)
+        if parsed.exists():
+            shutil.copy(parsed, folder)
         with _environment(server.dbt_environment(settings)):
             yield list(COMMAND), folder
         if self.is_whole:
             self.finish(marts_of(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))))
+        (folder / PARSED).replace(parsed)
         shutil.rmtree(folder)
 
 

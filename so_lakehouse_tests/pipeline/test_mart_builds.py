@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -154,7 +155,9 @@ def called(settings: Settings, build_id: str, is_whole: bool = True, fails: bool
     """One call of something that compiles as dbt does; returns the folder that it compiled into."""
     with building(settings, build_id, "project", is_whole=is_whole) as begun, begun.by_dbt(settings) as (_, folder):
         assert os.environ["SO_LAKEHOUSE_PG_DBNAME"]
-        folder.mkdir(parents=True)
+        parsed = folder / "partial_parse.msgpack"
+        before = parsed.read_text() if parsed.exists() else ""
+        parsed.write_text(f"{before} {build_id}")
         node = {"name": "activity", "resource_type": "model", "fqn": ["so_lakehouse", "marts", "activity"]}
         (folder / "manifest.json").write_text(json.dumps({"nodes": {"activity": node}}))
         run(settings, GREEN)
@@ -174,3 +177,10 @@ def test_a_build_by_dbt_is_finished_only_where_it_is_whole_and_came_through(ware
     with building(warehouse, "again", "project", is_whole=False) as begun:
         assert begun.same_as is None
     assert "SO_LAKEHOUSE_PG_DBNAME" not in os.environ
+
+
+def test_a_build_begins_with_what_dbt_parsed_for_the_last_that_came_through(warehouse: Settings) -> None:
+    for build_id, fails in (("first", False), ("red", True), ("second", False)):
+        with suppress(ZeroDivisionError):
+            called(warehouse, build_id, fails=fails)
+    assert (warehouse.dbt_folder / "partial_parse.msgpack").read_text().split() == ["first", "second"]

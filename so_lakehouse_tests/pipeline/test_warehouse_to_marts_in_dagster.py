@@ -122,4 +122,6 @@ def test_a_test_of_dbt_that_fails_says_where_the_rows_are_and_what_to_do_and_pub
     (query,) = re.findall(r'sql "(.*?)"', told)
     assert query_warehouse(lakehouse.settings, query).to_pylist()[0]["site"] == "beer"
     assert "marts/published" not in refused.materialised
+    log = (lakehouse.settings.dbt_folder / refused.run_id / "dbt.log").read_text()
+    assert "Partial parsing enabled, no changes found" in log, "the build before has left what it parsed"
     assert run(lakehouse.settings, "SELECT DISTINCT site FROM marts.activity_month") == [("beer",)], "all or nothing"
