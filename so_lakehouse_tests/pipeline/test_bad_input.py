@@ -9,6 +9,8 @@ import pytest
 
 from so_lakehouse.settings import Settings
 from so_lakehouse.simulate.dumps import write_mirror
+from so_lakehouse.warehouse import server
+from so_lakehouse.warehouse.query import query_warehouse
 from so_lakehouse_tests.pipeline.command_line import COMMAND, QUARTER, SITE, call, run, said
 
 
@@ -37,13 +39,19 @@ def archive_of(folder: Path) -> Path:
 
 
 def published(home: Path) -> list[str]:
-    """The layers of which something can be read: by manifests, silver's folder, and whether there is a database."""
-    manifests = {layer: list((home / "lake" / layer).glob("**/manifest.json")) for layer in ("raw", "bronze")}
-    silver, postgres = home / "lake" / "silver", Settings(home=home).postgres_folder
-    return [
-        *(layer for layer, found in manifests.items() if found),
-        *(f.name for f in (silver, postgres) if f.exists()),
-    ]
+    """The layers of the lake of which something can be read, by manifests and folders."""
+    named = ("raw/**/manifest.json", "bronze/**/manifest.json", "silver")
+    return [pattern.partition("/")[0] for pattern in named if list((home / "lake").glob(pattern))]
+
+
+def tables_of_database(home: Path) -> list[dict[str, str]]:
+    """What of the warehouse and the marts somebody can read."""
+    settings = Settings(home=home)
+    try:
+        tables = "select schemaname, tablename from pg_tables where schemaname in ('lake', 'core', 'marts')"
+        return query_warehouse(settings, tables).to_pylist()
+    finally:
+        server.stop(settings)
 
 
 def test_a_truncated_archive(broken, home):
@@ -55,7 +63,7 @@ def test_a_truncated_archive(broken, home):
     assert SITE in said(done)
     assert "cut short" in said(done)
     assert "Traceback" not in said(done)
-    assert published(home) == []
+    assert published(home) == tables_of_database(home) == []
 
 
 def test_a_wrong_checksum(broken, home):
@@ -126,6 +134,7 @@ def test_a_damaged_archive_is_landed_anew_once_the_mirror_has_a_whole_one(mirror
     assert done.returncode == 1
     assert "run again to land it anew" in said(done)
     assert published(home) == ["raw"]  # its bytes, set aside: whoever reads is told so
+    assert tables_of_database(home) == []
     again = run(home, mirror, LAKEHOUSE_FAIL_AT="silver.table_created")  # far enough
     assert "done    bronze" in again.stdout
     call(home, "status")  # stops the server that the killed run left behind, as any next command does
