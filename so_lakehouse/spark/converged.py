@@ -25,7 +25,7 @@ class Converged:
     version: int | None  # of the Delta table, after this run; None: there is no table yet
     data_version: str  # changes exactly when rows of the site do
     checks: tuple[CheckOutcome, ...] = ()
-    is_here: bool = True  # whether silver has taken in anything of it; a table without rows can be
+    is_here: bool = True  # whether silver has taken in evidence of the table itself; one without rows can be
     catalog: str = ""  # why the metastore may not know silver's tables, and what to do
 
     @property
@@ -53,5 +53,5 @@ def converged(
         version=None if delta is None else delta.version(),
         data_version=data_version(after, table),
         checks=checks,
-        is_here=bool(after.of(table)),
+        is_here=any(row.source != ledger.POSTS for row in after.of(table)),
     )
