@@ -11,11 +11,13 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from so_lakehouse.lake.tombstones import POST_DELETED, Tombstone
+from so_lakehouse.lake.tombstones import POST_DELETED, Tombstone, with_posts
 from so_lakehouse.spark import keys, read
 from so_lakehouse.spark.absence import DENIED, Absence
 from so_lakehouse.spark.overlay import ALIVE, GONE_AS_OF, GONE_POST, GONE_REASON
@@ -59,12 +61,27 @@ def undeleted(posts: Posts, tombstones: Sequence[Tombstone]) -> tuple[Tombstone,
     return tuple(filter(is_back, tombstones))
 
 
+def dated(posts: Posts, held: pa.Table) -> pa.Table:
+    """Tombstones of a table, those of rows that went along as of the newest evidence of their post's absence."""
+    gone = _gone_as_of(posts, {tombstone.post_id for tombstone in with_posts(held) if tombstone.post_id is not None})
+    moments = [gone.get(post_id) or as_of for post_id, as_of in zip(*_columns(held, "post_id", "as_of"), strict=True)]
+    place = held.schema.get_field_index("as_of")
+    return held.set_column(place, held.schema.field(place), pa.array(moments, held.schema.field(place).type))
+
+
+def _columns(rows: pa.Table, *names: str) -> list[list[Any]]:
+    return [rows[name].to_pylist() for name in names]
+
+
 def _gone_as_of(posts: Posts, ids: Iterable[int]) -> dict[int, datetime | None]:
     """As of when each of these posts is known to be gone; None: it is not known to be."""
-    rows = keys.rows(posts.alive.sparkSession, sorted(ids))
-    denied = posts.absence.moments(rows, "Id").select("Id", DENIED).toArrow().to_pylist()
-    swept = dict(posts.swept)
-    told = {row["Id"]: [moment for moment in (row[DENIED], swept.get(row["Id"])) if moment] for row in denied}
+    wanted, swept = sorted(ids), dict(posts.swept)
+    if posts.absence.others is None:
+        denied = dict.fromkeys(wanted, posts.absence.as_of)
+    else:
+        rows = posts.absence.moments(keys.rows(posts.alive.sparkSession, wanted), "Id")
+        denied = {row["Id"]: row[DENIED] for row in rows.select("Id", DENIED).toArrow().to_pylist()}
+    told = {key: [moment for moment in (as_of, swept.get(key)) if moment] for key, as_of in denied.items()}
     return {key: max(moments, default=None) for key, moments in told.items()}
 
 

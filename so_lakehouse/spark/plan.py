@@ -71,6 +71,8 @@ def plan_table(of: Scope, posts: Posts | None) -> TablePlan:
         of.lake, of.table.name, of.site, of.applied, of.newest_dump, of.rules, examine_once, again=bool(plan.returning)
     )
     dump, dumps = found.dump, found.dumps
+    if dump is None and of.newest_dump is not None:
+        plan.returning = ()  # what their dump told comes back with it: it is not here, or does not pass any more
     plan.ignored, plan.cut = list(found.ignored), found.cut
     plan.absence = absence(of.spark, of.lake, of.table, dumps, plan.cut)
     plan.speaks_since = plan.cut if dumps and not dumps[-1].is_open else None
@@ -180,13 +182,16 @@ def _plan_pages(
 
 
 def _with_returned(of: Scope, held: DataFrame, evidence: Evidence, dumps: Sequence[Dump]) -> DataFrame:
-    """The held rows, and what the applied dumps tell of rows that pages bring back: of those silver has the key only.
+    """The held rows, and what the applied dumps tell of rows that pages bring back, or say something of after they went
+    along with a post: of those silver has the key only.
 
     Every row that silver lacks is looked for, not only those with a tombstone: tombstones go in a commit before the
     rows come back, so that after a kill in between there is none.
     """
-    present = evidence.statements.where(F.col("_present") & F.col(pages.OUTCOME).isNull()).select("Id")
-    lacking = present.join(held, "Id", "left_anti")
+    along = keys.rows(of.spark, sorted(gone.id for gone in tombstones.with_posts(of.tombstones)))
+    newest = evidence.statements.where(F.col(pages.OUTCOME).isNull())
+    spoken = newest.where("_present").select("Id").union(newest.select("Id").join(along, "Id", "left_semi"))
+    lacking = spoken.distinct().join(held, "Id", "left_anti")
     chosen = keys.few(lacking)
     if chosen == []:
         return held

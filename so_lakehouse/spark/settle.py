@@ -23,7 +23,7 @@ from so_lakehouse.lake.manifests import CheckOutcome
 from so_lakehouse.lake.silver_tables import DeltaTable, silver_table
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.tiny import Size
-from so_lakehouse.lake.tombstones import ABSENT_FROM_DUMP, POST_DELETED, Tombstone
+from so_lakehouse.lake.tombstones import ABSENT_FROM_DUMP, Tombstone
 from so_lakehouse.lake.waiting import Ignored
 from so_lakehouse.quality import deletions
 from so_lakehouse.quality.deletions import Deletions
@@ -135,21 +135,25 @@ def settle(
         if counts.changes:
             changed = compare.changed_rows(acted) if is_few else compare.many_changed_rows(decided, acted)
             plan.changes = write.stage(changed, of.lake, plan.staged_changes)
-        _settle_tombstones(of, plan, acted, counts, decides=bool(dumps))
+        held = cascade.dated(posts, of.tombstones) if posts is not None else of.tombstones
+        _settle_tombstones(of, plan, acted, counts, held, decides=bool(dumps))
     finally:
         acted.unpersist()
     return counts
 
 
-def _settle_tombstones(of: Scope, plan: TablePlan, acted: DataFrame, counts: Tally, decides: bool) -> None:
-    """Tombstones live until a dump with a later cut: those of this very cut and those not decided anew stay."""
-    if not (counts.gone or counts.deleted_by_absence or len(of.tombstones)):
+def _settle_tombstones(
+    of: Scope, plan: TablePlan, acted: DataFrame, counts: Tally, known: pa.Table, decides: bool
+) -> None:
+    """Tombstones live until a dump with a later cut: those of this very cut and those not decided anew stay. `known`:
+    those that are held, as of what is known of posts by now."""
+    if not (counts.gone or counts.deleted_by_absence or len(known)):
         return
     rows = _new_tombstones(plan, acted, counts)
-    if len(of.tombstones):
-        held = of.spark.createDataFrame(of.tombstones)
+    if len(known):
+        held = of.spark.createDataFrame(known)
         if not decides:
-            rows = _beside_held(rows, held, acted, plan)
+            rows = rows.unionByName(_not_decided(held, acted, plan))
         else:
             held = plan.absence.moments(held.where(F.col("reason") == ABSENT_FROM_DUMP), "id")
             held = held.where(F.col("as_of") == F.col(DENIED)).drop(DENIED)
@@ -160,18 +164,11 @@ def _settle_tombstones(of: Scope, plan: TablePlan, acted: DataFrame, counts: Tal
         plan.tombstones = found
 
 
-def _beside_held(new: DataFrame, held: DataFrame, acted: DataFrame, plan: TablePlan) -> DataFrame:
-    """The new tombstones, and the held ones that stay beside them.
-
-    A row that went along with its post keeps the post's name until newer evidence than the post's absence speaks of it,
-    or the post is back: what older evidence says of it is asked again then.
-    """
+def _not_decided(held: DataFrame, acted: DataFrame, plan: TablePlan) -> DataFrame:
+    """The held tombstones of keys that this plan does not decide, but those of rows whose post is back."""
     back = sorted({t.post_id for t in plan.returning if t.post_id is not None})
     held = held.where(~F.coalesce(F.col("post_id").isin(back), F.lit(False)))
-    along = held.where(F.col("reason") == POST_DELETED).select("id", F.col("as_of").alias("_post_gone"))
-    overruled = new.join(along, "id").where(F.col("as_of") <= F.col("_post_gone")).select("id")
-    spoken = _keys(acted).join(overruled, "id", "left_anti")
-    return new.join(overruled, "id", "left_anti").unionByName(held.join(spoken, "id", "left_anti"))
+    return held.join(_keys(acted), "id", "left_anti")
 
 
 def _keys(acted: DataFrame) -> DataFrame:

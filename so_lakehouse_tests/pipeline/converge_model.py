@@ -108,12 +108,12 @@ def _value(dump: Any, page: Any) -> Any:
 
 @dataclass(frozen=True)
 class State:
-    """What a table of silver shall hold, and the keys that went: `swept` when, and `along` with which post. All others
-    are denied by a dump; of these silver remembers the keys that it held."""
+    """What a table of silver shall hold, and the keys that went: `swept` when, and `along` when and with which post.
+    All others are denied by a dump; of these silver remembers the keys that it held."""
 
     rows: dict[int, Row]
     swept: dict[int, datetime]
-    along: dict[int, int]
+    along: dict[int, tuple[datetime, int]]
 
     def __contains__(self, key: int) -> bool:
         return key in self.rows or key in self.swept or key in self.along
@@ -134,5 +134,5 @@ def beside(posts: Evidence, evidence: Evidence) -> State:
     for key, row in state.rows.items():
         as_of, gone = row["_as_of"] or evidence.cut, posts.gone_as_of(row["PostId"])
         if row["PostId"] not in alive and gone is not None and as_of < gone:
-            along[key] = row["PostId"]
+            along[key] = gone, row["PostId"]
     return State({key: row for key, row in state.rows.items() if key not in along}, state.swept, along)

@@ -82,11 +82,13 @@ class Silver:
             assert {how for how, _ in told.values()} <= {"first", "changes", "unchanged", "absent"}, told
 
     def everything(self, table: str) -> list[dict]:
-        """All that readers see of a table, but the name of the site."""
+        """All that readers see of a table, but the name of the site, and what it remembers by the evidence alone."""
         if open_delta(self.lake, table) is None:
             return []
         rows = query_lake(self.lake, f"select * from silver.{table} where site = '{self.site}' order by Id")
-        return rows.drop_columns(["site"]).to_pylist()
+        held = [t._asdict() for t in tombstones(self.lake, self.site) if t.table_name == table]
+        decided = [gone for gone in held if gone["reason"] != ABSENT_FROM_DUMP]
+        return [*rows.drop_columns(["site"]).to_pylist(), *sorted(decided, key=lambda gone: gone["id"])]
 
     def rows(self, table: str) -> dict:
         """Rows by key, dates as moments."""
@@ -116,7 +118,7 @@ class Silver:
     def assert_remembers(self, table: str, evidence: Evidence, state: State, what: str) -> None:
         held = [t for t in tombstones(self.lake, self.site) if t.table_name == table]
         assert {t.id: t.as_of for t in held if t.reason == NOT_RETURNED} == state.swept, what
-        assert {t.id: t.post_id for t in held if t.reason == POST_DELETED} == state.along, what
+        assert {t.id: (t.as_of, t.post_id) for t in held if t.reason == POST_DELETED} == state.along, what
         absent = {t.id: t.as_of for t in held if t.reason == ABSENT_FROM_DUMP}
         assert absent == {key: evidence.gone_as_of(key) for key in absent if key not in state}, what
         assert absent.keys() <= self.ever_held[table], f"{what}: keys that it never had"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from so_lakehouse.lake import paths
 from so_lakehouse_tests.pipeline.evidence import CREATED, write_dump, write_pages
 from so_lakehouse_tests.pipeline.site_history import SiteHistory
 
@@ -98,8 +99,9 @@ def late(spark, tmp_path_factory):
     """A post with comments is swept; then come pages of before: one does not have a comment, one has another one under
     a post that is there; at last the post comes back."""
     site, steps = SiteHistory(spark, tmp_path_factory.mktemp("late")), {}
-    write_dump(site.lake, SEPTEMBER, {"posts": [{"Id": 1}, {"Id": 2}], "comments": [{"Id": 11, "PostId": 2}]})
-    told = [("2016-10-03", {"Id": key, "PostId": 1}) for key in (10, 20)]
+    comments = [{"Id": 11, "PostId": 2}, {"Id": 12, "PostId": 1}]
+    write_dump(site.lake, SEPTEMBER, {"posts": [{"Id": 1}, {"Id": 2}], "comments": comments})
+    told = [("2016-10-03", {"Id": key, "PostId": 1}) for key in (10, 20, 30)]
     write_pages(site.lake, "comments", "2016-10-02", told)
     steps["told"] = site.converge(*BOTH)
     write_pages(site.lake, "questions", "2016-10-05", absent=[("2016-10-06", 1)])
@@ -107,20 +109,54 @@ def late(spark, tmp_path_factory):
     write_pages(site.lake, "comments", "2016-09-30", absent=[("2016-10-01", 10)])
     write_pages(site.lake, "comments", "2016-10-01", [("2016-10-02", {"Id": 20, "PostId": 2})])
     steps["late"] = site.converge(*BOTH)
-    write_pages(site.lake, "questions", "2016-10-07", [("2016-10-08", {"Id": 1})])
+    write_pages(site.lake, "comments", "2016-10-04", absent=[("2016-10-05", key) for key in (12, 30)])
+    write_pages(site.lake, "questions", "2016-10-19", absent=[("2016-10-20", 1)])
+    steps["swept again"] = site.converge(*BOTH)
+    write_pages(site.lake, "questions", "2016-10-21", [("2016-10-22", {"Id": 1})])
     steps["back"] = site.converge(*BOTH)
     return steps
 
 
-ALONG = {(10, 6, "post deleted"), (20, 6, "post deleted")}
+def along(day, *ids):
+    return {(key, day, "post deleted") for key in ids}
 
 
 def test_a_late_sweep_does_not_make_a_comment_forget_its_post(late):
-    assert gone(late["swept"]) == gone(late["late"]) == ALONG
+    assert gone(late["swept"]) == gone(late["late"]) == along(6, 10, 12, 20, 30)
     assert late["back"].rows["comments"].keys() == {10, 11, 20}
 
 
+def test_a_late_sweep_newer_than_what_put_a_comment_under_its_post_counts_as_if_it_had_come_in_time(late):
+    """Of comment 12, which the dump put there, and of 30, which a page did."""
+    assert {(key, day, why) for key, day, why in gone(late["swept again"]) if key in (12, 30)} == {
+        (12, 5, "not returned by API"),
+        (30, 5, "not returned by API"),
+    }
+    assert not {12, 30} & late["back"].rows["comments"].keys()
+
+
+def test_what_went_along_is_gone_as_of_the_newest_evidence_of_its_posts_absence(late):
+    assert gone(late["swept again"]) >= along(20, 10, 20)
+
+
 def test_a_late_page_does_not_bring_back_a_comment_that_a_newer_one_put_under_a_deleted_post(late):
-    assert late["told"].column("PostId", "comments") == {10: 1, 11: 2, 20: 1}
+    assert late["told"].column("PostId", "comments") == {10: 1, 11: 2, 12: 1, 20: 1, 30: 1}
     assert late["late"].column("PostId", "comments") == {11: 2}
     assert late["back"].column("PostId", "comments") == {10: 1, 11: 2, 20: 1}
+
+
+def test_a_comment_waits_for_the_dump_that_told_it_where_its_post_is_back_first(spark, tmp_path):
+    site = SiteHistory(spark, tmp_path)
+    write_dump(site.lake, SEPTEMBER, {"posts": [{"Id": 1}, {"Id": 2}], "comments": [{"Id": 10, "PostId": 1}]})
+    write_dump(site.lake, DECEMBER, {"posts": [{"Id": 2}]})
+    site.converge(*BOTH)
+    folder = site.lake.path(paths.bronze_dump("comments", "2016-07-01", "beer"))
+    site.lake.fs.move(folder, site.lake.path("elsewhere"))
+    write_pages(site.lake, "questions", "2016-12-24", [("2016-12-25", {"Id": 1})])
+    waiting, again = site.converge(*BOTH), site.converge(*BOTH)
+    assert waiting.posts.keys() == {1, 2}
+    assert (waiting.rows["comments"], gone(waiting)) == ({}, {(10, 11, "post deleted")})
+    assert not any(result.applied for result in again.result.values())
+    site.lake.fs.move(site.lake.path("elsewhere"), folder)
+    back = site.converge(*BOTH)
+    assert (back.rows["comments"].keys(), gone(back)) == ({10}, set())
