@@ -20,7 +20,7 @@ from so_lakehouse.dumps.plan import ReadingPlan, plan_reading
 from so_lakehouse.errors import Damaged
 from so_lakehouse.lake import lock, paths
 from so_lakehouse.lake.disk import require_space, scratch, told_when_full
-from so_lakehouse.lake.manifests import BronzeManifest, RawManifest, bronze_manifests
+from so_lakehouse.lake.manifests import BronzeManifest, RawManifest, bronze_manifests, issues_of
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress, silent
 from so_lakehouse.quality.bronze import outcomes
@@ -110,10 +110,9 @@ def is_read(lake: Lake, raw: RawManifest) -> bool:
 
 
 def dead_attempts(lake: Lake, table: str, quarter: str, site: str) -> list[str]:
-    """Folders of attempts that no manifest names: a killed run's, a replaced one's, a running one's."""
-    manifest = BronzeManifest.load(lake, table, quarter, site)
-    named = (*manifest.files, manifest.quarantine_file) if manifest else ()
-    live = {path.rpartition("/")[0] for path in named}
+    """Folders of attempts that no manifest names: a killed run's, one's of the same issue, a running one's."""
+    issues = issues_of(BronzeManifest.load(lake, table, quarter, site))
+    live = {path.rpartition("/")[0] for issue in issues for path in (*issue.files, issue.quarantine_file)}
     folders = lake.list(paths.bronze_dump(table, quarter, site))
     return [folder for folder in folders if "/attempt=" in folder and folder not in live]
 
@@ -141,7 +140,7 @@ def _read_and_publish(
             reads = read_streams(lake, plan, folders, settings.unpack_threads, progress)
         failpoints.reach("bronze.data_written")
         read = [_manifest(lake, raw, name, reads.get(name)) for name in tables]
-        manifests = [new.inherits(BronzeManifest.load(lake, new.table, raw.quarter, raw.site)) for new in read]
+        manifests = [new.replacing(BronzeManifest.load(lake, new.table, raw.quarter, raw.site)) for new in read]
         make_reachable(lake)
         for manifest in manifests:
             failpoints.reach("bronze.before_manifest")
@@ -196,6 +195,6 @@ def _manifest(lake: Lake, raw: RawManifest, table: str, read: TableRead | None) 
     older = [
         known
         for known in bronze_manifests(lake, table, raw.site)
-        if (known.cut_date, known.revision) < (raw.cut_date, raw.revision) and known.present
+        if known.order < (raw.cut_date, raw.revision) and known.present
     ]
     return replace(manifest, checks=outcomes(manifest, older[-1] if older else None))

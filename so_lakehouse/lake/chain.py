@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from so_lakehouse.lake.ledger import DUMP, LedgerRow
-from so_lakehouse.lake.manifests import BronzeManifest, bronze_manifests
+from so_lakehouse.lake.manifests import BronzeManifest, bronze_manifests, issues_of
 from so_lakehouse.lake.quarantine import CleaningManifest
 from so_lakehouse.lake.storage import Lake
 
@@ -51,7 +51,7 @@ def applied_dumps(lake: Lake, table: str, site: str, applied: LedgerRow | None) 
     if applied is None:
         return ()
     versions = [*(applied.rests_on.split(",") if applied.rests_on else ()), applied.data_version]
-    held = {manifest.data_version: manifest for manifest in bronze_manifests(lake, table, site)}
+    held = {issue.data_version: issue for dump in bronze_manifests(lake, table, site) for issue in issues_of(dump)}
     return tuple(held[version] for version in versions) if held.keys() >= set(versions) else ()
 
 
@@ -69,7 +69,7 @@ def overtaken_pages_before(lake: Lake, table: str, site: str, applied: LedgerRow
     """Pages fetched until then are overtaken by what is applied; None: none is, or it cannot be told."""
     dumps = []
     for manifest in applied_dumps(lake, table, site, applied):
-        cleaning = CleaningManifest.load(lake, table, site, DUMP, manifest.quarter)
+        cleaning = CleaningManifest.load(lake, table, site, DUMP, manifest.input)
         if cleaning is None or cleaning.data_version != manifest.data_version:
             return None
         dumps.append(Dump(manifest, cleaning))

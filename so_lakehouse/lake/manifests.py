@@ -110,6 +110,18 @@ class BronzeManifest:
     written_at: str = ""
     checks: tuple[CheckOutcome, ...] = ()
     inherited_from: str = ""  # raw_version of an earlier release of the quarter, where this one's lacks the table
+    replaced: tuple[BronzeManifest, ...] = ()  # what bronze keeps of earlier issues of the quarter, oldest first
+    replaced_by: str = ""  # raw_version of the issue that stands for the quarter instead of this one
+
+    @property
+    def input(self) -> str:
+        """Names the dump among the inputs of its table: by its quarter; an issue that was replaced, by its own name."""
+        return f"{self.quarter}/replaced={self.release}.{self.revision}" if self.replaced_by else self.quarter
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """Later is greater."""
+        return self.cut_date, self.revision
 
     @property
     def data_version(self) -> str:
@@ -128,34 +140,51 @@ class BronzeManifest:
     @classmethod
     def load(cls, lake: Lake, table: str, quarter: str, site: str) -> Self | None:
         content = _load(lake, paths.bronze_dump_manifest(table, quarter, site))
-        if content is None:
-            return None
+        return None if content is None else cls._of(content)
+
+    @classmethod
+    def _of(cls, content: dict[str, Any]) -> Self:
         checks = tuple(CheckOutcome(**check) for check in content["checks"])
-        return cls(**content | {"checks": checks, "files": tuple(content["files"])})
+        replaced = tuple(cls._of(issue) for issue in content.get("replaced", ()))
+        return cls(**content | {"checks": checks, "files": tuple(content["files"]), "replaced": replaced})
 
     def save(self, lake: Lake) -> None:
         lake.write_json(paths.bronze_dump_manifest(self.table, self.quarter, self.site), asdict(self))
 
-    def inherits(self, earlier: BronzeManifest | None) -> BronzeManifest:
-        """What stands for the table once this has been read: an earlier release of the quarter where this one's lacks
-        the table. A table that a release lacks stays, and what was read of it stays evidence of its own cut."""
-        if self.present or earlier is None or not earlier.present:
+    def replacing(self, held: BronzeManifest | None) -> BronzeManifest:
+        """What stands for the table of a quarter once this has been read, instead of what bronze holds of it.
+
+        Issues before it stay as what they are: evidence of their own cut, which counts where this one is silent.
+        """
+        if held is None:
             return self
-        if (earlier.cut_date, earlier.revision) > (self.cut_date, self.revision):
+        issues = (*held.replaced, replace(held, replaced=()))
+        earlier = (replace(issue, replaced_by=self.raw_version) for issue in issues if issue.order < self.order)
+        return replace(self._inherits(held), replaced=tuple(earlier), replaced_by="")
+
+    def _inherits(self, earlier: BronzeManifest) -> BronzeManifest:
+        """An earlier release of the quarter where this one's lacks the table. A table that a release lacks stays, and
+        what was read of it stays evidence of its own cut."""
+        if self.present or not earlier.present or earlier.order > self.order:
             return self
         read = earlier.inherited_from or earlier.raw_version
         return replace(earlier, raw_version=self.raw_version, inherited_from=read)
 
 
 def bronze_manifests(lake: Lake, table: str, site: str) -> list[BronzeManifest]:
-    """All of a table's dumps of one site that bronze holds, in the order of (cut, revision)."""
+    """A table's dumps of one site that stand for their quarters in bronze, in the order of (cut, revision)."""
     found = []
     for folder in lake.list(paths.bronze_dump(table)):
         quarter = folder.rpartition("quarter=")[2]
         manifest = BronzeManifest.load(lake, table, quarter, site)
         if manifest is not None:
             found.append(manifest)
-    return sorted(found, key=lambda manifest: (manifest.cut_date, manifest.revision))
+    return sorted(found, key=lambda manifest: manifest.order)
+
+
+def issues_of(manifest: BronzeManifest | None) -> tuple[BronzeManifest, ...]:
+    """All issues of a table's quarter that bronze keeps, oldest first: the last one stands for the quarter."""
+    return () if manifest is None else (*manifest.replaced, manifest)
 
 
 def _load(lake: Lake, path: str) -> dict[str, Any] | None:

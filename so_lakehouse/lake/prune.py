@@ -17,7 +17,7 @@ from so_lakehouse.lake import ledger, lock, paths
 from so_lakehouse.lake.api_pages import forget_removed, pages_of
 from so_lakehouse.lake.chain import overtaken_pages_before
 from so_lakehouse.lake.ledger import DUMP, Ledger
-from so_lakehouse.lake.manifests import BronzeManifest, RawManifest
+from so_lakehouse.lake.manifests import BronzeManifest, RawManifest, issues_of
 from so_lakehouse.lake.quarantine import CleaningManifest
 from so_lakehouse.lake.storage import Lake, StoredFile
 from so_lakehouse.schema import TABLES
@@ -108,9 +108,9 @@ def _dumps(lake: Lake, site: str) -> dict[str, list[BronzeManifest]]:
     dumps: defaultdict[str, list[BronzeManifest]] = defaultdict(list)
     for table in TABLES:
         for folder in lake.list(paths.bronze_dump(table)):
-            manifest = BronzeManifest.load(lake, table, folder.rpartition("quarter=")[2], site)
-            if manifest is not None:
-                dumps[manifest.quarter].append(manifest)
+            quarter = folder.rpartition("quarter=")[2]
+            if issues := issues_of(BronzeManifest.load(lake, table, quarter, site)):
+                dumps[quarter] += issues
     return dict(sorted(dumps.items()))
 
 
@@ -135,9 +135,9 @@ def _is_needed(manifest: BronzeManifest, known: Ledger) -> bool:
 
 
 def _old_dump(site: str, manifests: Sequence[BronzeManifest]) -> _Found:
-    quarter, release = manifests[0].quarter, manifests[0].release
+    quarter, release = manifests[-1].quarter, manifests[-1].release
     folders = [
-        *(paths.bronze_dump(manifest.table, quarter, site) for manifest in manifests),
+        *dict.fromkeys(paths.bronze_dump(manifest.table, quarter, site) for manifest in manifests),
         *(paths.silver_quarantine(table, site, DUMP, quarter) for table in TABLES),
     ]
     return f"bronze {quarter}", f"{release}: silver rests on newer dumps", folders

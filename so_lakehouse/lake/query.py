@@ -229,7 +229,7 @@ def _bronze(lake: Lake, table: str) -> Iterator[BronzeManifest]:
 def _cleaned(lake: Lake, table: str) -> Iterator[CleaningManifest]:
     folder = paths.silver_quarantine(table, "", "", "").partition("/site=")[0]
     for file in lake.list(folder, recursive=True):
-        if file.endswith("/manifest.json"):
+        if file.endswith("/manifest.json") and "/replaced=" not in file:  # as bronze shows what stands for a quarter
             content = lake.read_json(file)
             yield CleaningManifest(**content | {"files": tuple(content["files"])})
 

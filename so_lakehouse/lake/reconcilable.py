@@ -127,12 +127,13 @@ def reconcilable(lake: Lake, site: str) -> list[Reconcilable]:
 
 def _pairs(lake: Lake, site: str, table: Table) -> Iterator[Pair]:
     dumps, _ = eligible_dumps(lake, table.name, site)
-    if len(dumps) < 2:
+    standing = [dump for dump in dumps if not dump.replaced_by]
+    if len(standing) < 2:
         return
     every = [pages for entity in entities_of(table) for pages in pages_of(lake, entity.name, site) if pages.passed]
-    for position, following in enumerate(dumps[1:], 1):
-        older = tuple(dumps[:position])
-        if older[-1].cut_at < following.cut_at:
+    for following in standing[1:]:
+        older = tuple(dump for dump in dumps if dump.quarter < following.quarter)
+        if older:
             since, last = older[-1].cut_at, following.cut_date
             yield Pair(table, older, following, tuple(p for p in every if p.newest > since and p.day <= last))
 

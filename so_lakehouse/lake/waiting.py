@@ -16,7 +16,7 @@ from datetime import date, datetime
 from so_lakehouse.lake.api_pages import PagesManifest, pages_of
 from so_lakehouse.lake.chain import Dump, applied_dumps, pages_after, supporting_dumps
 from so_lakehouse.lake.ledger import DUMP, Ledger, LedgerRow
-from so_lakehouse.lake.manifests import BronzeManifest, bronze_manifests
+from so_lakehouse.lake.manifests import BronzeManifest, bronze_manifests, issues_of
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES
 from so_lakehouse.schema import table as schema_table
@@ -56,22 +56,38 @@ def eligible_dumps(lake: Lake, table: str, site: str) -> tuple[list[BronzeManife
     """A table's dumps that passed every gate, in the order of (cut, revision), and those that did not.
 
     A dump counts only as a whole: where any table of the same (site, quarter, bytes) failed a blocking check or has not
-    been read yet, none of its tables is taken in, so that tables of one cut stay together.
+    been read yet, none of its tables is taken in, so that tables of one cut stay together. So do issues that others
+    have replaced in bronze; of those that do not count nobody need hear.
     """
-    eligible, ignored = [], []
-    for manifest in bronze_manifests(lake, table, site):
-        whole = {name: BronzeManifest.load(lake, name, manifest.quarter, site) for name in TABLES}
-        if not manifest.present:
-            reason = f"{manifest.release} has no {table}: what silver holds of it stays"
-        elif unread := _unread(whole, manifest):
-            reason = f"not read as a whole: bronze has another dump of {', '.join(unread)} or none; read all its tables"
-        elif failed := _failed_checks(whole):
-            reason = f"blocked by checks of bronze: {', '.join(failed)}"
-        else:
-            eligible.append(manifest)
-            continue
-        ignored.append(Ignored(DUMP, manifest.quarter, manifest.rows, reason))
-    return eligible, ignored
+    eligible: dict[str, BronzeManifest] = {}  # by version: what a re-issue inherits is the same dump
+    ignored = []
+    for standing in bronze_manifests(lake, table, site):
+        quarter = {name: issues_of(BronzeManifest.load(lake, name, standing.quarter, site)) for name in TABLES}
+        for manifest in issues_of(standing):
+            reason = _why_not(manifest, {name: _same_bytes(issues, manifest) for name, issues in quarter.items()})
+            if not reason:
+                eligible[manifest.data_version] = manifest
+            elif manifest is standing:
+                ignored.append(Ignored(DUMP, manifest.quarter, manifest.rows, reason))
+    return list(eligible.values()), ignored
+
+
+def _why_not(manifest: BronzeManifest, whole: Mapping[str, BronzeManifest | None]) -> str:
+    """Why a table of a dump is not taken in; empty where it is. `whole`: all tables of the same bytes (None: bronze has
+    none: their reading was killed, or not asked for)."""
+    if not manifest.present:
+        return f"{manifest.release} has no {manifest.table}: what silver holds of it stays"
+    if unread := [table for table, other in whole.items() if other is None]:
+        return f"not read as a whole: bronze has another dump of {', '.join(unread)} or none; read all its tables"
+    read = [(table, other.checks) for table, other in whole.items() if other is not None]
+    failed = [
+        f"{table}.{check.name}" for table, checks in read for check in checks if check.blocking and not check.passed
+    ]
+    return f"blocked by checks of bronze: {', '.join(failed)}" if failed else ""
+
+
+def _same_bytes(issues: Iterable[BronzeManifest], manifest: BronzeManifest) -> BronzeManifest | None:
+    return next((issue for issue in issues if issue.raw_version == manifest.raw_version), None)
 
 
 def bytes_to_take_in(lake: Lake, site: str, tables: Iterable[str], known: Ledger) -> int:
@@ -83,19 +99,6 @@ def bytes_to_take_in(lake: Lake, site: str, tables: Iterable[str], known: Ledger
         if manifest.data_version not in {row.data_version for row in known.of(table)}
     ]
     return sum(lake.size(file) for manifest in waiting for file in manifest.files)
-
-
-def _unread(whole: Mapping[str, BronzeManifest | None], manifest: BronzeManifest) -> list[str]:
-    """Tables of which bronze does not hold the same bytes: their reading was killed, or not asked for."""
-    return [table for table, other in whole.items() if other is None or other.raw_version != manifest.raw_version]
-
-
-def _failed_checks(whole: Mapping[str, BronzeManifest | None]) -> list[str]:
-    """Blocking checks that failed in any table of a dump, as `table.check`."""
-    read = [(table, manifest.checks) for table, manifest in whole.items() if manifest is not None]
-    return [
-        f"{table}.{check.name}" for table, checks in read for check in checks if check.blocking and not check.passed
-    ]
 
 
 def waiting_dump(

@@ -17,8 +17,9 @@ ACCEPT = "run again with --accept-shrink"
 
 @dataclass(frozen=True)
 class Deletions:
-    """What a dump would do to one table of one site by what it lacks. `forgotten`: the quarter of the applied dump,
-    where bronze no longer has what that told and this one, with rows that cannot be read, cannot tell it."""
+    """What a dump would do to one table of one site by what it lacks. `taken_back`: rows of which a dump before it
+    tells other values than silver holds. `forgotten`: the quarter of the applied dump, where bronze no longer has what
+    that told and this one, with rows that cannot be read, cannot tell it."""
 
     table: str
     site: str
@@ -26,6 +27,7 @@ class Deletions:
     revision: int
     deleted: int
     held: int
+    taken_back: int = 0
     forgotten: str = ""
     accepted: bool = False
 
@@ -47,17 +49,18 @@ def _plausible(found: Deletions) -> tuple[bool, str]:
 
 
 def _told(found: Deletions) -> tuple[bool, str]:
-    if not found.forgotten or not found.deleted:
+    if not found.forgotten or not (found.deleted or found.taken_back):
         return True, f"release {found.release} tells which rows of {found.where} it deletes."
     told = (
         f"revision {found.revision} of release {found.release} has rows of {found.where} that cannot be read, and "
-        f"lacks {found.deleted:,} rows of the applied dump of {found.forgotten}, which bronze no longer has"
+        f"lacks {found.deleted:,} rows of the applied dump of {found.forgotten}, which bronze no longer has "
+        f"(of {found.taken_back:,} others, only an older dump's values)"
     )
     if found.accepted:
-        return True, f"{told}; that they are deleted was accepted."
+        return True, f"{told}; that was accepted."
     return False, (
-        f"{told}; which of these it deletes cannot be known. No row of silver changed. Look at the unreadable rows "
-        f'(so-lakehouse sql --lake "select * from quarantine.rows"); to let it delete, {ACCEPT}.'
+        f"{told}; which of these it deletes or has changed cannot be known. No row of silver changed. Look at the "
+        f'unreadable rows (so-lakehouse sql --lake "select * from quarantine.rows"); to take it in as it is, {ACCEPT}.'
     )
 
 

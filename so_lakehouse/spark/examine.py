@@ -29,7 +29,7 @@ def examine_dump(
     spark: SparkSession, lake: Lake, table: Table, manifest: BronzeManifest, rule_version: str
 ) -> CleaningManifest:
     """What cleaning finds in one dump; taken from its manifest where the same bytes were examined by the same rules."""
-    found = CleaningManifest.load(lake, table.name, manifest.site, DUMP, manifest.quarter)
+    found = CleaningManifest.load(lake, table.name, manifest.site, DUMP, manifest.input)
     is_same = found and (found.data_version, found.rule_version) == (manifest.data_version, rule_version)
     if found and is_same and bool(found.open_files) == bool(found.open_keys):
         return found
@@ -44,7 +44,7 @@ def examine_dump(
     equal_keys = totals["equal_keys"] > 0
     reasons: dict[str, int] = {}
     files: tuple[str, ...] = ()
-    attempt = f"{paths.silver_quarantine(table.name, manifest.site, DUMP, manifest.quarter)}/attempt={uuid4().hex}"
+    attempt = f"{paths.silver_quarantine(table.name, manifest.site, DUMP, manifest.input)}/attempt={uuid4().hex}"
     if totals["bad"] or equal_keys:
         files = _write(clean.refused(rows, table, equal_keys), lake, f"{attempt}/refused")
         kept = read.parquet(spark, lake, files, read.QUARANTINE)
@@ -60,7 +60,7 @@ def examine_dump(
         site=manifest.site,
         table=table.name,
         source=DUMP,
-        partition=manifest.quarter,
+        partition=manifest.input,
         data_version=manifest.data_version,
         rule_version=rule_version,
         rows_in=totals["rows"],

@@ -62,9 +62,9 @@ def plan_table(of: Scope, posts: Posts | None) -> TablePlan:
     examined: dict[str, Dump] = {}
 
     def examine_once(manifest: BronzeManifest) -> Dump:
-        if manifest.quarter not in examined:
-            examined[manifest.quarter] = examine.examined(of.spark, of.lake, of.table, manifest, of.rules)
-        return examined[manifest.quarter]
+        if manifest.input not in examined:
+            examined[manifest.input] = examine.examined(of.spark, of.lake, of.table, manifest, of.rules)
+        return examined[manifest.input]
 
     plan.returning = cascade.undeleted(posts, tombstones.with_posts(of.tombstones)) if posts is not None else ()
     found = waiting.heard(

@@ -74,7 +74,7 @@ def _lost_dumps(of: Scope) -> Iterator[str]:
         return
     oldest = supporting_dumps(eligible, lambda manifest: _is_open(of, manifest))[0]
     if _is_open(of, oldest):  # what it does not tell came from dumps before it, if there were any
-        older = (row for row in of.applied if row.source == DUMP and _is_before(row.cut_at, oldest))
+        older = (row for row in of.applied if row.source == DUMP and _is_before(row, oldest))
         yield from dict.fromkeys(f"dump {row.partition}" for row in older)
 
 
@@ -82,8 +82,10 @@ def _is_open(of: Scope, manifest: BronzeManifest) -> bool:
     return examine.examined(of.spark, of.lake, of.table, manifest, of.rules).is_open
 
 
-def _is_before(cut: datetime | None, manifest: BronzeManifest) -> bool:
-    return cut is not None and cut < manifest.cut_at
+def _is_before(row: LedgerRow, manifest: BronzeManifest) -> bool:
+    """An earlier issue of the same quarter that bronze did not keep cannot be taken in again: landed anew, this one
+    still stands for the quarter. What it told stays as silver has it."""
+    return row.cut_at is not None and row.cut_at < manifest.cut_at and row.partition != manifest.quarter
 
 
 def _is_overtaken(pages: LedgerRow, cut: datetime) -> bool:

@@ -184,8 +184,8 @@ def _new_tombstones(plan: TablePlan, acted: DataFrame, counts: Tally) -> DataFra
 def _judged(of: Scope, counts: Tally, dumps: Sequence[Dump]) -> tuple[CheckOutcome, ...]:
     """What the checks say of the deletions of the newest of these dumps.
 
-    What open dumps cannot tell, older ones tell; but the applied one, which told it, may have been replaced in bronze
-    by a re-issue or by a later dump of its quarter.
+    What open dumps cannot tell, older ones tell; but the applied one, which told it, may be gone from bronze: an
+    earlier release of ours kept no issue that another had replaced.
     """
     applied, newest, forgotten = of.newest_dump, dumps[-1].manifest, ""
     if applied is not None and applied.cut_at is not None and dumps[-1].is_open:
@@ -200,6 +200,7 @@ def _judged(of: Scope, counts: Tally, dumps: Sequence[Dump]) -> tuple[CheckOutco
             newest.revision,
             counts.deleted_by_absence,
             counts.held,
+            counts.taken_back,
             forgotten,
             of.settings.accept_shrink,
         )

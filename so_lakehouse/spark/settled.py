@@ -75,7 +75,7 @@ def _ignored(lake: Lake, site: str, name: str, after: Ledger, settings: Settings
     rules = clean.rule_version(schema.table(name), settings.keep_personal)
 
     def examined(manifest: BronzeManifest) -> Dump:
-        found = CleaningManifest.load(lake, name, site, DUMP, manifest.quarter)
+        found = CleaningManifest.load(lake, name, site, DUMP, manifest.input)
         if found is None or (found.data_version, found.rule_version) != (manifest.data_version, rules):
             raise LookupError(manifest.quarter)
         return Dump(manifest, found)

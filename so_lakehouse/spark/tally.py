@@ -66,6 +66,11 @@ class Tally:
         return self.count(lambda g: g[ACTION] == DELETE and g[GONE_REASON] is None)
 
     @property
+    def taken_back(self) -> int:
+        """Rows of which an older dump than the newest tells other values than silver held."""
+        return self.count(lambda g: g[ACTION] == UPDATE and g[BASE] == KEPT and not g[HEARD])
+
+    @property
     def deleted_with_posts(self) -> int:
         return self.count(lambda g: g[ACTION] == DELETE and g[GONE_REASON] == POST_DELETED)
 

@@ -97,7 +97,8 @@ def state_of(evidence: Evidence, key: int) -> Row | None:
         return None
     is_older = evidence.newest_dump is not None and as_of <= evidence.newest_dump.cut
     kept = evidence.newest_dump.silence(key) if evidence.newest_dump and is_older else None
-    return row | {"_as_of": None if said is None and as_of == evidence.cut else as_of, "_kept": kept}
+    is_plain = said is None and dump is evidence.newest_dump
+    return row | {"_as_of": None if is_plain else as_of, "_kept": kept}
 
 
 def _value(dump: Any, page: Any) -> Any:

@@ -93,7 +93,7 @@ def write_dump(
             quarantine_file=_write(lake, f"{folder}/quarantine.parquet", _unread(keys, raw)) if keys else "",
             checks=(CheckOutcome("rows_conserved", name not in failed, True, "by hand"),),
         )
-        manifest.inherits(earlier).save(lake)
+        manifest.replacing(earlier).save(lake)
 
 
 def write_pages(

@@ -44,7 +44,7 @@ def evidence_of(inputs: Sequence[DumpInput | PagesInput], table: str) -> Evidenc
             frozenset(key for key in given.unread[table] if key is not None),
             None in given.unread[table],
         )
-        for given in latest
+        for given in issues
     ]
     pages = [given for given in inputs if isinstance(given, PagesInput) and ENTITIES[given.entity] == table]
     return Evidence(TOLD[table], dumps, [word for given in pages for word in given.said])
@@ -78,7 +78,7 @@ def _twice(rows: Sequence[dict], same: bool) -> bool:
 
 
 def _of_table(evidence: Evidence, table: str) -> Iterator[str]:
-    dumps = sorted(evidence.dumps, key=lambda dump: dump.cut)
+    dumps = sorted(evidence.dumps, key=lambda dump: (dump.cut, dump.revision))
     for before, after in pairwise(dumps):
         for key in before.rows.keys() | after.rows.keys():
             if before.silence(key) or after.silence(key):

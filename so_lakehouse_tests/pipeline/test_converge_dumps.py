@@ -7,8 +7,9 @@ import re
 import pytest
 
 from so_lakehouse.errors import CheckFailed, Unavailable
-from so_lakehouse.lake import gates
+from so_lakehouse.lake import gates, paths
 from so_lakehouse.lake import ledger as ledgers
+from so_lakehouse.schema import TABLES
 from so_lakehouse.status import status
 from so_lakehouse_tests.pipeline.evidence import at, tombstones, write_dump, write_pages
 from so_lakehouse_tests.pipeline.site_history import SiteHistory
@@ -86,7 +87,7 @@ def test_nothing_new_changes_nothing_and_says_why(quarters):
     assert after.result["posts"].applied == ()
     assert after.result["posts"].data_version == before.result["posts"].data_version
     assert after.result["posts"].version == quarters["another site"].result["posts"].version
-    superseded = ["2016-06-12", SEPTEMBER, DECEMBER, MARCH, JUNE, YEAR_AFTER[0]]
+    superseded = ["2016-06-12", SEPTEMBER, DECEMBER, MARCH, JUNE, *YEAR_AFTER]
     assert [i.reason for i in after.result["posts"].ignored] == [
         *(
             f"{cut[:7]} (cut {cut}, revision 0) is not newer than the applied cut 2017-12-11: superseded"
@@ -168,17 +169,58 @@ def test_a_dump_with_unreadable_keys_deletes_nothing(quarters):
     }
 
 
-@pytest.mark.parametrize("unread", [[None], [2]])
-def test_a_reissue_that_cannot_tell_what_its_first_issue_told_stops(silver, unread):
-    write_dump(silver.lake, SEPTEMBER, {"posts": [{"Id": 1}, {"Id": 2}]})
+@pytest.fixture(scope="module")
+def one_quarter(spark, tmp_path_factory):
+    """A quarter's first release, another with a later cut that holds 7 unreadably, and a re-issue of that one that
+    holds 1 so, too. Site `ai` takes them in at once."""
+    site, steps = SiteHistory(spark, tmp_path_factory.mktemp("one quarter")), {}
+    issues = {
+        "first": ("2016-10-02", 0, {1: 1, 7: 7}, []),
+        "second": (DECEMBER, 0, {1: 2, 2: 2}, [7]),
+        "re-issue": (DECEMBER, 1, {2: 3}, [1, 7]),
+    }
+    for name, (cut, revision, scores, unread) in issues.items():
+        write_dump(site.lake, cut, {"posts": scored(scores)}, revision=revision, unread={"posts": unread})
+        steps[name] = site.converge()
+        tables = {"posts": scored(scores)}
+        write_dump(site.lake, cut, tables, site="ai", revision=revision, unread={"posts": unread})
+    steps["at once"] = site.converge(site="ai")
+    steps["rebuilt"] = site.converge(rebuild=True)
+    return steps
+
+
+def test_a_release_that_another_of_its_quarter_replaced_tells_what_that_one_cannot(one_quarter):
+    kept = one_quarter["second"].posts[7]
+    assert one_quarter["second"].column("Score") == {1: 2, 2: 2, 7: 7}
+    assert (kept["_kept"], f"{kept['_as_of']:%F}") == ("quarantined", "2016-10-02")
+
+
+def test_a_reissue_that_cannot_tell_what_its_first_issue_told_takes_no_value_back(one_quarter):
+    step = one_quarter["re-issue"]
+    assert step.column("Score") == {1: 2, 2: 3, 7: 7}
+    assert (step.posts[1]["_kept"], f"{step.posts[1]['_as_of']:%F}") == ("quarantined", DECEMBER)
+
+
+def test_releases_of_one_quarter_make_the_same_silver_one_by_one_at_once_and_rebuilt(one_quarter):
+    one_by_one, at_once = one_quarter["re-issue"].posts, one_quarter["at once"].posts
+    assert at_once == {key: row | {"site": "ai"} for key, row in one_by_one.items()}
+    assert one_quarter["rebuilt"].posts == one_by_one
+
+
+def test_a_reissue_that_cannot_tell_what_a_lost_first_issue_told_stops(silver):
+    write_dump(silver.lake, "2016-06-12", {"posts": scored({1: 1, 2: 1, 3: 1})})
+    write_dump(silver.lake, SEPTEMBER, {"posts": scored({1: 2, 2: 2, 3: 2, 4: 2})})
     silver.converge()
-    write_dump(silver.lake, SEPTEMBER, {"posts": [{"Id": 1, "Score": 3}]}, revision=1, unread={"posts": unread})
+    for table in TABLES:
+        silver.lake.delete(paths.bronze_dump(table, "2016-07-01", "beer"))
+    write_dump(silver.lake, SEPTEMBER, {"posts": scored({1: 3})}, revision=1, unread={"posts": [2, 3, 4]})
     with pytest.raises(
-        CheckFailed, match=r"deletions_told: revision 1 .* lacks 1 rows of .* 2016-07-01.* --accept-shrink"
+        CheckFailed,
+        match=r"deletions_told: revision 1 .* lacks 1 rows .* 2016-07-01.*of 2 others.* --accept-shrink",
     ):
         silver.converge()
-    assert {key: row["Score"] for key, row in silver.rows().items()} == {1: None, 2: None}
-    assert silver.converge(accept_shrink=True).column("Score") == {1: 3}
+    assert {key: row["Score"] for key, row in silver.rows().items()} == {1: 2, 2: 2, 3: 2, 4: 2}
+    assert silver.converge(accept_shrink=True).column("Score") == {1: 3, 2: 1, 3: 1}
 
 
 def test_a_late_dump_tells_what_the_newest_one_does_not(silver):

@@ -37,7 +37,7 @@ def test_a_re_issue_without_a_table_inherits_what_was_read_of_it(lake):
     write_dump(lake, CUT, BOTH)
     before = manifest(lake, "comments")
     write_dump(lake, CUT, {"posts": [{"Id": 1}]}, revision=2)
-    (posts,), _ = eligible_dumps(lake, "posts", "beer")
+    (_, posts), _ = eligible_dumps(lake, "posts", "beer")
     (comments,), _ = eligible_dumps(lake, "comments", "beer")
     assert (posts.revision, posts.rows) == (2, 1)
     assert (comments.revision, comments.rows, comments.files) == (0, 1, before.files)
@@ -57,5 +57,48 @@ def test_a_re_issue_with_the_table_replaces_what_was_inherited(lake):
     write_dump(lake, CUT, BOTH)
     write_dump(lake, CUT, {"posts": [{"Id": 1}]}, revision=2)
     write_dump(lake, CUT, BOTH | {"comments": []}, revision=3)
-    (comments,), _ = eligible_dumps(lake, "comments", "beer")
+    (_, comments), _ = eligible_dumps(lake, "comments", "beer")
     assert (comments.revision, comments.rows, comments.inherited_from) == (3, 0, "")
+
+
+EARLIER = "2016-10-02"  # of the same quarter
+
+
+def cuts(lake, table: str = "posts") -> list[tuple[str, int]]:
+    return [dump.order for dump in eligible_dumps(lake, table, "beer")[0]]
+
+
+def test_a_release_that_another_of_its_quarter_replaced_stays_a_dump_of_its_own_cut(lake):
+    write_dump(lake, EARLIER, BOTH)
+    write_dump(lake, CUT, BOTH)
+    write_dump(lake, CUT, {"posts": [{"Id": 1}]}, revision=1)
+    assert cuts(lake) == [(EARLIER, 0), (CUT, 0), (CUT, 1)]
+    assert cuts(lake, "comments") == [(EARLIER, 0), (CUT, 0)]
+    standing = manifest(lake, "posts")
+    assert [issue.input for issue in (*standing.replaced, standing)] == [
+        *(f"{quarter_of(CUT)}/replaced={release}.0" for release in (EARLIER[:7], CUT[:7])),
+        quarter_of(CUT),
+    ]
+
+
+def test_other_bytes_of_one_issue_replace_it_and_not_what_came_before(lake):
+    write_dump(lake, EARLIER, BOTH)
+    for version in ("1", "2"):
+        write_dump(lake, CUT, BOTH, version=version)
+    assert cuts(lake) == [(EARLIER, 0), (CUT, 0)]
+
+
+def test_where_a_re_issue_fails_a_check_or_is_half_read_the_first_issue_counts(lake):
+    write_dump(lake, CUT, BOTH)
+    comments = manifest(lake, "comments")
+    write_dump(lake, CUT, BOTH, revision=1, failed=["comments"])
+    assert cuts(lake) == cuts(lake, "comments") == [(CUT, 0)]
+    assert "comments.rows_conserved" in eligible_dumps(lake, "posts", "beer")[1][0].reason
+    comments.save(lake)
+    assert cuts(lake) == cuts(lake, "comments") == [(CUT, 0)]
+
+
+def test_a_replaced_issue_that_failed_a_check_never_counts(lake):
+    write_dump(lake, CUT, BOTH, failed=["comments"])
+    write_dump(lake, CUT, BOTH, revision=1)
+    assert cuts(lake) == [(CUT, 1)]

@@ -13,6 +13,7 @@ RIGHT = Deletions("posts", "beer", "2016-12", 1, deleted=36, held=3_000)
 WRONG = [
     ("deletions_plausible", {"deleted": 150, "held": 300}, "would delete 150 of 300 rows of posts of beer (50%;"),
     ("deletions_told", {"deleted": 1, "forgotten": "2016-07-01"}, "lacks 1 rows of the applied dump of 2016-07-01"),
+    ("deletions_told", {"deleted": 0, "taken_back": 2, "forgotten": "2016-07-01"}, "of 2 others, only an older dump's"),
 ]
 
 
