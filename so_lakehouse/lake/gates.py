@@ -6,19 +6,21 @@ and only where no blocking check failed; a later version, without a gate of its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deltalake import DeltaTable
 
 from so_lakehouse import failpoints
 from so_lakehouse.lake import ledger, lock, paths
+from so_lakehouse.lake.delta import log_of
 from so_lakehouse.lake.manifests import CheckOutcome
-from so_lakehouse.lake.silver_tables import LEDGER
+from so_lakehouse.lake.silver_tables import LEDGER, RETENTION_DAYS
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.lake.strangers import strange_commits
+from so_lakehouse.schema import TABLES
 
 
 @dataclass(frozen=True)
@@ -130,17 +132,35 @@ def data_version(table: str, last_change: int | None) -> str:
     return f"{table}@{'none' if last_change is None else last_change}"
 
 
-def follow(lake: Lake) -> None:
-    """Names the newest version of each table in every site's gates, where the site's rows are still those that were
-    checked; so that what maintenance takes away is no version that a reader was sent to.
+def follow_before_expiry(lake: Lake, tables: Iterable[str]) -> None:
+    """As `follow`, for those of these tables whose log has commits that Delta lets go of at its next checkpoint.
 
-    The caller holds the locks of all silver tables and has recorded every commit in the ledger.
+    Whoever commits may make it: a site that rests meanwhile would find no word in the log of who touched its rows.
     """
-    changes = _last_changes(lake)
+    until = datetime.now(UTC) - timedelta(days=RETENTION_DAYS - 1)
+    logs = {table: lake.files(log_of(paths.silver(table))) for table in tables}
+    expiring = [
+        table
+        for table, files in logs.items()
+        if any(file.path.endswith(".json") and file.modified_at < until for file in files)
+    ]
+    if expiring:
+        follow(lake, expiring)
+
+
+def follow(lake: Lake, tables: Iterable[str] = tuple(TABLES)) -> None:
+    """Names the newest version of each of these tables in every site's gates, where the site's rows are still those
+    that were checked; so that what the log or maintenance lets go of is no version that a reader was sent to.
+
+    The caller holds the locks of these tables and of the ledger, and has recorded every commit in it.
+    """
+    changes, wanted = _last_changes(lake), set(tables)
     opened: dict[str, DeltaTable | None] = {}
     for site in sites(lake):
         moved = {}
         for table, gate in load(lake, site).items():
+            if table not in wanted:
+                continue
             if table not in opened:
                 opened[table] = ledger.open_delta(lake, table)
             delta, rows = opened[table], data_version(table, changes.get((site, table)))

@@ -74,6 +74,7 @@ def converge(
     held = lock.writing(lake, parts, f"converge {site}", settings, progress, Work(spark))
     with told_when_full(site, scratch(lake, settings)), catalog.answering(settings), lake.answering(), held:
         known = repair.ledger_in_order(spark, lake, site, names, progress)
+        gates.follow_before_expiry(lake, names)
         for name in names:
             table = silver_tables.silver_table(schema.table(name), settings.keep_personal)
             bring_up(spark, lake, table, progress)

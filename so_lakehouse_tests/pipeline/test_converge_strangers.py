@@ -8,10 +8,12 @@ import pytest
 
 from so_lakehouse import failpoints
 from so_lakehouse.lake import gates, silver_tables
+from so_lakehouse.lake.delta import log_of
 from so_lakehouse.lake.ledger import open_delta
 from so_lakehouse.lake.query import query_lake, tables
 from so_lakehouse.spark.converge import converge
 from so_lakehouse_tests.pipeline.evidence import write_dump
+from so_lakehouse_tests.pipeline.three_quarters import Site
 
 SEPTEMBER, DECEMBER = "2016-09-11", "2016-12-11"
 
@@ -83,3 +85,17 @@ def test_a_strange_commit_holds_up_only_the_sites_whose_rows_it_touches(spark, l
     newest = open_delta(lake, "posts").version()
     assert gates.load(lake, "beer")["posts"].version == newest
     assert gates.load(lake, "ai")["posts"].version == before < newest
+
+
+def test_a_site_that_rests_for_longer_than_the_log_lives_is_not_taken_for_changed(spark, lake, settings):
+    for site in ("beer", "ai"):
+        write_dump(lake, SEPTEMBER, {"posts": [{"Id": 1}]}, site=site)
+        converge(spark, lake, site, ["posts"], settings)
+    table = silver_tables.quoted_path(silver_tables.uri(lake, "posts"))
+    spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('delta.checkpointInterval' = '1')")
+    unheard = gates.load(lake, "beer")["posts"].version + 1
+    Site(settings.home).let_age(days=40)
+    write_dump(lake, DECEMBER, {"posts": [{"Id": 2}]}, site="ai")
+    converge(spark, lake, "ai", ["posts"], settings)
+    assert not lake.exists(f"{log_of('silver/posts')}/{unheard:020d}.json"), "the log still tells"
+    assert converge(spark, lake, "beer", ["posts"], settings)["posts"].applied == ()
