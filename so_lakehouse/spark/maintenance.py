@@ -197,10 +197,11 @@ def _vacuum(session: SparkSession, lake: Lake, name: str, hours: int) -> None:
 
 
 def _expire_log(session: SparkSession, lake: Lake, name: str, hours: int) -> None:
-    """Makes a checkpoint where the last one is older than the retention: Delta then lets go of commits before it.
+    """Makes a checkpoint where a commit is older than the retention: Delta then lets go of those.
 
-    Delta does so by itself at every tenth commit; a table that few write to would keep its log for years. A commit that
-    asks for a checkpoint after each makes one, and a second commit puts the properties right again.
+    Delta does so by itself at every tenth commit, by the most that the retention can be; a table that few write to
+    would keep its log for years. A commit that asks for a checkpoint after each makes one, and a second commit puts the
+    properties right again.
     """
     delta = ledger.open_delta(lake, name)
     if delta is None:
@@ -208,8 +209,7 @@ def _expire_log(session: SparkSession, lake: Lake, name: str, hours: int) -> Non
     held = dict(delta.metadata().configuration)
     until = datetime.now(UTC) - timedelta(hours=hours, days=1)  # Delta cuts at the beginning of a day
     log = lake.files(log_of(paths.silver(name)))
-    has_old_commits = any(file.path.endswith(".json") and file.modified_at < until for file in log)
-    if has_old_commits and not any(".checkpoint." in file.path and file.modified_at >= until for file in log):
+    if any(file.path.endswith(".json") and file.modified_at < until for file in log):
         failpoints.reach("maintenance.before_log")
         for_now = {**dict.fromkeys(RETENTION, f"interval {hours} hours"), **dict.fromkeys(CHECKPOINTS, "1")}
         _set_properties(session, lake, name, for_now)
