@@ -56,9 +56,10 @@ def page_rows(
 
 
 def posts_row(of: Scope, posts: Posts) -> LedgerRow | None:
-    """The ledger row of what goes along with posts; None where it was counted before."""
+    """The ledger row of what goes along with posts; None where these were the last that rows were held against."""
     row = of.row(POSTS, DELETIONS, posts.version())
-    return None if any(applied.input == row.input for applied in of.applied) else row
+    last = next((applied for applied in reversed(of.applied) if applied.source == POSTS), None)
+    return None if last is not None and last.input == row.input else row
 
 
 def deletions(posts_row: LedgerRow | None, counts: Tally) -> list[LedgerRow]:

@@ -29,7 +29,7 @@ def posts_after(of: Scope, plan: TablePlan | None) -> Posts | None:
     if alive is None:
         return None
     dump = (plan.dump if plan else None) or of.newest_dump
-    denied = plan.absence if plan else _applied_absence(of)
+    denied = plan.absence if plan and plan.dump else _applied_absence(of)
     posts = Posts(alive, (), denied, _name(dump) if denied.as_of else "")
     if plan is not None and plan.tombstones is not None:
         return replace(posts, swept=tuple(tombstones.swept(plan.tombstones)))

@@ -153,6 +153,19 @@ def test_a_comment_stays_where_its_post_is_one_that_the_newest_dump_does_not_tel
     assert query_lake(lake, "select Id from silver.comments").to_pylist() == []
 
 
+def test_no_comment_goes_for_posts_whose_dump_bronze_has_lost(lake, silver):
+    """The dump could not tell post 77; silver alone does not know that."""
+    september(lake)
+    write_pages(lake, "comments", "2016-10-01", [("2016-10-02", {"Id": 10, "PostId": 77})])
+    december([77])(lake)
+    silver.converge("posts", "comments")
+    lake.delete(paths.bronze_dump("posts", quarter_of(DECEMBER), "beer"))
+    write_pages(lake, "questions", "2016-12-20", [("2016-12-21", {"Id": 9, "Score": 3})])
+    for together in (("posts", "comments"), ("comments",)):
+        silver.converge(*together)
+        assert comments(lake) == [10]
+
+
 def test_pages_stay_in_bronze_for_as_long_as_they_may_tell_something(issues):
     assert not any("api/" in what for what in issues["removable then"])
     rebuilt = issues["rebuilt"]
