@@ -34,8 +34,8 @@ EVENTS = frozenset(BY_DUMPS | IN_THE_END | FINELY | ALONG | OF_INPUTS)
 
 
 def evidence_of(inputs: Sequence[DumpInput | PagesInput], table: str) -> Evidence:
-    """What inputs tell of a table, for the model: of each quarter the newest issue that has the table."""
-    latest = newest_issues([given for given in inputs if table in getattr(given, "tables", ())])  # others lack it
+    """What inputs tell of a table, for the model: all dumps that have the table and passed bronze's checks."""
+    issues = [i for i in inputs if isinstance(i, DumpInput) and table in i.tables and not i.failed]
     dumps = [
         Dump(
             cut_of(given),

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from so_lakehouse_tests.pipeline.converge_model import Said
-from so_lakehouse_tests.pipeline.evidence import CREATED, at
+from so_lakehouse_tests.pipeline.evidence import CREATED, at, quarter_of
 
-CUTS = ("2016-03-31", "2016-06-30", "2016-09-30")
+CUTS = ("2016-03-31", "2016-06-30", "2016-08-15", "2016-09-30")  # the last two are of one quarter
 PAGES = 6  # days of the API; the last half of them is later than any dump, so that their sweeps and returns stand
 ENTITIES = {"questions": "posts", "comments": "comments"}
 COLUMNS = {
@@ -40,7 +40,7 @@ class Size:
         return range(1, 1 + (self.posts if table == "posts" else self.comments))
 
 
-SMALL, LARGE = Size(40, 60, 12), Size(400, 600, 120)
+SMALL = Size(40, 60, 12)
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class DumpInput:
     revision: int
     tables: dict
     unread: dict
+    failed: bool = False  # a check of bronze: silver does not take it in
+
+    @property
+    def quarter(self) -> str:
+        return quarter_of(self.cut)
 
 
 @dataclass(frozen=True)
@@ -112,9 +117,10 @@ def random_words(chance: random.Random, entity: str, fetched: datetime, size: Si
 
 
 def random_history(chance: random.Random, size: Size, cuts: Sequence[str] = CUTS) -> list:
-    """A dump per cut, one of them issued again, and pages of days before and after."""
+    """A dump per cut, one of them issued again, one with an issue that fails, and pages of days before and after."""
     inputs: list = [random_dump(chance, cut, 0, size) for cut in cuts]
     inputs.append(random_dump(chance, chance.choice(cuts), 1, size))
+    inputs.append(replace(random_dump(chance, chance.choice(cuts), 2, size), failed=True))
     days: dict[tuple[str, str], PagesInput] = {}
     for number in range(PAGES):
         for pages in random_pages(chance, number, size):
@@ -129,16 +135,17 @@ def random_history(chance: random.Random, size: Size, cuts: Sequence[str] = CUTS
 
 
 def shuffled(chance: random.Random, inputs: list) -> list:
-    """Any order, except that a re-issue follows what it re-issues (landing would not replace the newer one), and the
-    second fetch of a day the first."""
+    """Any order, except that of a quarter's dumps the later follows the earlier (landing would not replace the newer
+    one), and the second fetch of a day the first."""
     order = list(inputs)
     chance.shuffle(order)
-    dumps = iter(sorted((i for i in order if isinstance(i, DumpInput)), key=lambda i: (i.revision, chance.random())))
+    dumps = sorted((i for i in order if isinstance(i, DumpInput)), key=lambda i: (i.cut, i.revision))
+    of_quarter = {quarter: iter([i for i in dumps if i.quarter == quarter]) for quarter in {i.quarter for i in dumps}}
     pages = iter(sorted((i for i in order if isinstance(i, PagesInput)), key=lambda i: (len(i.said), chance.random())))
-    return [next(dumps) if isinstance(i, DumpInput) else next(pages) for i in order]
+    return [next(of_quarter[i.quarter]) if isinstance(i, DumpInput) else next(pages) for i in order]
 
 
 def newest_issues(inputs: list) -> list[DumpInput]:
-    """Of each quarter's dumps the last issue."""
-    dumps = sorted((given for given in inputs if isinstance(given, DumpInput)), key=lambda given: given.revision)
-    return list({given.cut: given for given in dumps}.values())
+    """Of each quarter the dump that stands for it in bronze."""
+    dumps = (given for given in inputs if isinstance(given, DumpInput))
+    return list({given.quarter: given for given in sorted(dumps, key=lambda i: (i.cut, i.revision))}.values())

@@ -16,7 +16,7 @@ from so_lakehouse.lake.ledger import open_delta
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.tombstones import ABSENT_FROM_DUMP, NOT_RETURNED, POST_DELETED
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import keys, read, session, settled
+from so_lakehouse.spark import clean, keys, read, session, settled
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.read import silver_rows
 from so_lakehouse.warehouse.load import load_site
@@ -26,15 +26,17 @@ from so_lakehouse_tests.pipeline.history_events import arrivals, eventful_histor
 from so_lakehouse_tests.pipeline.random_history import (
     COLUMNS,
     CREATED_SECONDS,
-    CUTS,
-    LARGE,
     SMALL,
     DumpInput,
     newest_issues,
-    random_history,
 )
 
+# MODEL_SEEDS=10: seeds 1 to 10. MODEL_SEED: this one alone, or `random`; a failing test prints it.
+ONE = os.environ.get("MODEL_SEED", "")
 SEEDS = range(1, 1 + int(os.environ.get("MODEL_SEEDS", "1")))
+if ONE:
+    seed = random.SystemRandom().randrange(10**6) if ONE == "random" else int(ONE)
+    SEEDS = range(seed, seed + 1)
 # What becomes of the runs before all has arrived: killed somewhere, of some tables only, or held against the model.
 CRASHED, PARTLY, COMPARED = "crashed", "partly", "compared"
 
@@ -50,7 +52,10 @@ def publish(lake, site: str, given, version: str = "") -> None:
             refused = [key for key in unread["posts"] if key is not None and key % 2]
             tables["posts"] = [*tables["posts"], *({"Id": key, "PostTypeId": 99} for key in refused)]
             unread["posts"] = [key for key in unread["posts"] if key not in refused]
-        write_dump(lake, given.cut, tables, site=site, revision=given.revision, unread=unread, version=version)
+        failed = ["tags"] if given.failed else []
+        write_dump(
+            lake, given.cut, tables, site=site, revision=given.revision, unread=unread, version=version, failed=failed
+        )
         return
     dates = {"CreationDate": CREATED_SECONDS}
     said = [(s.as_of.isoformat()[:19], {"Id": s.key} | dates | s.row) for s in given.said if s.row is not None]
@@ -162,8 +167,9 @@ def test_silver_equals_the_model_in_any_order_of_arrival(spark, lake, settings, 
         silver.look()
         silver.load(warehouse)
 
-    def arrive(site: str, inputs: list, *before: str) -> Silver:
-        """Silver of a site where these inputs arrive in an order of its own, with such runs before all are there."""
+    def arrive(site: str, inputs: list, *before: str, by_new_rules: bool = False) -> Silver:
+        """Silver of a site where these inputs arrive in an order of its own, with such runs before all are there;
+        `by_new_rules`: the rules have changed before the last."""
         silver, arrived = Silver(spark, lake, site), []
         for part, kind in zip(arrivals(chance, inputs, len(before) + 1), [*before, COMPARED], strict=True):
             arrived += part
@@ -171,28 +177,28 @@ def test_silver_equals_the_model_in_any_order_of_arrival(spark, lake, settings, 
                 publish(lake, site, given)
             if dumps := newest_issues(arrived):
                 publish(lake, site, chance.choice(dumps), version=chance.choice(["", "landed anew "]))
+            if by_new_rules and len(arrived) == len(inputs):
+                monkeypatch.setattr(clean, "RULES", clean.RULES + 1)
             take_in(silver, arrived, kind)
         return silver
 
     inputs = eventful_history(chance, SMALL)
     print(f"seed {seed}: {len(inputs)} inputs")
     one = arrive(f"seed{seed}-one", inputs, CRASHED, COMPARED)
-    other = arrive(f"seed{seed}-other", inputs, PARTLY)
-    for table in COLUMNS:
-        assert one.everything(table) == other.everything(table), f"{table}: two orders of the same inputs"
     told = settled.standing(lake, one.site, [*COLUMNS], accepting)
     again = converge(spark, lake, one.site, [*COLUMNS], accepting)
     assert told == again, "that there is no news is seen without Spark"
     assert not any(r.applied for r in again.values()), "a run without news applied something"
 
+    # The other order takes the ways of large tables: Spark merges, and plans hold nothing on the way.
     monkeypatch.setattr(session, "SMALL_ROWS", 0)
     monkeypatch.setattr(tiny, "TINY_ROWS", 0)
     monkeypatch.setattr(read, "FEW_ROWS", 0)
     monkeypatch.setitem(session.LARGE, "spark.sql.shuffle.partitions", "3")  # several, and no more than it takes
-    monkeypatch.setattr(keys, "MOST_KEYS", LARGE.spoken // 4)
-    # Two quarters, and all at once: plans that hold nothing on the way grow with each dump, and are compiled.
-    arrive(f"seed{seed}-large", random_history(chance, LARGE, CUTS[-2:]))
-    if seed == SEEDS.start:  # of others a killed run may have had too little to do
+    monkeypatch.setattr(keys, "MOST_KEYS", SMALL.spoken // 4)
+    other = arrive(f"seed{seed}-other", inputs, chance.choice([CRASHED, PARTLY]), by_new_rules=chance.random() < 0.5)
+    for table in COLUMNS:
+        assert one.everything(table) == other.everything(table), f"{table}: two orders of the same inputs"
+    if seed == SEEDS.start and not ONE:  # of others a killed run may have had too little to do
         assert done[CRASHED] >= 1, done
-        assert done[PARTLY] >= 1, done
-        assert done[COMPARED] > 3, f"three runs are those that all had arrived for: {done}"
+        assert done[COMPARED] >= 3, f"all that had arrived for one site, some and all for the other: {done}"
