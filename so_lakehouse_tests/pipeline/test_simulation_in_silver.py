@@ -1,7 +1,11 @@
 """A simulated community's dumps and days, over an API that fails, in any order: silver ends in its own state.
 
 What `converge_model.py` cannot tell is told here: that the promise holds for evidence as it really comes, from archives
-and pages to rows, whoever edits, deletes, returns or leaves.
+and pages to rows, whoever edits, deletes, returns or leaves. After each converge no table says to be whole further than
+it is.
+
+Not to be seen here: what rows of one second at the edge of a page become, because a small community has none
+(`test_api_windows.py` has).
 """
 
 from __future__ import annotations
