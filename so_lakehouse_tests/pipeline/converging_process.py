@@ -2,10 +2,10 @@
 
 Started by `writer.py`, with settings from its environment. A line names `site`, and may name `die_at`, a fail point,
 and `tables`: the site is converged, and the answer tells how many ledger rows were new and whether it had to wait, or
-which error for people it ended in. With `merges` it merges so many single rows into silver.post_links instead, each
-with the lock taken and given back, and says how many it did. Arguments: `cluster` has Spark's work done where the
-settings say, not in this process; `many` has few rows read and written as many are, by Spark; `impatient` gives an
-object store ten seconds or so.
+which error for people it ended in. With `merges` it merges so many single rows into silver.posts instead, each with the
+lock taken and given back, and says how many it did. Arguments: `cluster` has Spark's work done where the settings say,
+not in this process; `many` has few rows read and written as many are, by Spark; `impatient` gives an object store ten
+seconds or so.
 """
 
 from __future__ import annotations
@@ -31,11 +31,10 @@ from so_lakehouse.spark import write
 from so_lakehouse.spark.compare import ACTION
 from so_lakehouse.spark.converge import converge
 from so_lakehouse.spark.session import fit_to_rows, open_session
-from so_lakehouse_tests.pipeline.evidence import DEFAULTS
+from so_lakehouse_tests.pipeline.evidence import CREATED
 
 TABLES = ("posts", "comments")
-# For single merges: most of one is planning its columns, of which this table has few.
-LINKS = silver_table(schema.table("post_links"), keep_personal=False)
+POSTS = silver_table(schema.table("posts"), keep_personal=False)
 
 
 def main() -> None:
@@ -80,23 +79,24 @@ def main() -> None:
 
 def staged_form(spark: SparkSession) -> pa.Schema:
     """Of the rows that a merge stages."""
-    columns = ", ".join(f"`{column.name}` {column.type}" for column in LINKS.columns if column.name != "site")
+    columns = ", ".join(f"`{column.name}` {column.type}" for column in POSTS.columns if column.name != "site")
     return pa.schema([*spark.createDataFrame([], columns).toArrow().schema, pa.field(ACTION, pa.string())])
 
 
 def merge(spark: SparkSession, lake: Lake, site: str, key: int, form: pa.Schema, settings: Settings) -> None:
-    """One new link in one commit, as a converge would write it."""
-    with lock.writing(lake, ["silver.post_links"], f"merge {site} {key}", settings):
-        write.create(spark, lake, LINKS)
+    """One new post in one commit, as a converge would write it."""
+    with lock.writing(lake, ["silver.posts"], f"merge {site} {key}", settings):
+        write.create(spark, lake, POSTS)
         staged = paths.staging(site, f"merge-{os.getpid()}-{key}")
-        row = DEFAULTS["post_links"] | {"Id": key, ACTION: "insert"}
+        row = {"Id": key, "PostTypeId": 1, "CreationDate": CREATED, "Score": 0, ACTION: "insert"}
+        required = {c.name: False for c in POSTS.columns if c.type == "BOOLEAN" and not c.nullable}
         lake.make_folder(staged)
         pq.write_table(
-            pa.Table.from_pylist([row], schema=form),
+            pa.Table.from_pylist([required | row], schema=form),
             lake.path(f"{staged}/part-0.parquet"),
             filesystem=lake.fs,
         )
-        write.merge(spark, staged, lake, LINKS, site, "")
+        write.merge(spark, staged, lake, POSTS, site, "")
 
 
 def tell(what: str, **more: object) -> None:
