@@ -156,7 +156,9 @@ def fetch_question(lake):
     """A fetch of the day: one question, asked after the dump that cannot be believed."""
     begin, end = bounds(DAY)
     pages = PageFile()
-    items = json.dumps({"items": [question(9_999, begin + 3_600)]})
+    told = question(9_999, begin + 3_600)
+    del told["is_answered"]  # nobody asks for it
+    items = json.dumps({"items": [told]})
     pages.add(
         {"path": METHODS["questions"].path, "parameters": {}}, datetime(2026, 1, 6, 1, tzinfo=UTC), 200, {}, items
     )
