@@ -127,13 +127,12 @@ def reconcilable(lake: Lake, site: str) -> list[Reconcilable]:
 
 def _pairs(lake: Lake, site: str, table: Table) -> Iterator[Pair]:
     dumps, _ = eligible_dumps(lake, table.name, site)
-    standing = [dump for dump in dumps if not dump.replaced_by]
-    if len(standing) < 2:
+    if len(dumps) < 2:
         return
     every = [pages for entity in entities_of(table) for pages in pages_of(lake, entity.name, site) if pages.passed]
-    for following in standing[1:]:
+    for following in dumps:
         older = tuple(dump for dump in dumps if dump.quarter < following.quarter)
-        if older:
+        if older and not following.replaced_by:
             since, last = older[-1].cut_at, following.cut_date
             yield Pair(table, older, following, tuple(p for p in every if p.newest > since and p.day <= last))
 
