@@ -162,6 +162,7 @@ def fetch_question(lake):
     pages.add(
         {"path": METHODS["questions"].path, "parameters": {}}, datetime(2026, 1, 6, 1, tzinfo=UTC), 200, {}, items
     )
+    pages.items += 1
     covered = tuple(Covered(order.sort, begin, end) for order in METHODS["questions"].walks)
     pages.save(lake, "http://127.0.0.1", BROKEN, DAY, "questions", WINDOW, covered=covered)
 
