@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from deltalake import DeltaTable, Field, Schema
@@ -65,6 +66,11 @@ def create_table(
         storage_options=lake.options,
         raise_if_key_not_exists=False,  # a property of ours is none that deltalake knows
     )
+
+
+def has_commits_before(lake: Lake, path: str, moment: datetime) -> bool:
+    """Whether the log still has commits that were made before then."""
+    return any(file.path.endswith(".json") and file.modified_at < moment for file in lake.files(log_of(path)))
 
 
 def drop_checksums(lake: Lake, path: str) -> None:

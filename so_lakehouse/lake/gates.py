@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 
 from so_lakehouse import failpoints
 from so_lakehouse.lake import ledger, lock, paths
-from so_lakehouse.lake.delta import log_of
+from so_lakehouse.lake.delta import has_commits_before
 from so_lakehouse.lake.manifests import CheckOutcome
 from so_lakehouse.lake.silver_tables import LEDGER, RETENTION_DAYS
 from so_lakehouse.lake.storage import Lake
@@ -138,12 +138,7 @@ def follow_before_expiry(lake: Lake, tables: Iterable[str]) -> None:
     Whoever commits may make it: a site that rests meanwhile would find no word in the log of who touched its rows.
     """
     until = datetime.now(UTC) - timedelta(days=RETENTION_DAYS - 1)
-    logs = {table: lake.files(log_of(paths.silver(table))) for table in tables}
-    expiring = [
-        table
-        for table, files in logs.items()
-        if any(file.path.endswith(".json") and file.modified_at < until for file in files)
-    ]
+    expiring = [table for table in tables if has_commits_before(lake, paths.silver(table), until)]
     if expiring:
         follow(lake, expiring)
 

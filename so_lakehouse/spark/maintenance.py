@@ -20,7 +20,7 @@ from so_lakehouse import failpoints
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import gates, layout, ledger, lock, paths, plain
 from so_lakehouse.lake import prune as pruning
-from so_lakehouse.lake.delta import drop_checksums, log_of
+from so_lakehouse.lake.delta import drop_checksums, has_commits_before, log_of
 from so_lakehouse.lake.layout import DataFile
 from so_lakehouse.lake.silver_tables import (
     ALL_TABLES,
@@ -208,8 +208,7 @@ def _expire_log(session: SparkSession, lake: Lake, name: str, hours: int) -> Non
         return
     held = dict(delta.metadata().configuration)
     until = datetime.now(UTC) - timedelta(hours=hours, days=1)  # Delta cuts at the beginning of a day
-    log = lake.files(log_of(paths.silver(name)))
-    if any(file.path.endswith(".json") and file.modified_at < until for file in log):
+    if has_commits_before(lake, paths.silver(name), until):
         failpoints.reach("maintenance.before_log")
         for_now = {**dict.fromkeys(RETENTION, f"interval {hours} hours"), **dict.fromkeys(CHECKPOINTS, "1")}
         _set_properties(session, lake, name, for_now)
