@@ -1,5 +1,6 @@
 """The one place that uses what Dagster marks as beta or preview, or does not export, so that a list of such uses is one
-search away. A test says so where a later Dagster no longer has the latter.
+search away; beside it only `dagster_storage.py`, a storage on top of Dagster's. A test says so where a later Dagster
+no longer has the latter.
 
 * `JobFailureData`, `StepFailureData`, `SerializableErrorInfo`: the errors of a run are in its events, and nothing that
   is exported reads them.

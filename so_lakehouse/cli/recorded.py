@@ -52,9 +52,13 @@ def carried_out(
         settings.run_log.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Unavailable(f"Cannot use {settings.home}: {error}. Choose another LAKEHOUSE_HOME.") from error
-    with settings.run_log.open("a") as log, output_of_programs_in(log, console):
+    with (
+        settings.run_log.open("a") as log,
+        open_instance(settings) as instance,
+        output_of_programs_in(log, console),
+    ):
         runs = work(
-            Runner(defs, open_instance(settings), log),
+            Runner(defs, instance, log),
             lambda title: bar(console, title),
             lambda run: console.print(report.line(run), soft_wrap=True),
         )

@@ -1,0 +1,160 @@
+"""What Dagster records in files that stay open: nothing is lost, and Dagster's own storage reads and writes it too."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from so_lakehouse import dagster_storage
+from so_lakehouse.instance import open_instance
+from so_lakehouse.settings import Settings
+
+
+@dg.asset(check_specs=[dg.AssetCheckSpec("checked", asset="made")])
+def made() -> dg.MaterializeResult:
+    return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True, check_name="checked")])
+
+
+@pytest.fixture
+def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[dg.DagsterInstance]]:
+    monkeypatch.setenv("DAGSTER_HOME", "")  # and so restored afterwards
+    return lambda: open_instance(Settings(home=tmp_path))
+
+
+@pytest.fixture
+def dagsters(tmp_path: Path) -> Callable[[], AbstractContextManager[dg.DagsterInstance]]:
+    """An instance as Dagster has it where nothing is configured, in the same folder."""
+
+    @contextmanager
+    def opened() -> Iterator[dg.DagsterInstance]:
+        configuration = Settings(home=tmp_path).dagster_home / "dagster.yaml"
+        before = configuration.read_text()
+        configuration.write_text(yaml.safe_dump({"telemetry": {"enabled": False}}))
+        with dg.DagsterInstance.from_config(str(configuration.parent)) as instance:
+            yield instance
+        configuration.write_text(before)
+
+    return opened
+
+
+def materialised(instance: dg.DagsterInstance) -> str:
+    done = dg.materialize([made], instance=instance)
+    assert done.success
+    return done.run_id
+
+
+def told(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    return [entry.dagster_event_type.value for entry in instance.all_logs(run_id) if entry.dagster_event_type]
+
+
+def test_dagsters_own_storage_reads_what_ours_wrote_and_ours_goes_on_after_it(ours, dagsters):
+    with ours() as instance:
+        assert isinstance(instance.event_log_storage, dagster_storage.OpenEventLog)
+        first = materialised(instance)
+        events = told(instance, first)
+        assert events[-1] == "PIPELINE_SUCCESS"
+    with dagsters() as instance:
+        assert not isinstance(instance.event_log_storage, dagster_storage.OpenEventLog)
+        assert told(instance, first) == events
+        second = materialised(instance)
+    with ours() as instance:
+        assert told(instance, second) == events
+        found = instance.fetch_materializations(made.key, limit=9).records
+        assert [record.run_id for record in found] == [second, first]
+        [check] = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(made.check_keys)).values()
+        assert check.run_id == second
+
+
+def test_an_instance_beside_it_sees_each_event_once_it_is_there(ours):
+    with ours() as one, ours() as other:
+        run_id = materialised(one)
+        assert told(other, run_id) == told(one, run_id)
+        assert other.get_latest_materialization_event(made.key).run_id == run_id
+
+
+def test_more_runs_than_stay_open_keep_all_their_events(ours, monkeypatch):
+    monkeypatch.setattr(dagster_storage, "MOST_OPEN", 2)
+    with ours() as instance:
+        runs = [materialised(instance) for _ in range(4)]
+        assert {tuple(told(instance, run_id)) for run_id in runs} == {tuple(told(instance, runs[0]))}
+        assert len(instance.fetch_materializations(made.key, limit=9).records) == 4
+
+
+def test_threads_that_record_at_the_same_time_lose_no_event(ours):
+    with ours() as instance:
+        runs = [materialised(instance) for _ in range(3)]
+        before = len(told(instance, runs[0]))
+
+        def record(run_id: str) -> None:
+            for number in range(20):
+                instance.report_engine_event(str(number), run_id=run_id, job_name="job")
+
+        threads = [threading.Thread(target=record, args=(run_id,)) for run_id in runs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert [len(told(instance, run_id)) for run_id in runs] == [before + 20] * 3
+
+
+RECORDS_AND_WAITS = """
+import sys, time
+from pathlib import Path
+from so_lakehouse.instance import open_instance
+from so_lakehouse.settings import Settings
+
+instance = open_instance(Settings(home=Path(sys.argv[1])))
+for number in range(50):
+    instance.report_engine_event(str(number), run_id=sys.argv[2], job_name="job")
+print("recorded", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_process_that_is_killed_loses_no_event_that_it_has_recorded(ours, tmp_path):
+    with ours() as instance:
+        run_id = materialised(instance)
+        before = len(told(instance, run_id))
+    command = [sys.executable, "-c", RECORDS_AND_WAITS, str(tmp_path), run_id]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"DAGSTER_HOME": ""}) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "recorded\n"
+        killed.send_signal(signal.SIGKILL)
+    with ours() as instance:
+        assert len(told(instance, run_id)) == before + 50
+
+
+def test_whoever_watches_a_run_is_told_while_its_file_is_open(ours):
+    """As the web page does; events are in the log beside the file then."""
+    with ours() as writer, ours() as page:
+        run_id = materialised(writer)
+        seen, last = [], threading.Event()
+
+        def look(entry: dg.EventLogEntry, cursor: str) -> None:
+            seen.append(entry)
+            if entry.message == "the last":
+                last.set()
+
+        page.watch_event_logs(run_id, None, look)
+        writer.report_engine_event("the last", run_id=run_id, job_name="job")
+        assert last.wait(30)
+        page.end_watch_event_logs(run_id, look)
+        assert len(seen) >= len(told(page, run_id))
+
+
+def test_a_log_that_is_emptied_takes_in_new_runs(ours):
+    with ours() as instance:
+        gone = materialised(instance)
+        instance.wipe()
+        assert told(instance, gone) == []
+        assert told(instance, materialised(instance))[-1] == "PIPELINE_SUCCESS"
