@@ -47,18 +47,15 @@ def _spec(entity: str) -> dg.AssetSpec:
     pool="api",
 )
 def raw_api(context: dg.AssetExecutionContext, config: RawApiConfig, lakehouse: Lakehouse) -> Iterator:
-    from so_lakehouse.api.by_ids import ask_again
     from so_lakehouse.api.client import Client
-    from so_lakehouse.api.fetch import fetch_day
+    from so_lakehouse.api.entities import fetch_entities
     from so_lakehouse.clock import Clock
 
     site, day = site_and_day(context)
     settings, lake = lakehouse.settings, lakehouse.lake_of("raw")
     client = Client(settings, Clock(settings.now))
-    for entity in (key.path[-1] for key in sorted(context.selected_asset_keys)):
-        found = fetch_day(lake, client, site, day, entity, settings, config.again, current())
-        if not found.missing:
-            found = found.with_more(ask_again(lake, client, site, day, entity, settings, current()))
+    entities = [key.path[-1] for key in sorted(context.selected_asset_keys)]
+    for entity, found in fetch_entities(lake, client, site, day, entities, settings, config.again, current()):
         if found.fetches:
             metadata = {**found.totals, "quota_remaining": client.budget.quota().remaining, "note": found.note}
             version = dg.DataVersion(found.data_version)

@@ -58,7 +58,8 @@ class Fault:
 
 
 class ApiServer(ThreadingHTTPServer):
-    """`sites` by their API parameter; `faults`: each question takes and suffers the first. `now`: the server's clock.
+    """`sites` by their API parameter; `faults`: each question takes and suffers the first; `broken`: where there is
+    none, by method what each of its questions suffers. `now`: the server's clock.
 
     `requests` is what was asked: path with query, without the key.
     """
@@ -77,6 +78,7 @@ class ApiServer(ThreadingHTTPServer):
         self.keys = {"secret-key"}
         self.quota_max, self.quota_without_key = 10_000, 300
         self.faults: list[Fault] = []
+        self.broken: dict[str, Fault] = {}
         self.requests: list[str] = []
         self.violations: list[str] = []
         self.lock = Lock()
@@ -197,7 +199,8 @@ class ApiHandler(BaseHTTPRequestHandler):
         query = dict(parse_qsl(url.query))
         key = query.pop("key", "") or self.headers.get("Authorization", "").removeprefix("Bearer ")
         with self.server.lock:
-            fault = self.server.faults.pop(0) if self.server.faults else Fault()
+            method = url.path.removeprefix(f"{VERSION}/").partition("/")[0]
+            fault = self.server.faults.pop(0) if self.server.faults else self.server.broken.get(method, Fault())
             if fault.before:
                 fault.before()
             if fault.status:

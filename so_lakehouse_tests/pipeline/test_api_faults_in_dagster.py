@@ -177,7 +177,7 @@ def test_what_does_not_pass_fails_the_run_with_what_to_do_and_what_came_is_kept_
     days.server.faults = [Fault()] * calm.before_page(3) + FAULTS[name].faults(days.server)
     done = days.run()
     assert told in done.error
-    assert len(days.server.requests) <= calm.before_page(3) + most
+    assert sum(asked.startswith("/2.3/questions?") for asked in days.server.requests) <= 2 + most
     kept = days.pages()
     assert sum(path == "/questions" for path, _, _ in kept) >= 2
     assert days.due() == [DAY.isoformat(), NEXT.isoformat()]
@@ -193,6 +193,32 @@ def test_what_does_not_pass_fails_the_run_with_what_to_do_and_what_came_is_kept_
         assert days.pages() == calm.pages
     assert_tells(days, DAY)
     assert_account_is_right(days)
+
+
+def test_a_method_that_is_down_fails_the_run_and_keeps_no_other_from_being_asked(days, calm):
+    days.server.broken = {"comments": Fault(status=503)}
+    done = days.run()
+    assert "/comments answered HTTP 503" in done.error
+    assert {path for path, _, _ in days.pages()} == {"/answers", "/questions", "/users"}
+    assert days.due() == [DAY.isoformat(), NEXT.isoformat()]
+    assert_account_is_right(days)
+
+    days.server.broken = {}
+    days.clock.sleep(60)
+    done = days.run()
+    assert (done.error, done.warnings) == (None, ())
+    assert sorted(days.pages(), key=str) == sorted(calm.pages, key=str)
+    assert days.due() == [NEXT.isoformat()]
+    assert_tells(days, DAY)
+
+
+def test_of_an_api_that_is_down_two_methods_are_asked_and_no_more(days):
+    days.server.broken = dict.fromkeys(("answers", "comments", "questions", "users"), Fault(status=503))
+    done = days.run()
+    assert "/answers answered" in done.error
+    assert "/comments answered" in done.error
+    asked = {request.partition("?")[0] for request in days.server.requests}
+    assert asked == {"/2.3/filters/create", "/2.3/answers", "/2.3/comments"}
 
 
 def a_day_passes(days: Days) -> list[Fault]:
