@@ -16,7 +16,7 @@ import psutil
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.lake.object_store import ObjectStore
 from so_lakehouse.settings import Settings
-from so_lakehouse.spark import catalog
+from so_lakehouse.spark import catalog, java_names
 from so_lakehouse.spark.jars import jars_for, require_jars
 from so_lakehouse.spark.java import require_java
 
@@ -86,6 +86,8 @@ CONNECT_SERVER = {
 QUIET = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
+    # Of each job Spark writes down its plan for the page that we do not show; in short form at least.
+    "spark.sql.ui.explainMode": "simple",
 }
 
 _own_sessions: list[SparkSession] = []  # of `own_session`, while they are open
@@ -208,7 +210,9 @@ def open_session(settings: Settings) -> SparkSession:
     for name, value in config.items():
         builder = builder.config(name, value)
     with _handed_over(secrets):
-        return builder.getOrCreate()
+        session = builder.getOrCreate()
+    java_names.remember(session)
+    return session
 
 
 @contextmanager
