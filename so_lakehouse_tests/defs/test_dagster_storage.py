@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from so_lakehouse import dagster_storage
+from so_lakehouse.errors import BadInput
 from so_lakehouse.instance import open_instance
 from so_lakehouse.settings import Settings
 
@@ -90,44 +91,59 @@ def test_more_runs_than_stay_open_keep_all_their_events(ours, monkeypatch):
         assert len(instance.fetch_materializations(made.key, limit=9).records) == 4
 
 
-def test_threads_that_record_at_the_same_time_lose_no_event(ours):
+def test_threads_and_processes_that_record_at_the_same_time_lose_no_event(ours, tmp_path, monkeypatch):
+    """In one run and in the index, which leave each other no place to stay open."""
+    monkeypatch.setattr(dagster_storage, "MOST_OPEN", 1)
     with ours() as instance:
-        runs = [materialised(instance) for _ in range(3)]
-        before = len(told(instance, runs[0]))
+        run_id = materialised(instance)
+        before = len(told(instance, run_id))
 
-        def record(run_id: str) -> None:
+        def record() -> None:
             for number in range(20):
                 instance.report_engine_event(str(number), run_id=run_id, job_name="job")
+                instance.report_runless_asset_event(dg.AssetMaterialization(made.key))
 
-        threads = [threading.Thread(target=record, args=(run_id,)) for run_id in runs]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-        assert [len(told(instance, run_id)) for run_id in runs] == [before + 20] * 3
+        with recording(tmp_path, run_id) as other:
+            threads = [threading.Thread(target=record) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
+            assert other.stdout.readline() == "recorded\n"
+            other.kill()
+        assert len(told(instance, run_id)) == before + 60 + 50
+        assert len(instance.fetch_materializations(made.key, limit=999).records) == 1 + 60 + 50
 
 
 RECORDS_AND_WAITS = """
 import sys, time
 from pathlib import Path
+from dagster import AssetMaterialization
 from so_lakehouse.instance import open_instance
 from so_lakehouse.settings import Settings
 
 instance = open_instance(Settings(home=Path(sys.argv[1])))
 for number in range(50):
     instance.report_engine_event(str(number), run_id=sys.argv[2], job_name="job")
+    instance.report_runless_asset_event(AssetMaterialization("made"))
 print("recorded", flush=True)
 time.sleep(600)
 """
+
+
+@contextmanager
+def recording(home: Path, run_id: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that records fifty events of a run, and of an asset, says so, and waits to be killed."""
+    command = [sys.executable, "-c", RECORDS_AND_WAITS, str(home), run_id]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"DAGSTER_HOME": ""}) as started:
+        yield started
 
 
 def test_a_process_that_is_killed_loses_no_event_that_it_has_recorded(ours, tmp_path):
     with ours() as instance:
         run_id = materialised(instance)
         before = len(told(instance, run_id))
-    command = [sys.executable, "-c", RECORDS_AND_WAITS, str(tmp_path), run_id]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"DAGSTER_HOME": ""}) as killed:
-        assert killed.stdout is not None
+    with recording(tmp_path, run_id) as killed:
         assert killed.stdout.readline() == "recorded\n"
         killed.send_signal(signal.SIGKILL)
     with ours() as instance:
@@ -147,14 +163,31 @@ def test_whoever_watches_a_run_is_told_while_its_file_is_open(ours):
 
         page.watch_event_logs(run_id, None, look)
         writer.report_engine_event("the last", run_id=run_id, job_name="job")
-        assert last.wait(30)
+        assert last.wait(5)
         page.end_watch_event_logs(run_id, look)
         assert len(seen) >= len(told(page, run_id))
 
 
-def test_a_log_that_is_emptied_takes_in_new_runs(ours):
-    with ours() as instance:
+def test_files_that_another_process_removes_are_not_written_to_any_more(ours):
+    with ours() as instance, ours() as other:
         gone = materialised(instance)
-        instance.wipe()
+        assert told(other, gone)
+        other.wipe()
         assert told(instance, gone) == []
-        assert told(instance, materialised(instance))[-1] == "PIPELINE_SUCCESS"
+        again = materialised(instance)
+        assert told(other, again)[-1] == "PIPELINE_SUCCESS"
+
+
+def test_an_upgrade_of_dagsters_files_goes_through(ours):
+    with ours() as instance:
+        run_id = materialised(instance)
+        events = told(instance, run_id)
+        instance.upgrade()
+        assert told(instance, run_id) == events
+
+
+def test_without_a_folder_nothing_is_made_in_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput, match="Set DAGSTER_HOME"):
+        dagster_storage.LocalStorage("")
+    assert list(tmp_path.iterdir()) == []

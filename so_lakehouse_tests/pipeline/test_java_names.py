@@ -25,7 +25,11 @@ def test_a_plan_like_one_before_asks_for_no_name(spark, monkeypatch):
     a_plan(spark)
     monkeypatch.setattr(client, "send_command", record)
     assert [row["n"] for row in a_plan(spark).collect()] == [0]
-    assert [command for command in asked if any(f"\n{name}\n" in command for name in java_names.CLASSES)] == []
+    jvm = spark.sparkContext._jvm
+    names = {name for short in java_names.CLASSES for name in (short, getattr(jvm, short)._fqn)}
+    assert [command for command in asked if any(f"\n{name}\n" in command for name in names)] == []
+    assert jvm.org  # what is not remembered is still asked, and seen here
+    assert asked
 
 
 def test_each_name_is_still_one_that_pyspark_asks_for(spark):

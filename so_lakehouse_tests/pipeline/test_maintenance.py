@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from dagster import DagsterInstance
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyspark.sql import SparkSession
 
 from so_lakehouse import failpoints
+from so_lakehouse.instance import open_instance
 from so_lakehouse.lake import gates, layout, ledger, paths
 from so_lakehouse.settings import Settings
 from so_lakehouse.spark import maintenance
@@ -164,7 +164,7 @@ def test_ordered_files_share_no_key_and_nothing_is_rewritten_twice(spark, after,
     assert {name: site.table(name).version() for name in TABLES} == versions
 
 
-def test_the_command_plans_survives_a_kill_and_records_its_run(after):
+def test_the_command_plans_survives_a_kill_and_records_its_run(after, monkeypatch):
     site = after(MARCH)
     before = site.rows()
     plan = call(site.home, "prune", "--site", "beer", "--plan")
@@ -184,7 +184,8 @@ def test_the_command_plans_survives_a_kill_and_records_its_run(after):
     assert "What went" in done.stdout
     assert "files and directories" not in done.stdout, "what Java prints goes to the log"
     assert site.rows() == before
-    with DagsterInstance.from_config(str(site.settings.dagster_home)) as instance:
+    monkeypatch.setenv("DAGSTER_HOME", "")  # and so restored afterwards
+    with open_instance(site.settings) as instance:
         runs = instance.get_runs()
     assert [(run.job_name, run.tags["dagster/partition"], run.is_success) for run in runs] == [
         ("maintenance", "beer", True),
