@@ -105,8 +105,9 @@ def test_the_warehouse_of_a_site_that_silver_lacks_says_what_to_run_first(lakeho
 
 
 def test_a_test_of_dbt_that_fails_says_where_the_rows_are_and_what_to_do_and_publishes_no_site(
-    lakehouse: Lakehouse,
+    lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("DBT_LOG_LEVEL_FILE", "debug")
     assert lakehouse.load().succeeded
     assert lakehouse.build().succeeded
     small_site(Lake(lakehouse.settings.lake_uri), "ai").pass_checks(cut_at=day("2016-09-30"))
