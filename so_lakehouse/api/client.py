@@ -50,6 +50,10 @@ class Page:
 Check = Callable[[Page], None]
 
 
+class Refused(Unavailable):
+    """The API says no, and will say so again: to this question, and most likely to every other."""
+
+
 class Client:
     """One API and one key. All its waiting, between tries too, is by `clock`."""
 
@@ -71,8 +75,8 @@ class Client:
     ) -> Page:
         """The answer. `method` is the path without ids: backoff counts by it.
 
-        Raises `NotNow` where nothing more may be asked for a while, `Unavailable` where the API does not answer or
-        refuses.
+        Raises `NotNow` where nothing more may be asked for a while, `Unavailable` where the API does not answer,
+        `Refused` where it refuses.
         """
         plain = {name: str(value) for name, value in sorted(parameters.items())}
         question = hashlib.sha256(json.dumps([path, plain]).encode()).hexdigest()
@@ -102,7 +106,7 @@ class Client:
         error = ERRORS.get(reply.error_id, UNKNOWN)
         told = f"{self.address}{path} answered {reply.error_id} {error.name}: {reply.error_message!r}."
         if error.treatment is Treatment.FINAL:
-            raise Unavailable(f"{told} {error.advice}")
+            raise Refused(f"{told} {error.advice}")
         if error.treatment is Treatment.WAIT:
             seconds = seconds_to_wait(reply.error_message)
             if seconds is not None:

@@ -1,19 +1,17 @@
-"""One day of a site, entity after entity: what fails with one of them does not keep the others from being asked."""
+"""One day of a site, entity after entity: a method that does not answer keeps no other from being asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from so_lakehouse.api.by_ids import ask_again
-from so_lakehouse.api.client import Client
+from so_lakehouse.api.client import Client, Refused
 from so_lakehouse.api.fetch import FetchedDay, fetch_day
 from so_lakehouse.errors import Unavailable
+from so_lakehouse.lake.api_raw import fetches_of
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress, silent
 from so_lakehouse.settings import Settings
-
-# One method may be down for days. Two in a row are the API itself, or the key: asking on would cost quota and time.
-FAILED_IN_A_ROW = 2
 
 
 def fetch_entities(
@@ -21,29 +19,32 @@ def fetch_entities(
     client: Client,
     site: str,
     day: str,
-    entities: Iterable[str],
+    entities: Sequence[str],
     settings: Settings,
     again: bool = False,
     progress: Progress = silent,
 ) -> Iterator[tuple[str, FetchedDay]]:
     """Each entity with what raw holds of its day, once it has been asked for (`fetch_day`, `ask_again`).
 
-    An `Unavailable` is raised after the last: by then the others have been asked, unless the one before failed too.
+    Where one does not answer, `missing` says so, as where the quota ends. Raises `Unavailable` where two in a row do
+    not: that is no matter of a method. What the API refuses for good (`Refused`) is raised at once.
     """
-    failed: list[Unavailable] = []
-    in_a_row = 0
-    for entity in entities:
+    before: Unavailable | None = None
+    for place, entity in enumerate(entities, 1):
         try:
             found = fetch_day(lake, client, site, day, entity, settings, again, progress)
             if not found.missing:
                 found = found.with_more(ask_again(lake, client, site, day, entity, settings, progress))
+        except Refused:
+            raise
         except Unavailable as error:
-            failed.append(error)
-            in_a_row += 1
-            if in_a_row == FAILED_IN_A_ROW:
-                break
+            if before:
+                rest = ", ".join(entities[place:])
+                raise Unavailable(
+                    f"{before} {error}" + (f" Not asked for after that: {rest}." if rest else "")
+                ) from error
+            before = error
+            found = FetchedDay(tuple(fetches_of(lake, entity, day, site)), (), str(error))
         else:
-            in_a_row = 0
-            yield entity, found
-    if failed:
-        raise Unavailable("\n".join(str(error) for error in failed)) from failed[0]
+            before = None
+        yield entity, found

@@ -65,7 +65,11 @@ def due(
         lacking.clear()
     number = attempt(clock.now(), settings)
     fetching = [_fetch(site, day, number) for site, day in lacking]
-    unread = [(site, day) for site in sites for day in known[site] if not day.is_read and (site, day) not in lacking]
+    # What a day that was asked for in vain has of other methods, or of hours before, is read meanwhile.
+    to_come = {request.partition for request in fetching if not runs.tried(request.key)}
+    unread = [
+        (site, day) for site in sites for day in known[site] if not day.is_read and (site, day.day) not in to_come
+    ]
     reading = [_read(site, day) for site, day in unread]
     requests = sorted([*fetching, *reading], key=lambda request: request.partition[1], reverse=True)
     begun = {(site, day.day) for site, day in lacking if day.version}

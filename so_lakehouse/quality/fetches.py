@@ -8,7 +8,7 @@ from so_lakehouse.lake.manifests import CheckOutcome
 from so_lakehouse.quality import CheckDeclaration
 
 DECLARATIONS = (
-    CheckDeclaration("day_covered", False, "The whole day was asked for, and answered."),
+    CheckDeclaration("day_covered", False, "The whole day was asked for, and answered; so were rows by their ids."),
     CheckDeclaration(
         "absences_plausible",
         False,

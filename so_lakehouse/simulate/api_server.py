@@ -59,7 +59,7 @@ class Fault:
 
 class ApiServer(ThreadingHTTPServer):
     """`sites` by their API parameter; `faults`: each question takes and suffers the first; `broken`: where there is
-    none, by method what each of its questions suffers. `now`: the server's clock.
+    none, what each question of a method suffers (`comments`, `comments/{ids}`). `now`: the server's clock.
 
     `requests` is what was asked: path with query, without the key.
     """
@@ -129,7 +129,7 @@ class ApiServer(ThreadingHTTPServer):
             return {"items": [self._make_filter(query)], "has_more": False}
         if not path.startswith(f"{VERSION}/") or method not in KEYS:
             raise Refused(404, "no method found with this name")
-        place = f"{method}/{{ids}}" if ids else method
+        place = _place(path)
         if now < self._not_before.get(place, 0.0):
             self.violations.append(f"{place} was asked {self._not_before[place] - now:.1f} s before its backoff ended")
             raise Refused(502, "Violation of backoff parameter")
@@ -178,6 +178,12 @@ class ApiServer(ThreadingHTTPServer):
             self.violations.append(f"asked again within a minute: {asked}")
 
 
+def _place(path: str) -> str:
+    """The method that a path asks, without ids."""
+    method, _, ids = path.removeprefix(f"{VERSION}/").partition("/")
+    return f"{method}/{{ids}}" if ids else method
+
+
 def _filter_name(included: list[str]) -> str:
     """A filter never expires, so its name holds its fields: a server that starts anew knows it too."""
     return "!" + base64.urlsafe_b64encode(zlib.compress(";".join(included).encode(), 9)).decode()
@@ -199,8 +205,8 @@ class ApiHandler(BaseHTTPRequestHandler):
         query = dict(parse_qsl(url.query))
         key = query.pop("key", "") or self.headers.get("Authorization", "").removeprefix("Bearer ")
         with self.server.lock:
-            method = url.path.removeprefix(f"{VERSION}/").partition("/")[0]
-            fault = self.server.faults.pop(0) if self.server.faults else self.server.broken.get(method, Fault())
+            broken = self.server.broken.get(_place(url.path), Fault())
+            fault = self.server.faults.pop(0) if self.server.faults else broken
             if fault.before:
                 fault.before()
             if fault.status:

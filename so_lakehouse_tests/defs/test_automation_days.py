@@ -79,6 +79,19 @@ def test_a_day_that_is_here_in_part_is_asked_for_again_and_a_day_without_progres
     assert ("raw api+bronze api", "ai", "2026-01-01") in lakehouse.look("fetch_days")
 
 
+def test_what_came_of_a_day_that_was_asked_for_in_vain_is_read_meanwhile(lakehouse, monkeypatch):
+    at_rest(lakehouse)
+    monkeypatch.setenv("LAKEHOUSE_NOW", "2026-01-02T06:00:00")
+    monkeypatch.setenv("LAKEHOUSE_SITES", "beer")
+    lakehouse.fetch("beer", "2026-01-01", whole=False)
+    [(asked, request)] = [one for one in lakehouse._requests(("fetch_days",)) if one[0][1] == "beer"]
+    assert asked == ("raw api+bronze api", "beer", "2026-01-01")
+    lakehouse.record(request, dg.DagsterRunStatus.SUCCESS)
+    assert ("bronze api", "beer", "2026-01-01") in lakehouse.look("fetch_days")
+    lakehouse.read_pages("beer", "2026-01-01")
+    assert [one for one in lakehouse.look("fetch_days") if one[1] == "beer"] == []
+
+
 def test_days_that_are_here_in_part_come_first_then_the_newest_of_every_site(lakehouse, monkeypatch):
     at_rest(lakehouse)
     monkeypatch.setenv("LAKEHOUSE_NOW", "2026-01-03T06:00:00")

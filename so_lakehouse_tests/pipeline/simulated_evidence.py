@@ -72,7 +72,7 @@ class Publisher:
         self, day: date, *, again: bool = False, by_id: bool = True, calm: bool = False, short: bool = False
     ) -> None:
         """Asks for the day, and for what earlier ones lack; `again`: for all of the day before once more; `calm`:
-        nothing fails; `short`: somebody uses the quota up in the middle of the day's first window."""
+        no question fails; `short`: somebody uses the quota up in the middle of the day's first window."""
         server, clock = self.api.server, self.api.clock
         assert isinstance(server, SimulationServer)
         hour = timedelta(hours=18 if calm else 6)  # in the evening a quota that ended in the morning is back
@@ -96,7 +96,7 @@ class Publisher:
             client = Client(shares, clock)
             try:
                 fetch_day(self.lake, client, self.site, day, entity, shares, again)
-                server.faults += [] if calm else self._hidden()
+                server.faults += self._hidden(1 if calm else 3)
                 ask_again(self.lake, client, self.site, day, entity, shares)
             except Unavailable:
                 server.faults = []  # what came is kept, and the rest is due tomorrow
@@ -106,10 +106,10 @@ class Publisher:
     def _of_this_morning(self, calm: bool) -> list[str]:
         return [] if calm else self.chance.sample(PASSING, self.chance.choice((0, 0, 1, 2)))
 
-    def _hidden(self) -> list[Fault]:
-        """Rows that answers by ids lack this morning, others than yesterday: who is missed once is not gone."""
+    def _hidden(self, answers: int) -> list[Fault]:
+        """So many answers by ids lack a row this morning, another than yesterday: who is missed once is not gone."""
         place = 3 * len(self.days)
-        return [Fault(hides=place + number) for number in range(3)]
+        return [Fault(hides=place + number) for number in range(answers)]
 
     def _remember(self, until: date) -> None:
         while self.twin.today < until:

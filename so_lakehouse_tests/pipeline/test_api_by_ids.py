@@ -11,7 +11,8 @@ from so_lakehouse.api.bronze import read_pages
 from so_lakehouse.api.budget import REASK, SWEEP
 from so_lakehouse.api.by_ids import ask_again, batches, judge
 from so_lakehouse.api.days import newest_closed
-from so_lakehouse.api.fetch import fetch_day
+from so_lakehouse.api.entities import fetch_entities
+from so_lakehouse.api.fetch import fetch_day, is_whole
 from so_lakehouse.lake.api_raw import fetches_of
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.simulate.api_server import Fault
@@ -72,6 +73,17 @@ def test_young_posts_are_asked_again_and_then_all_others_are_swept(api, lake):
     assert go(api, lake, "answers")
     assert asked(api, "answers") == [[900]]
     assert go(api, lake) == (), "once a day"
+
+
+def test_where_asking_by_ids_fails_the_day_is_there_and_told_and_the_next_entities_are_asked(api, lake):
+    hold(api, lake, old=range(1, 60), answers=[900])
+    api.server.broken = {"answers/{ids}": Fault(status=503)}
+    day = newest_closed(api.clock.now())
+    found = dict(fetch_entities(lake, api.client(), "beer", day, ["answers", "questions"], api.settings))
+    assert "/answers/900 answered HTTP 503" in found["answers"].missing
+    assert is_whole(list(found["answers"].fetches), "answers", day)
+    assert found["questions"].missing == ""
+    assert [fetch.kind for fetch in found["questions"].new][1:] == [SWEEP]
 
 
 def test_what_was_told_longest_ago_comes_first_and_what_was_told_today_not_at_all(api, lake):
