@@ -36,11 +36,14 @@ SMALL = {
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "1",
+    # A broadcast is a job of its own: joined by sorting, a converge of a few rows took a tenth less CPU.
+    "spark.sql.autoBroadcastJoinThreshold": "-1",
 }
 LARGE = {
     "spark.sql.codegen.wholeStage": "true",
     "spark.sql.codegen.factoryMode": "FALLBACK",
     "spark.sql.adaptive.enabled": "true",
+    "spark.sql.autoBroadcastJoinThreshold": str(10 * 2**20),  # bytes; Spark's default
     # Adaptive execution joins small partitions again, so this bounds memory per task, not the number of files.
     "spark.sql.shuffle.partitions": str(8 * (os.cpu_count() or 1)),
 }
@@ -62,7 +65,6 @@ SESSION = {
     "spark.databricks.delta.merge.materializeSource": "none",
     # VACUUM lists files in as many tasks as this; the default of 10,000 takes 45 s on an empty table.
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
-    "spark.sql.debug.maxToStringFields": "200",
 }
 
 S3A = {
@@ -86,8 +88,9 @@ CONNECT_SERVER = {
 QUIET = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    # Of each job Spark writes down its plan for the page that we do not show; in short form at least.
+    # Of each query Spark writes down its plan for the page that we do not show: in short form, without its columns.
     "spark.sql.ui.explainMode": "simple",
+    "spark.sql.debug.maxToStringFields": "1",
 }
 
 _own_sessions: list[SparkSession] = []  # of `own_session`, while they are open
