@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from importlib import resources
 
@@ -11,11 +12,19 @@ from so_lakehouse.settings import Settings
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """The instance in `settings.dagster_home`, made on first use. Sets DAGSTER_HOME for what this starts."""
+    """The instance in `settings.dagster_home`, made on first use. Sets DAGSTER_HOME for what this starts.
+
+    One process at a time: two that make Dagster's files at once leave them with two versions, which Dagster never opens
+    again.
+    """
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
-    configuration = home / "dagster.yaml"
-    if not configuration.exists():
-        configuration.write_text(resources.files("so_lakehouse").joinpath("dagster.yaml").read_text())
-    os.environ["DAGSTER_HOME"] = str(home)
-    return dg.DagsterInstance.get()
+    with (home / ".opening").open("a") as opening:
+        fcntl.flock(opening, fcntl.LOCK_EX)  # ends with the block, or with the process
+        configuration = home / "dagster.yaml"
+        if not configuration.exists():
+            made = configuration.with_suffix(".made")
+            made.write_text(resources.files("so_lakehouse").joinpath("dagster.yaml").read_text())
+            made.replace(configuration)
+        os.environ["DAGSTER_HOME"] = str(home)
+        return dg.DagsterInstance.get()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import dagster as dg
@@ -36,7 +38,7 @@ def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Abstra
 def dagsters(tmp_path: Path) -> Callable[[], AbstractContextManager[dg.DagsterInstance]]:
     """An instance as Dagster has it where nothing is configured, in the same folder."""
 
-    @contextmanager
+    @contextlib.contextmanager
     def opened() -> Iterator[dg.DagsterInstance]:
         configuration = Settings(home=tmp_path).dagster_home / "dagster.yaml"
         before = configuration.read_text()
@@ -115,6 +117,22 @@ def test_threads_and_processes_that_record_at_the_same_time_lose_no_event(ours, 
         assert len(instance.fetch_materializations(made.key, limit=999).records) == 1 + 60 + 50
 
 
+OPENS = "import sys; from pathlib import Path; from so_lakehouse.instance import open_instance; \
+from so_lakehouse.settings import Settings; open_instance(Settings(home=Path(sys.argv[1])))"
+
+
+def test_processes_that_open_a_new_home_at_once_leave_files_of_one_version(ours, tmp_path):
+    """Two versions are what Dagster made of it: nothing could open the home again."""
+    command = [sys.executable, "-c", OPENS, str(tmp_path)]
+    started = [subprocess.Popen(command, env=os.environ | {"DAGSTER_HOME": ""}) for _ in range(4)]
+    assert [process.wait(60) for process in started] == [0, 0, 0, 0]
+    for file in Settings(home=tmp_path).dagster_home.rglob("*.db"):
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            assert connection.execute("select count(*) from alembic_version").fetchone() == (1,), file
+    with ours() as instance:
+        materialised(instance)
+
+
 RECORDS_AND_WAITS = """
 import sys, time
 from pathlib import Path
@@ -131,7 +149,7 @@ time.sleep(600)
 """
 
 
-@contextmanager
+@contextlib.contextmanager
 def recording(home: Path, run_id: str) -> Iterator[subprocess.Popen[str]]:
     """A process that records fifty events of a run, and of an asset, says so, and waits to be killed."""
     command = [sys.executable, "-c", RECORDS_AND_WAITS, str(home), run_id]
