@@ -9,7 +9,7 @@ site's own history: what may not happen is that the share of dangling references
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -24,6 +24,8 @@ from so_lakehouse.schema import FABRICATED_POST_IDS
 FIRST_DAY = datetime(2008, 7, 31, tzinfo=UTC)
 # The clock of the publisher's database and the cut's date can differ by a day at either end.
 CUT_TOLERANCE = timedelta(days=1)
+# Further on, a date is no matter of clocks: calendar and months of every site's marts would reach to it.
+FAR_AFTER_CUT = timedelta(days=366)
 DANGLING_JUMP = 0.02  # of the references of a column; real quarters move by less than 0.005
 DANGLING_ROWS = 20  # fewer new dangling rows than this say nothing on a small site
 LATE_AFTER = timedelta(days=60)  # the quietest sites have months without a post, but not two without a vote
@@ -120,9 +122,20 @@ def before_cut(case: Case) -> Judgement:
     until = case.evidence_until
     if until is None:
         return Judgement(True, f"{case.where}: no evidence yet.")
-    late = {name: newest for name, newest in case.measured.newest.items() if newest > until + CUT_TOLERANCE}
-    noted = {name: newest.isoformat() for name, newest in case.measured.newest.items()}
+    newest = case.measured.newest
+    late = {name: at for name, at in newest.items() if until + CUT_TOLERANCE < at <= until + FAR_AFTER_CUT}
+    noted = {name: at.isoformat() for name, at in newest.items()}
     return _dates(case, late, f"after {until:%Y-%m-%d}, the end of the evidence", noted)
+
+
+def in_reach(case: Case) -> Judgement:
+    until = case.evidence_until
+    if until is None:
+        return Judgement(True, f"{case.where}: no evidence yet.")
+    far = {name: newest for name, newest in case.measured.newest.items() if newest > until + FAR_AFTER_CUT}
+    judged = _dates(case, far, f"more than a year after {until:%Y-%m-%d}, the end of the evidence", {})
+    remedy = "" if judged.passed else " The site waits for a dump that has them right: report it to its publisher."
+    return replace(judged, detail=judged.detail + remedy)
 
 
 def _dates(case: Case, wrong: Mapping[str, datetime], what: str, noted: Mapping[str, object]) -> Judgement:

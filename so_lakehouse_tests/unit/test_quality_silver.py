@@ -53,6 +53,7 @@ WRONG = [
     ("dates_after_launch", {"oldest": {"CreationDate": day("0001-01-01")}}, LEDGER, "CreationDate 1-01-01"),
     ("dates_after_launch", {"oldest": {"CreationDate": day("2009-05-01")}}, LEDGER, "CreationDate 2009-05-01"),
     ("dates_before_cut", {"newest": {"CreationDate": day("2017-01-01")}}, LEDGER, "after 2016-12-11"),
+    ("dates_in_reach", {"newest": {"CreationDate": day("2300-01-21")}}, LEDGER, "more than a year after 2016-12-11"),
     ("post_type_id_allowed", {"not_allowed": {"PostTypeId": 4}}, LEDGER, "4 rows with an unknown PostTypeId"),
     ("owner_user_id_refers", {"references": {"OwnerUserId": (900, 90)}}, LEDGER, "90 of 900 OwnerUserId (10.0%)"),
     ("no_fabricated_posts", {"fabricated": 1}, LEDGER, "1 fabricated posts"),
