@@ -38,7 +38,7 @@ READER_VERSION = "3"
 AGAIN = "The file is set aside as .damaged: run again to land it anew."
 AS_PUBLISHED = (
     "It was landed anew and is damaged in the same way, so it is so at its source: wait for the publisher's re-issue, "
-    "or name another mirror."
+    "or name another mirror. The next run lands it anew."
 )
 
 # Bytes of Parquet per unpacked byte, rounded up from the real dumps (measured: docs/reader.md); for the disk guard
@@ -84,11 +84,11 @@ def _set_aside(lake: Lake, raw: RawManifest, message: str) -> bool:
         for archive in raw.archives
         if message.startswith(f"{raw.site}: {whole(archive.name)}") and lake.exists(archive.path)
     ]
-    is_same = [_same_bytes(lake, archive.path, f"{archive.path}.damaged") for archive in named]
+    is_same = [_same_bytes(lake, archive.path, paths.set_aside(archive.path)) for archive in named]
     if all(is_same):
         return False
     for archive in named:
-        lake.move(archive.path, f"{archive.path}.damaged")
+        lake.move(archive.path, paths.set_aside(archive.path))
     return True
 
 

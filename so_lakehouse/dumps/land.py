@@ -98,7 +98,9 @@ def other_bytes(lake: Lake, mirror: Mirror, resolved: Resolved) -> str:
     here = {archive.name: archive for archive in manifest.archives} if manifest else {}
     for remote in resolved.archives:
         archive = here.get(remote.name)
-        if archive and lake.exists(archive.path) and (difference := _difference(lake, mirror, remote, archive)):
+        if not archive or not lake.exists(archive.path) or _is_damaged(lake, archive):
+            continue
+        if difference := _difference(lake, mirror, remote, archive):
             release = resolved.release
             folder = paths.raw_dump(resolved.quarter, resolved.site.key, release.release, release.revision)
             return (
@@ -122,9 +124,17 @@ def _landed(lake: Lake, mirror: Mirror, resolved: Resolved) -> RawManifest | Non
         archive = here.get(remote.name)
         if archive is None or not lake.exists(archive.path) or lake.size(archive.path) != archive.size:
             return None
+        if _is_damaged(lake, archive):
+            return None
     if refusal := other_bytes(lake, mirror, resolved):
         raise BadInput(refusal)
     return manifest
+
+
+def _is_damaged(lake: Lake, archive: Archive) -> bool:
+    """Whether a reader has found these bytes damaged: the mirror may have whole ones by now."""
+    aside = paths.set_aside(archive.path)
+    return lake.exists(aside) and lake.size(aside) == archive.size and lake.sha256(aside) == archive.sha256
 
 
 def _difference(lake: Lake, mirror: Mirror, remote: RemoteArchive, landed: Archive) -> str:

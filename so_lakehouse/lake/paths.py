@@ -19,6 +19,11 @@ def raw_dump_manifest(quarter: str, site: str, release: str = "", revision: int 
 RAW_API = "raw/api"
 
 
+def set_aside(archive: str) -> str:
+    """Where an archive of raw lies once a reader has found it damaged."""
+    return f"{archive}.damaged"
+
+
 def raw_api(entity: str, day: str = "", site: str = "", fetched: str = "") -> str:
     """Folder of one fetch's pages and manifest; with less said, of all fetches of a day, or of the entity."""
     folder = f"{RAW_API}/{entity}"

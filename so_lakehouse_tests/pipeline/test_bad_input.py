@@ -135,6 +135,7 @@ def test_a_damaged_archive_is_landed_anew_once_the_mirror_has_a_whole_one(mirror
     assert "run again to land it anew" in said(done)
     assert published(home) == ["raw"]  # its bytes, set aside: whoever reads is told so
     assert tables_of_database(home) == []
+    assert "damaged in the same way" in said(run(home, broken)), "landed anew, for nothing"
     again = run(home, mirror, LAKEHOUSE_FAIL_AT="silver.table_created")  # far enough
     assert "done    bronze" in again.stdout
     call(home, "status")  # stops the server that the killed run left behind, as any next command does

@@ -26,8 +26,11 @@ class FolderMirror(Mirror):
             raise BadInput(
                 f"{self.folder} is not a mirror: it has no releases.csv. Point --mirror to the folder that has it."
             )
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            return read_releases(lines, str(path))
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as lines:
+                return read_releases(lines, str(path))
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{path} is not UTF-8: {error}. Save it as UTF-8.") from None
 
     def archive(self, release: Release, name: str) -> RemoteArchive | None:
         path = self.folder / release.folder / name
