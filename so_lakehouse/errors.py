@@ -29,6 +29,10 @@ class Unavailable(LakehouseError):
     """Something this needs is not there now: Java, Postgres, disk space, the network."""
 
 
+class Refused(Unavailable):
+    """The API says no, and will say so again: to this question, and most likely to every other."""
+
+
 class CheckFailed(LakehouseError):
     """A blocking check refused data. Says which check, where, why and what to do.
 

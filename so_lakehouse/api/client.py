@@ -18,7 +18,7 @@ from so_lakehouse.api.error_table import ERRORS, UNKNOWN, Treatment, seconds_to_
 from so_lakehouse.api.reply import Reply, read_reply, text_of
 from so_lakehouse.api.transport import Received, Transport
 from so_lakehouse.clock import Clock
-from so_lakehouse.errors import Unavailable
+from so_lakehouse.errors import Refused
 from so_lakehouse.patience import Patience, Transient, retry_after
 from so_lakehouse.settings import Settings
 
@@ -48,10 +48,6 @@ class Page:
 
 # Looks at a page before it counts; raises `Transient` for one that cannot be an answer to its question.
 Check = Callable[[Page], None]
-
-
-class Refused(Unavailable):
-    """The API says no, and will say so again: to this question, and most likely to every other."""
 
 
 class Client:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from so_lakehouse.api.by_ids import ask_again
-from so_lakehouse.api.client import Client, Refused
+from so_lakehouse.api.client import Client
 from so_lakehouse.api.fetch import FetchedDay, fetch_day
-from so_lakehouse.errors import Unavailable
+from so_lakehouse.errors import Refused, Unavailable
 from so_lakehouse.lake.api_raw import fetches_of
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress, silent
@@ -40,9 +40,8 @@ def fetch_entities(
         except Unavailable as error:
             if before:
                 rest = ", ".join(entities[place:])
-                raise Unavailable(
-                    f"{before} {error}" + (f" Not asked for after that: {rest}." if rest else "")
-                ) from error
+                told = " ".join(dict.fromkeys((str(before), str(error))))
+                raise Unavailable(f"{told} Not asked for after that: {rest or 'nothing'}.") from error
             before = error
             found = FetchedDay(tuple(fetches_of(lake, entity, day, site)), (), str(error))
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
 from importlib.metadata import version
 
@@ -104,4 +105,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.exit("Stopped. Nothing half-done was published; the same command goes on where this one ended.")
+        print(
+            "Stopped. Nothing half-done was published; the same command goes on where this one ended.", file=sys.stderr
+        )
+        sys.exit(128 + signal.SIGINT)  # as a shell tells it

@@ -32,7 +32,7 @@ NEWEST: Sequence[str | None] = (None,)
 
 def main(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment()
-    if arguments.day or arguments.days_since:
+    if arguments.day is not None or arguments.days_since is not None:
         return run_days.main(arguments, settings)
     location = arguments.mirror or settings.mirror
     mirror = open_mirror(location, settings)

@@ -56,6 +56,8 @@ def _print_table(result: pa.Table) -> None:
 
 
 def _print_blocks(console: Console, result: pa.Table) -> None:
+    if not result.num_rows:
+        console.print(f"no rows of {', '.join(result.column_names)}", soft_wrap=True, highlight=False)
     width = max(map(len, result.column_names))
     for number, row in enumerate(_rows(result), 1):
         console.print(Text(f"row {number}", style="bold"))

@@ -172,6 +172,7 @@ def test_a_key_that_is_refused_fails_the_run_at_once_with_what_to_do_and_what_ca
     days.server.broken = dict.fromkeys(("questions", "users"), *FAULTS["wrong-key"].faults(days.server))
     done = days.run()
     assert "LAKEHOUSE_API_KEY" in done.error
+    assert "Traceback" not in done.error
     assert len(days.server.requests) == calm.before_page(3) + 1
     assert sum(path == "/questions" for path, _, _ in days.pages()) == 2
     assert days.due() == [DAY.isoformat(), NEXT.isoformat()]
