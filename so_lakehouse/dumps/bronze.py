@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from so_lakehouse import failpoints
 from so_lakehouse.dumps.archive import whole
+from so_lakehouse.dumps.land import is_damaged
 from so_lakehouse.dumps.plan import ReadingPlan, plan_reading
 from so_lakehouse.errors import Damaged
 from so_lakehouse.lake import lock, paths
@@ -84,16 +85,11 @@ def _set_aside(lake: Lake, raw: RawManifest, message: str) -> bool:
         for archive in raw.archives
         if message.startswith(f"{raw.site}: {whole(archive.name)}") and lake.exists(archive.path)
     ]
-    is_same = [_same_bytes(lake, archive.path, paths.set_aside(archive.path)) for archive in named]
-    if all(is_same):
+    if all(is_damaged(lake, archive) for archive in named):
         return False
     for archive in named:
         lake.move(archive.path, paths.set_aside(archive.path))
     return True
-
-
-def _same_bytes(lake: Lake, first: str, second: str) -> bool:
-    return lake.exists(second) and lake.size(first) == lake.size(second) and lake.sha256(first) == lake.sha256(second)
 
 
 def reader_version(table: str) -> str:

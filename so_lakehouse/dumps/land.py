@@ -22,7 +22,7 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress, silent
 from so_lakehouse.settings import Settings
 
-__all__ = ["Plan", "Resolved", "land_dump", "other_bytes", "plan", "resolve"]
+__all__ = ["Plan", "Resolved", "is_damaged", "land_dump", "other_bytes", "plan", "resolve"]
 
 
 def land_dump(
@@ -98,7 +98,7 @@ def other_bytes(lake: Lake, mirror: Mirror, resolved: Resolved) -> str:
     here = {archive.name: archive for archive in manifest.archives} if manifest else {}
     for remote in resolved.archives:
         archive = here.get(remote.name)
-        if not archive or not lake.exists(archive.path) or _is_damaged(lake, archive):
+        if not archive or not lake.exists(archive.path) or is_damaged(lake, archive):
             continue
         if difference := _difference(lake, mirror, remote, archive):
             release = resolved.release
@@ -124,15 +124,15 @@ def _landed(lake: Lake, mirror: Mirror, resolved: Resolved) -> RawManifest | Non
         archive = here.get(remote.name)
         if archive is None or not lake.exists(archive.path) or lake.size(archive.path) != archive.size:
             return None
-        if _is_damaged(lake, archive):
+        if is_damaged(lake, archive):
             return None
     if refusal := other_bytes(lake, mirror, resolved):
         raise BadInput(refusal)
     return manifest
 
 
-def _is_damaged(lake: Lake, archive: Archive) -> bool:
-    """Whether a reader has found these bytes damaged: the mirror may have whole ones by now."""
+def is_damaged(lake: Lake, archive: Archive) -> bool:
+    """Whether a reader found the landed bytes damaged and set them aside: the mirror may have whole ones by now."""
     aside = paths.set_aside(archive.path)
     return lake.exists(aside) and lake.size(aside) == archive.size and lake.sha256(aside) == archive.sha256
 
