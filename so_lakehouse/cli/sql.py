@@ -1,7 +1,7 @@
 """`so-lakehouse sql`: one query on the warehouse and marts, or with --lake on the lake's files.
 
 Bytes, such as those of a row in quarantine, are printed as the text that they are in UTF-8, or where they are none in
-base64. Lists and structs are JSON, in CSV too.
+base64. Lists and structs are JSON, in CSV too. Intervals are spelled as Postgres does.
 """
 
 from __future__ import annotations
@@ -104,26 +104,47 @@ def _rows(result: pa.Table) -> Iterator[tuple[Any, ...]]:
 
 
 def _values(column: pa.Array) -> list[Any]:
-    """The values, bytes as texts; as Arrow's texts where Python has none such, as for dates beyond the year 9999."""
+    """The values as they are printed; Arrow's texts where Python has none such, as for dates beyond the year 9999."""
     try:
         values = column.to_pylist()
-    except (OverflowError, ValueError):
+    except (OverflowError, ValueError) as error:
+        if pa.types.is_nested(column.type):
+            raise BadInput(f"A value cannot be printed ({error}). Write its column as a text: …::text") from error
         return column.cast(pa.string()).to_pylist()
-    holds_none = pa.types.is_primitive(column.type) or pa.types.is_string(column.type)  # nearly all columns do
-    return values if holds_none else [_without_bytes(value) for value in values]
+    if pa.types.is_string(column.type) or (
+        pa.types.is_primitive(column.type) and not pa.types.is_interval(column.type)
+    ):
+        return values  # nearly all columns
+    return [_printed(value) for value in values]
 
 
-def _without_bytes(value: Any) -> Any:
+def _printed(value: Any) -> Any:
+    """Bytes and intervals as texts, in lists and structs too."""
     if isinstance(value, bytes):
         try:
             return value.decode("utf-8")
         except UnicodeDecodeError:
             return base64.b64encode(value).decode("ascii")
+    if isinstance(value, pa.MonthDayNano):
+        return _interval(value)
     if isinstance(value, dict):
-        return {name: _without_bytes(inner) for name, inner in value.items()}
+        return {name: _printed(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):  # a map is a list of pairs
-        return [_without_bytes(inner) for inner in value]
+        return [_printed(inner) for inner in value]
     return value
+
+
+def _interval(value: pa.MonthDayNano) -> str:
+    """As Postgres spells it: 1 year 2 mons -3 days 04:05:06.5"""
+    months, days, nanoseconds = value
+    years = int(months / 12)  # towards zero
+    counts = ((years, "year"), (months - 12 * years, "mon"), (days, "day"))
+    words = [f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in counts if count]
+    if nanoseconds or not words:
+        minutes, left = divmod(abs(nanoseconds), 60 * 10**9)
+        seconds = f"{left // 10**9:02}" + f".{left % 10**9:09}".rstrip("0").rstrip(".")
+        words.append(f"{'-' if nanoseconds < 0 else ''}{minutes // 60:02}:{minutes % 60:02}:{seconds}")
+    return " ".join(words)
 
 
 PRINTERS = {"table": _print_table, "csv": _print_csv, "json": _print_json}

@@ -6,6 +6,7 @@ the latest (cut, revision) that is landed and not withdrawn. Which release is me
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,13 +95,16 @@ def bytes_to_fetch(lake: Lake, mirror: Mirror, resolved: Resolved, settings: Set
 def other_bytes(lake: Lake, mirror: Mirror, resolved: Resolved) -> str:
     """Why the mirror's bytes of this release and revision are not taken: they are others than were landed. Empty where
     they are the same or nothing is landed. By what the mirror says of them, or by their first 32 bytes; not fetched."""
-    manifest = _manifest(lake, resolved)
-    here = {archive.name: archive for archive in manifest.archives} if manifest else {}
+    here = _archives(_manifest(lake, resolved))
+    kept = {name: a for name, a in here.items() if lake.exists(a.path) and not is_damaged(lake, a)}
+    return _refusal(lake, mirror, resolved, kept)
+
+
+def _refusal(lake: Lake, mirror: Mirror, resolved: Resolved, here: Mapping[str, Archive]) -> str:
+    """Why the mirror's bytes are not taken, or nothing; `here`: the archives that lie here and are whole, by name."""
     for remote in resolved.archives:
         archive = here.get(remote.name)
-        if not archive or not lake.exists(archive.path) or is_damaged(lake, archive):
-            continue
-        if difference := _difference(lake, mirror, remote, archive):
+        if archive and (difference := _difference(lake, mirror, remote, archive)):
             release = resolved.release
             folder = paths.raw_dump(resolved.quarter, resolved.site.key, release.release, release.revision)
             return (
@@ -116,17 +120,21 @@ def _manifest(lake: Lake, resolved: Resolved) -> RawManifest | None:
     return RawManifest.load(lake, resolved.quarter, resolved.site.key, release.release, release.revision)
 
 
+def _archives(manifest: RawManifest | None) -> dict[str, Archive]:
+    return {archive.name: archive for archive in manifest.archives} if manifest else {}
+
+
 def _landed(lake: Lake, mirror: Mirror, resolved: Resolved) -> RawManifest | None:
     """The manifest of this release and revision where all its archives are here; refuses a mirror with other bytes."""
     manifest = _manifest(lake, resolved)
-    here = {archive.name: archive for archive in manifest.archives} if manifest else {}
+    here = _archives(manifest)
     for remote in resolved.archives:
         archive = here.get(remote.name)
         if archive is None or not lake.exists(archive.path) or lake.size(archive.path) != archive.size:
             return None
         if is_damaged(lake, archive):
             return None
-    if refusal := other_bytes(lake, mirror, resolved):
+    if refusal := _refusal(lake, mirror, resolved, here):
         raise BadInput(refusal)
     return manifest
 
@@ -139,9 +147,9 @@ def is_damaged(lake: Lake, archive: Archive) -> bool:
 
 def _difference(lake: Lake, mirror: Mirror, remote: RemoteArchive, landed: Archive) -> str:
     """In what the mirror's archive differs from the landed one, without fetching it; empty where in nothing."""
-    facts = [(name, getattr(remote, name), getattr(landed, name)) for name in ("size", "sha256", "sha1")]
-    compared = [(name, theirs, ours) for name, theirs, ours in facts if theirs and ours]
-    if len(compared) == 1:  # no checksum was published
+    sums = [(name, getattr(remote, name), getattr(landed, name)) for name in ("sha256", "sha1")]
+    compared = [("size", remote.size, landed.size), *(found for found in sums if all(found))]
+    if len(compared) == 1 and remote.size == landed.size:  # no checksum was published
         theirs = sevenzip_file.fingerprint(mirror.first_bytes(remote, sevenzip_file.START_HEADER.size))
         ours = sevenzip_file.fingerprint(lake.first_bytes(landed.path, sevenzip_file.START_HEADER.size))
         compared.append(("start header", theirs.hex(), ours.hex()))

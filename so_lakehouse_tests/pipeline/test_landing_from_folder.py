@@ -117,6 +117,13 @@ def test_other_bytes_of_the_same_length_are_refused_too(mirror_folder: Path, lak
         land(lake, mirror_folder, settings)
 
 
+def test_an_archive_that_the_mirror_emptied_is_another_one(mirror_folder: Path, lake: Lake, settings: Settings):
+    landed = land(lake, mirror_folder, settings)
+    (mirror_folder / landed.release / BEER).write_bytes(b"")
+    with pytest.raises(BadInput, match="size 0, landed"):
+        land(lake, mirror_folder, settings)
+
+
 def test_a_withdrawn_release_gives_way_and_is_marked_but_kept(mirror_folder: Path, lake: Lake, settings: Settings):
     withdrawn = land(lake, mirror_folder, settings)
     write_releases(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -221,6 +222,35 @@ def test_the_warehouse_answers_with_plain_types(warehouse: Settings, lake: Lake)
     assert table.to_pylist()[0]["mean"] == pytest.approx(1.2)
     assert query_warehouse(warehouse, "SHOW timezone").to_pylist() == [{"TimeZone": "UTC"}]
     assert query_warehouse(warehouse, "EXPLAIN SELECT 1").num_rows > 0
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        ("'infinity'::timestamptz", "infinity"),
+        ("'-infinity'::timestamp", "-infinity"),
+        ("'infinity'::date", "infinity"),
+        ("'-infinity'::date", "-infinity"),
+        ("'2026-01-05'::date", date(2026, 1, 5)),
+        ("12345678901234567890::numeric", Decimal("12345678901234567890")),
+        ("-999999999999999999::numeric", -999999999999999999),
+        ("'{\"a\": 1}'::jsonb", '{"a": 1}'),
+        ("'\\x00ff'::bytea", b"\x00\xff"),
+    ],
+)
+def test_a_value_of_the_warehouse_is_what_postgres_holds(postgres, sql, found):
+    assert query_warehouse(postgres, f"SELECT {sql} AS x").to_pylist() == [{"x": found}]
+
+
+def test_infinities_stand_beside_other_moments(postgres):
+    table = query_warehouse(postgres, "SELECT unnest(array['2026-01-05 10:00', 'infinity', NULL]::timestamp[]) AS x")
+    assert table.column("x").to_pylist() == ["2026-01-05 10:00:00.000000", "infinity", None]
+
+
+@pytest.mark.parametrize("value", ["row(1, 'a')", "int4range(1, 5)", "B'101'"])
+def test_what_arrow_has_no_type_for_is_refused_with_the_way_to_print_it(postgres, value):
+    with pytest.raises(BadInput, match="::text"):
+        query_warehouse(postgres, f"SELECT {value}")
 
 
 @pytest.mark.parametrize(

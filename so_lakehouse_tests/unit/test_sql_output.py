@@ -91,6 +91,27 @@ def test_what_lies_in_structs_lists_and_maps_is_json_too(form, capsys):
     assert named == [["a", "b"]]
 
 
+@pytest.mark.parametrize("form", ["csv", "json", "table"])
+@pytest.mark.parametrize(
+    ("interval", "spelled"),
+    [
+        ((0, 1, 7_384 * 10**9), "1 day 02:03:04"),
+        ((14, 0, 0), "1 year 2 mons"),
+        ((-13, -3, -1_500_000_000), "-1 years -1 mons -3 days -00:00:01.5"),
+        ((0, 0, 0), "00:00:00"),
+    ],
+)
+def test_intervals_are_spelled_as_postgres_does(form, interval, spelled, capsys):
+    PRINTERS[form](pa.table({"x": pa.array([interval], pa.month_day_nano_interval())}))
+    assert spelled in capsys.readouterr().out
+
+
+def test_a_list_with_a_date_that_python_does_not_have_says_how_to_print_it():
+    far = pa.array([[2**31 - 1]], pa.list_(pa.int32())).cast(pa.list_(pa.date32()))
+    with pytest.raises(BadInput, match="::text"):
+        PRINTERS["csv"](pa.table({"days": far}))
+
+
 def test_an_address_of_no_kind_is_refused_by_name():
     with pytest.raises(BadInput, match="LAKEHOUSE_LAKE is foo://x"):
         Lake("foo://x")
