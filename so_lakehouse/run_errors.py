@@ -33,8 +33,8 @@ def _of_dbt(evaluation: dg.AssetCheckEvaluation) -> str:
     if not evaluation.blocking:
         return told
     return (
-        f"{told}. Readers keep the marts that they have. Mend the site's tables (so-lakehouse rebuild --site …) and "
-        "run again."
+        f"{told}. Readers keep the marts that they have. Mend the site's tables and run again: so-lakehouse rebuild "
+        "--site …, or the site's next dump, where bronze holds these rows too."
     )
 
 

@@ -11,7 +11,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.storage import Lake
-from so_lakehouse.settings import Settings, is_day
+from so_lakehouse.settings import Settings
+from so_lakehouse.settings.reading import is_day
 
 # The API may answer from a cache for a minute.
 CLOSING = timedelta(minutes=1)

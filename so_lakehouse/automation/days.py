@@ -61,7 +61,7 @@ def due(
     known = {site: days_of(lake, site, [*newest, *older]) for site in sites}
     lacking = {(site, day) for site in may_ask for day in known[site] if day.day in newest and not day.is_whole}
     if lacking and (pause := Budget.of(settings, clock).pause(WINDOWS)):
-        notes.append(f"{len(lacking)} days wait. {pause}")
+        notes.append(f"Days that wait: {len(lacking)}. {pause}")
         lacking.clear()
     number = attempt(clock.now(), settings)
     fetching = [_fetch(site, day, number) for site, day in lacking]

@@ -63,7 +63,7 @@ def _unread(lake: Lake, site: str, landed: Sequence[RawManifest], settings: Sett
     Older quarters than maintenance keeps come to bronze when somebody asks: it would only take them away again.
     """
     for place, raw in reversed(list(enumerate(landed))):
-        is_kept = place < max(settings.bronze_quarters, 1)
+        is_kept = place < settings.bronze_quarters
         if (is_kept or _is_in_bronze(lake, raw)) and not is_read(lake, raw):
             yield Request(
                 ("bronze",),

@@ -19,7 +19,7 @@ ROWS = ("dagster/partition_row_count", "dagster/row_count")
 def line(run: LayerRun) -> Text:
     """One finished run: layer, partition, seconds, what was noteworthy."""
     mark = ("done    ", "green") if run.succeeded else ("failed  ", "bold red")
-    return Text.assemble(mark, f"{run.layer:<11}{run.partition or '':<34}{run.seconds:7.1f} s  ", (_note(run), "dim"))
+    return Text.assemble(mark, f"{run.layer:<15}{run.partition or '':<34}{run.seconds:7.1f} s  ", (_note(run), "dim"))
 
 
 def summary(runs: Sequence[LayerRun]) -> Table:

@@ -22,6 +22,7 @@ from so_lakehouse.cli.report import duration
 from so_lakehouse.dumps.land import Plan, Resolved, plan, resolve
 from so_lakehouse.dumps.mirrors import Mirror, open_mirror
 from so_lakehouse.dumps.mirrors.contract import shown
+from so_lakehouse.errors import BadInput
 from so_lakehouse.lake.disk import free_bytes, scratch
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
@@ -34,6 +35,10 @@ def main(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment()
     if arguments.day is not None or arguments.days_since is not None:
         return run_days.main(arguments, settings)
+    if arguments.again:
+        raise BadInput(
+            "--again is about days of the API: name them with --day. A dump that is here is not fetched twice."
+        )
     location = arguments.mirror or settings.mirror
     mirror = open_mirror(location, settings)
     dumps = wanted(mirror, arguments.site, arguments.quarter)

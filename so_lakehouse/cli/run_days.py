@@ -31,6 +31,8 @@ DAYS_LOOKED_AT = 7  # a week has its quiet days and its busy ones
 def main(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.quarter or arguments.mirror or arguments.accept_shrink:
         raise BadInput("--quarter, --mirror and --accept-shrink are about dumps; --day and --days-since about the API.")
+    if arguments.again and not arguments.day:
+        raise BadInput("--again asks for days anew that --day names; --days-since takes the days that are due.")
     sites = list(dict.fromkeys(arguments.site))
     for site in sites:
         api_parameter(site)
@@ -95,7 +97,13 @@ def _show_plan(console: Console, settings: Settings, chosen: Sequence[tuple[str,
         table.add_row("silver to marts", "", "", "", "", duration(once), end_section=True)
         seconds = estimate.ONCE_SECONDS + estimate.days_seconds(len(taken), days, all_requests)
         table.add_row(
-            "in all", "", f"{days:,} days", f"{all_requests:,}", decimal(all_bytes), duration(seconds), style="bold"
+            "in all",
+            "",
+            f"{days:,} day{'s' * (days != 1)}",
+            f"{all_requests:,}",
+            decimal(all_bytes),
+            duration(seconds),
+            style="bold",
         )
     console.print(table)
     console.print(

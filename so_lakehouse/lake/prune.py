@@ -115,7 +115,7 @@ def _dumps(lake: Lake, site: str) -> dict[str, list[BronzeManifest]]:
 
 
 def _old_quarters(dumps: dict[str, list[BronzeManifest]], known: Ledger, kept: int) -> list[str]:
-    newest = list(dumps)[-max(kept, 1) :]
+    newest = list(dumps)[-kept:]
     return [
         quarter
         for quarter, manifests in dumps.items()

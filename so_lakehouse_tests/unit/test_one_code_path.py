@@ -13,7 +13,7 @@ import so_lakehouse
 PACKAGE = Path(so_lakehouse.__file__).parent
 # Who starts the servers knows their makers. Everybody else speaks S3.
 STARTS_SERVERS = "stack/"
-KNOW_THE_STORE = {"lake/storage.py", "spark/session.py", "spark/jars.py", "settings.py"}
+KNOW_THE_STORE = {"lake/storage.py", "spark/session.py", "spark/jars.py", "settings/lake.py"}
 # How the store is told, in names of ours and in texts.
 OF_THE_STORE = {"_is_local", "lake_is_in_s3", "ObjectStore"}
 SCHEME = re.compile(r"s3[an]?://")
@@ -56,7 +56,7 @@ def apart_from_the_stack(paths: set[str]) -> set[str]:
 def test_only_who_starts_a_server_knows_whose_it_is(modules):
     known = {path for path, words in modules.items() if any(map(MAKER.search, words))}
     assert "stack/object_store.py" in known, "they are found where they are"
-    assert apart_from_the_stack(known) == {"settings.py"}, "which one to start"
+    assert apart_from_the_stack(known) == {"settings/stack.py"}, "which one to start"
 
 
 def test_only_storage_the_session_and_the_settings_know_which_store_it_is(modules):

@@ -12,6 +12,7 @@ import pytest
 from so_lakehouse import estimate
 from so_lakehouse.cli import parser
 from so_lakehouse.cli.report import duration
+from so_lakehouse.errors import BadInput
 from so_lakehouse.lake.api_raw import WINDOW, FetchManifest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
@@ -111,3 +112,9 @@ def test_a_duration_is_as_exact_as_an_estimate():
 
 def test_the_estimate_of_the_smallest_site_is_what_the_benchmark_measured():
     assert estimate.ONCE_SECONDS + estimate.dump_seconds(300_000, is_first=True) == pytest.approx(54.5, rel=0.02)
+
+
+@pytest.mark.parametrize("words", [[], ["--days-since", "2026-01-03"]])
+def test_again_is_refused_where_no_day_is_named(planned, words):
+    with pytest.raises(BadInput, match="--day"):
+        planned("--site", "beer", "--again", *words)

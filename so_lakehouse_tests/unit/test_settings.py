@@ -38,6 +38,12 @@ def test_each_layer_has_its_own_key_of_the_object_store_or_that_of_all():
         ("LAKEHOUSE_DISK_RESERVE", "1 GB"),
         ("LAKEHOUSE_ACCEPT_SHRINK", "perhaps"),
         ("LAKEHOUSE_API_AUTH", "cookie"),
+        ("LAKEHOUSE_NOW", "yesterday"),
+        ("LAKEHOUSE_SPARK_MASTER", "yarn"),
+        ("LAKEHOUSE_SPARK_REMOTE", "spark://host:7077"),
+        ("LAKEHOUSE_METASTORE", "host:9083"),
+        ("LAKEHOUSE_BRONZE_QUARTERS", "0"),
+        ("LAKEHOUSE_RETRY_SECONDS", "0"),
         ("LAKEHOUSE_API_START", "20260101"),
         ("LAKEHOUSE_S3_RAW_KEY", "s3-raw"),  # and its secret?
         ("LAKEHOUSE_API_RESERVE", "60"),  # with the shares of the others, all of the quota
