@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -173,10 +174,13 @@ def test_the_image_builds_the_pinned_programs() -> None:
 def test_the_layer_of_jars_has_every_module_that_it_runs(tmp_path: Path) -> None:
     """They are copied before the rest of the code, so that a change of code does not bring the jars anew."""
     before_jars = (DOCKER / "Dockerfile").read_text().split("RUN python -m so_lakehouse.spark.jars")[0]
-    copied = re.findall(r"so_lakehouse/\S+\.(?:py|txt)", before_jars)
-    for name in copied:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text((PROJECT_ROOT / name).read_text())
+    for *sources, target in map(str.split, re.findall(r"^COPY (so_lakehouse/.*)", before_jars, re.MULTILINE)):
+        for source in map(PROJECT_ROOT.joinpath, sources):
+            if source.is_dir():  # its content goes into the target
+                shutil.copytree(source, tmp_path / target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                (tmp_path / target).mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, tmp_path / target)
     program = (
         "from so_lakehouse.spark.jars import locked_jars as a; from so_lakehouse.stack.jars import locked_jars as b;"
         "import so_lakehouse.settings as s; print(s.__file__); assert a() and b()"
