@@ -77,15 +77,20 @@ def _lake(lake: Lake, site: str, quarters: Sequence[str]) -> Iterator[LayerStatu
         aside = tuple(f"{archive.name} is set aside" for archive in raw.archives if not lake.exists(archive.path))
         yield LayerStatus(site, "raw", _named(raw.quarter, raw.release), None, saved_moment(raw.fetched_at), aside)
     bronze = next((found for quarter in quarters if (found := _bronze(lake, site, quarter))), [])
+    unread = _unread(raw, bronze)
     if bronze:
+        blocked, warnings = _judged({manifest.table: manifest.checks for manifest in bronze})
         yield LayerStatus(
             site,
             "bronze",
             _named(bronze[0].quarter, bronze[0].release),
             sum(manifest.rows for manifest in bronze),
             saved_moment(max(manifest.written_at for manifest in bronze)),
-            *_judged({manifest.table: manifest.checks for manifest in bronze}),
+            (*blocked, *unread),
+            warnings,
         )
+    elif unread:
+        yield LayerStatus(site, "bronze", "", None, None, unread)
     known = ledger.load(lake, site, TABLES)
     rows = [row for table in TABLES for row in known.of(table)]
     if rows:
@@ -126,6 +131,13 @@ def _rank(row: ledger.LedgerRow) -> tuple[bool, datetime, datetime]:
 def _bronze(lake: Lake, site: str, quarter: str) -> list[BronzeManifest]:
     loaded = (BronzeManifest.load(lake, table, quarter, site) for table in TABLES)
     return [manifest for manifest in loaded if manifest is not None]
+
+
+def _unread(raw: RawManifest | None, bronze: Sequence[BronzeManifest]) -> tuple[str, ...]:
+    """That bronze lacks what raw's newest quarter stands for: nobody has read it yet, or it could not be read."""
+    if raw is None or any(manifest.raw_version == raw.data_version for manifest in bronze):
+        return ()
+    return (f"{_named(raw.quarter, raw.release)} has not been read",)
 
 
 def _judged(checks: Mapping[str, Iterable[CheckOutcome]]) -> tuple[tuple[str, ...], int]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from so_lakehouse.lake import gates, paths
-from so_lakehouse.lake.manifests import Archive, CheckOutcome, RawManifest
+from so_lakehouse.lake.manifests import Archive, BronzeManifest, CheckOutcome, RawManifest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
 from so_lakehouse.status import LayerStatus, status
@@ -130,8 +130,25 @@ def test_an_archive_that_was_set_aside_is_shown(lake: Lake, settings: Settings) 
     RawManifest("beer", "2016-07-01", "2016-09", 1, "2016-09-11", (archive,), "", "", "2026-01-01T00:00:00+00:00").save(
         lake
     )
-    (raw,) = status(settings)
-    assert raw.failed_checks == ("beer.7z is set aside",)
+    assert layers(settings)["raw"].failed_checks == ("beer.7z is set aside",)
     lake.write_bytes(archive.path, b"7")
-    (raw,) = status(settings)
-    assert raw.failed_checks == ()
+    assert layers(settings)["raw"].failed_checks == ()
+
+
+def test_a_dump_that_has_not_been_read_is_shown(silver: SilverSite, lake: Lake, settings: Settings) -> None:
+    def landed(quarter: str, release: str) -> str:
+        archive = Archive("beer.7z", f"{paths.raw_dump(quarter, 'beer')}/beer.7z", 1, release, "")
+        lake.write_bytes(archive.path, b"7")
+        cut, moment = f"{release}-11", "2026-01-01T00:00:00+00:00"
+        manifest = RawManifest("beer", quarter, release, 1, cut, (archive,), "", "", moment)
+        manifest.save(lake)
+        return manifest.data_version
+
+    version = landed("2016-07-01", "2016-09")
+    assert layers(settings)["bronze"].failed_checks == ("2016-07-01 (2016-09) has not been read",)
+    names = ("beer", "2016-07-01", "posts", "2016-09", 1, "2016-09-11")
+    BronzeManifest(*names, version, "1", True, written_at="2026-01-01T00:00:00+00:00").save(lake)
+    assert layers(settings)["bronze"].failed_checks == ()
+    landed("2016-10-01", "2016-12")
+    found = layers(settings)["bronze"]
+    assert (found.newest, found.failed_checks) == ("2016-07-01 (2016-09)", ("2016-10-01 (2016-12) has not been read",))
