@@ -4,27 +4,53 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 
 import dagster as dg
+from sqlalchemy.exc import OperationalError
 
+from so_lakehouse.errors import Unavailable
 from so_lakehouse.settings import Settings
+
+
+@contextmanager
+def recording(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """The instance, for work that it records. Raises `Unavailable` where the record cannot be kept: a disk that is full
+    or read-only, a server that is away."""
+    try:
+        with open_instance(settings) as instance:
+            yield instance
+    except OperationalError as error:
+        raise _unrecorded(settings, error.orig or error) from error
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
     """The instance in `settings.dagster_home`, made on first use. Sets DAGSTER_HOME for what this starts.
 
     One process at a time: two that make Dagster's files at once leave them with two versions, which Dagster never opens
-    again.
+    again. Raises `Unavailable` where the folder cannot be written.
     """
     home = settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / ".opening").open("a") as opening:
-        fcntl.flock(opening, fcntl.LOCK_EX)  # ends with the block, or with the process
-        configuration = home / "dagster.yaml"
-        if not configuration.exists():
-            made = configuration.with_suffix(".made")
-            made.write_text(resources.files("so_lakehouse").joinpath("dagster.yaml").read_text())
-            made.replace(configuration)
-        os.environ["DAGSTER_HOME"] = str(home)
-        return dg.DagsterInstance.get()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with (home / ".opening").open("a") as opening:
+            fcntl.flock(opening, fcntl.LOCK_EX)  # ends with the block, or with the process
+            configuration = home / "dagster.yaml"
+            if not configuration.exists():
+                made = configuration.with_suffix(".made")
+                made.write_text(resources.files("so_lakehouse").joinpath("dagster.yaml").read_text())
+                made.replace(configuration)
+            os.environ["DAGSTER_HOME"] = str(home)
+            return dg.DagsterInstance.get()
+    except OSError as error:
+        raise _unrecorded(settings, error) from error
+
+
+def _unrecorded(settings: Settings, why: BaseException) -> Unavailable:
+    return Unavailable(
+        f"Dagster cannot keep its record of runs ({why}): in {settings.dagster_home}, or where its dagster.yaml says. "
+        "See that this can be written and its disk has room, then give the same command again. Nothing half-done was "
+        "published."
+    )

@@ -45,7 +45,7 @@ def carried_out(
     Returns the exit code: 1 where anything failed.
     """
     from so_lakehouse.definitions import defs  # takes seconds: only when there is work
-    from so_lakehouse.instance import open_instance
+    from so_lakehouse.instance import recording
     from so_lakehouse.runner import Runner
 
     try:
@@ -54,7 +54,7 @@ def carried_out(
         raise Unavailable(f"Cannot use {settings.home}: {error}. Choose another LAKEHOUSE_HOME.") from error
     with (
         settings.run_log.open("a") as log,
-        open_instance(settings) as instance,
+        recording(settings) as instance,
         output_of_programs_in(log, console),
     ):
         runs = work(

@@ -166,6 +166,9 @@ class PostgresProcess:
                 cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
                 if cursor.fetchone() is None:
                     cursor.execute(f"CREATE DATABASE {DATABASE}")
+        except psycopg2.Error as error:
+            said = " ".join(str(error).split())
+            raise Unavailable(f"The embedded Postgres in {self.folder} cannot make its database: {said}") from error
         finally:
             connection.close()
 
@@ -266,5 +269,6 @@ def _run(program: str, *arguments: object, check: bool = True) -> str:
         output.seek(0)
         said = output.read().strip()
     if check and done.returncode:
-        raise Unavailable(f"{program} of the embedded Postgres failed: {said}")
+        wrong = [line for line in said.splitlines() if re.search(r"\b(error|ERROR|FATAL|PANIC):", line)]
+        raise Unavailable(f"{program} of the embedded Postgres failed: {'; '.join(wrong) or said}")
     return said

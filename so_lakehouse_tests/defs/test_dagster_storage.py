@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -131,6 +132,35 @@ def test_processes_that_open_a_new_home_at_once_leave_files_of_one_version(ours,
             assert connection.execute("select count(*) from alembic_version").fetchone() == (1,), file
     with ours() as instance:
         materialised(instance)
+
+
+RECORDS_ON_A_FULL_DISK = """
+import sys
+from pathlib import Path
+from so_lakehouse.errors import Unavailable
+from so_lakehouse.instance import recording
+from so_lakehouse.settings import Settings
+
+try:
+    with recording(Settings(home=Path(sys.argv[1]))):
+        print("open")
+except Unavailable as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.mark.parametrize("room", [0, 20_000, 100_000], ids=lambda room: f"{room} bytes")
+def test_a_disk_that_has_no_room_for_the_record_is_said_in_words(tmp_path, room):
+    done = subprocess.run(
+        [sys.executable, "-c", RECORDS_ON_A_FULL_DISK, str(tmp_path)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
+        env=os.environ | {"DAGSTER_HOME": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Dagster cannot keep its record of runs (")
 
 
 RECORDS_AND_WAITS = """
