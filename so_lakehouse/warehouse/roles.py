@@ -25,6 +25,9 @@ OWNERS = {
     DBT: ("staging", "intermediate", "core", "marts_build", "marts", "test_failures"),
 }
 
+# People of one role would end each other's sessions. Who works ends its own (dbt does where somebody stops it).
+ENDING_SESSIONS = "FUNCTION pg_terminate_backend(int, bigint), pg_cancel_backend(int)"
+
 DASHBOARD_SECONDS = 30  # a page that waits longer than this has lost its reader
 
 
@@ -66,6 +69,8 @@ def _rights(database: str) -> list[str]:
         f"GRANT CONNECT ON DATABASE {named} TO {LOADER}, {DBT}, {READER}, {DASHBOARD}",
         f"GRANT TEMPORARY ON DATABASE {named} TO {LOADER}, {DBT}",
         f"GRANT CREATE ON DATABASE {named} TO {DBT}",  # dbt asks for its schemas at every start
+        f"REVOKE EXECUTE ON {ENDING_SESSIONS} FROM PUBLIC",
+        f"GRANT EXECUTE ON {ENDING_SESSIONS} TO {LOADER}, {DBT}",
         f"GRANT USAGE ON SCHEMA lake TO {DBT}",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA lake TO {DBT}",
         f"ALTER DEFAULT PRIVILEGES FOR ROLE {LOADER} IN SCHEMA lake GRANT SELECT ON TABLES TO {DBT}",
