@@ -61,13 +61,12 @@ def service(settings: Settings, prepare_databases: Callable[[], None]) -> Servic
     process = _process(settings)
     return Service(
         name="postgres",
-        command=process.command,
+        command=lambda: as_account(process.command()),
         ports=[Port(settings.stack_postgres_port, "LAKEHOUSE_STACK_POSTGRES_PORT")],
         healthy=process.answers,
         prepare=process.prepare,
         started=prepare_databases,
         stop_signal=FAST_SHUTDOWN,
-        as_account=as_account(),
     )
 
 

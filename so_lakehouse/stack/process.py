@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -47,7 +46,6 @@ class Service:
     folder: Path | None = None  # where it runs
     start_seconds: int = 180  # a busy machine needs them; a process that ends is told at once
     stop_signal: signal.Signals = signal.SIGTERM
-    as_account: Mapping[str, Any] = field(default_factory=dict)  # user and groups for the process, where not ours
 
 
 class Supervised:
@@ -83,11 +81,10 @@ class Supervised:
                 cwd=service.folder or "/",
                 start_new_session=True,  # Ctrl-C at the terminal is not meant for it
                 umask=0o077,
-                **service.as_account,
             )
         _children[process.pid] = process
         began = psutil.Process(process.pid).create_time()
-        note = {"pid": process.pid, "began": began, "program": command[0], "stop": service.stop_signal.name}
+        note = {"pid": process.pid, "began": began, "stop": service.stop_signal.name}
         self.pid_file.write_text(json.dumps(note))
         try:
             self.wait()

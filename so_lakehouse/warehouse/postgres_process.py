@@ -15,10 +15,11 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import psutil
 import psycopg2
@@ -113,7 +114,7 @@ class PostgresProcess:
         self._create_database()
 
     def command(self) -> list[str]:
-        """The server itself, for whoever runs and watches it as a process; `as_account` says as whom."""
+        """The server itself, for whoever runs and watches it as a process; `as_account` starts it as whom it may be."""
         options = [f"--{name}={value}" for name, value in self._options().items()]
         return [str(_programs() / "postgres"), "-D", str(self.data), *options]
 
@@ -236,11 +237,24 @@ def _account() -> str | None:
     )
 
 
-def as_account() -> dict[str, Any]:
-    """User and groups of the server's processes where we are root, as `subprocess` takes them. The groups are the
-    account's own: as a member of ours it could have fewer rights on our folders than a stranger."""
+# A process that becomes another account's and then the command. With subprocess' `user` the same happens between fork
+# and exec, where threads of libraries may start again: in Dagster's code server gRPC's ended the child before it had
+# become anything (grpc 1.x: a segmentation fault of `event_engine`).
+BECOME = (
+    "import os, sys; os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[1])); "
+    "os.execv(sys.argv[3], sys.argv[3:])"
+)
+
+
+def as_account(command: Sequence[object]) -> list[str]:
+    """The command as the server's account runs it where we are root, which Postgres refuses; else as it is. Its groups
+    are the account's own: as a member of ours it could have fewer rights on our folders than a stranger."""
+    words = list(map(str, command))
     account = _account()
-    return {"user": account, "group": pwd.getpwnam(account).pw_gid, "extra_groups": []} if account else {}
+    if account is None:
+        return words
+    known = pwd.getpwnam(account)
+    return [sys.executable, "-I", "-S", "-c", BECOME, str(known.pw_uid), str(known.pw_gid), *words]
 
 
 def _programs() -> Path:
@@ -256,8 +270,7 @@ def _run(program: str, *arguments: object, check: bool = True) -> str:
     # its own: Ctrl-C in the terminal must not reach the server that other processes use.
     with tempfile.TemporaryFile("w+") as output:
         done = subprocess.run(
-            [_programs() / program, *map(str, arguments)],
-            **as_account(),
+            as_account([_programs() / program, *arguments]),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

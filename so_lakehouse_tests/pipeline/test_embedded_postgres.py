@@ -80,6 +80,26 @@ def test_a_query_needs_nothing_but_the_settings(home: Path) -> None:
     connection.close()
 
 
+STARTS_WITHOUT_A_FORK = """
+import ctypes, os, sys
+from pathlib import Path
+from so_lakehouse.warehouse import embedded
+
+# In a child that fork() made of a process with threads, nothing of those threads is as it was; what libraries do about
+# it there has ended the child before it became the program. (A callback of C that the tests of Python cannot see.)
+forked = ctypes.CFUNCTYPE(None)(lambda: os.write(1, b"forked "))
+assert ctypes.CDLL(None).__register_atfork(forked, None, None, None) == 0
+embedded.ensure_running(Path(sys.argv[1]))
+os.write(1, b"runs")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the GNU C library, which only Linux has")
+def test_a_process_with_threads_that_starts_the_server_is_not_forked(home: Path) -> None:
+    command = [sys.executable, "-c", STARTS_WITHOUT_A_FORK, str(home / "postgres")]
+    assert subprocess.run(command, capture_output=True, check=True).stdout == b"runs"
+
+
 def test_processes_share_one_server_and_the_last_one_stops_it(home: Path) -> None:
     first = Elsewhere(home)
     second = Elsewhere(home)

@@ -21,6 +21,7 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import PROJECT_ROOT, Settings
 from so_lakehouse.stack import postgres
 from so_lakehouse.warehouse import roles
+from so_lakehouse.warehouse.postgres_process import PostgresProcess
 from so_lakehouse_tests.pipeline.evidence import write_dump
 from so_lakehouse_tests.pipeline.writer import environment
 from so_lakehouse_tests.stack.conftest import Stack
@@ -49,7 +50,7 @@ def test_a_restored_warehouse_has_the_same_rows_owners_and_rights(stack: Stack, 
     ):
         cursor.execute("DELETE FROM lake.changed WHERE site = 'backup'")
         cursor.execute("INSERT INTO lake.changed SELECT 'backup', 'posts', NULL, n FROM generate_series(1, 1000) n")
-    programs = Path(postgres.service(stack.settings, lambda: None).command()[0]).parent
+    programs = Path(PostgresProcess(stack.settings.stack_folder / "postgres").command()[0]).parent
     admin = postgres.admin_address(stack.settings, stack.secrets, postgres.WAREHOUSE)
     dump = tmp_path / "lakehouse.dump"
     subprocess.run([programs / "pg_dump", "--format=custom", f"--file={dump}", admin], check=True)
