@@ -9,10 +9,14 @@ from contextlib import contextmanager
 from importlib import resources
 
 import dagster as dg
+from dagster_postgres.utils import DagsterPostgresException
 from sqlalchemy.exc import OperationalError
 
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.settings import Settings
+
+# How Dagster's storage tells that it cannot be used: files in its first words, a server after some tries in the second.
+AWAY = (OperationalError, DagsterPostgresException)
 
 
 @contextmanager
@@ -22,15 +26,15 @@ def recording(settings: Settings) -> Iterator[dg.DagsterInstance]:
     try:
         with open_instance(settings) as instance:
             yield instance
-    except OperationalError as error:
-        raise _unrecorded(settings, error.orig or error) from error
+    except AWAY as error:
+        raise _unrecorded(settings, error) from error
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
     """The instance in `settings.dagster_home`, made on first use. Sets DAGSTER_HOME for what this starts.
 
     One process at a time: two that make Dagster's files at once leave them with two versions, which Dagster never opens
-    again. Raises `Unavailable` where the folder cannot be written.
+    again. Raises `Unavailable` where the record cannot be kept.
     """
     home = settings.dagster_home
     try:
@@ -44,13 +48,14 @@ def open_instance(settings: Settings) -> dg.DagsterInstance:
                 made.replace(configuration)
             os.environ["DAGSTER_HOME"] = str(home)
             return dg.DagsterInstance.get()
-    except OSError as error:
+    except (OSError, *AWAY) as error:
         raise _unrecorded(settings, error) from error
 
 
-def _unrecorded(settings: Settings, why: BaseException) -> Unavailable:
+def _unrecorded(settings: Settings, error: Exception) -> Unavailable:
+    why = error.orig if isinstance(error, OperationalError) else error.__cause__ or error
     return Unavailable(
-        f"Dagster cannot keep its record of runs ({why}): in {settings.dagster_home}, or where its dagster.yaml says. "
-        "See that this can be written and its disk has room, then give the same command again. Nothing half-done was "
-        "published."
+        f"Dagster cannot keep its record of runs ({' '.join(str(why).split())}): in {settings.dagster_home}, or where "
+        "its dagster.yaml says. See that this can be written and its disk has room, then give the same command again. "
+        "Nothing half-done was published."
     )

@@ -134,10 +134,14 @@ def _bronze(lake: Lake, site: str, quarter: str) -> list[BronzeManifest]:
 
 
 def _unread(raw: RawManifest | None, bronze: Sequence[BronzeManifest]) -> tuple[str, ...]:
-    """That bronze lacks what raw's newest quarter stands for: nobody has read it yet, or it could not be read."""
-    if raw is None or any(manifest.raw_version == raw.data_version for manifest in bronze):
+    """What bronze lacks of the dump that raw's newest quarter stands for: nobody has read it yet, or it could not be
+    read."""
+    read = {manifest.table for manifest in bronze if raw and manifest.raw_version == raw.data_version}
+    lacking = [table for table in TABLES if table not in read]
+    if raw is None or not lacking:
         return ()
-    return (f"{_named(raw.quarter, raw.release)} has not been read",)
+    which = f": {', '.join(lacking)}" if read else ""
+    return (f"{_named(raw.quarter, raw.release)} has not been read{which}",)
 
 
 def _judged(checks: Mapping[str, Iterable[CheckOutcome]]) -> tuple[tuple[str, ...], int]:

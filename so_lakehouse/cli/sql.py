@@ -13,6 +13,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -94,6 +95,8 @@ def _in_json(value: Any) -> Any:
         return {name: _in_json(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_in_json(inner) for inner in value]
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        return int(value)
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -135,15 +138,18 @@ def _printed(value: Any) -> Any:
 
 
 def _interval(value: pa.MonthDayNano) -> str:
-    """As Postgres spells it: 1 year 2 mons -3 days 04:05:06.5"""
+    """As Postgres spells it: 1 year 2 mons -3 days +04:05:06.5"""
     months, days, nanoseconds = value
     years = int(months / 12)  # towards zero
-    counts = ((years, "year"), (months - 12 * years, "mon"), (days, "day"))
-    words = [f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in counts if count]
+    words, sign = [], ""  # after a negative part a positive one says so
+    for count, unit in ((years, "year"), (months - 12 * years, "mon"), (days, "day")):
+        if count:
+            words.append(f"{sign if count > 0 else ''}{count} {unit}{'' if count == 1 else 's'}")
+            sign = "+" if count < 0 else ""
     if nanoseconds or not words:
         minutes, left = divmod(abs(nanoseconds), 60 * 10**9)
         seconds = f"{left // 10**9:02}" + f".{left % 10**9:09}".rstrip("0").rstrip(".")
-        words.append(f"{'-' if nanoseconds < 0 else ''}{minutes // 60:02}:{minutes % 60:02}:{seconds}")
+        words.append(f"{'-' if nanoseconds < 0 else sign}{minutes // 60:02}:{minutes % 60:02}:{seconds}")
     return " ".join(words)
 
 

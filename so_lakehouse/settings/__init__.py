@@ -1,8 +1,8 @@
 """Every setting: its default, its environment variable and its meaning.
 
 Whatever is ours to set is here; others' variables (JAVA_HOME, DAGSTER_HOME, dbt's) are read where their programs are
-started. A setting is one field of a group; `docs/settings.md` is generated from the same list. What a run would refuse
-is refused here, when the settings are read.
+started. A setting is one field of a group; `docs/settings.md` is generated from the same list. What cannot be
+meant is refused when the settings are read.
 """
 
 from __future__ import annotations

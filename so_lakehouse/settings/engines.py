@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from so_lakehouse.settings.entry import setting
+from so_lakehouse.settings.entry import PROJECT_ROOT, setting
 
 
 @dataclass(frozen=True)
@@ -57,3 +58,8 @@ class EngineSettings:
         "Options of Spark's Java; the default halves the CPU of small sites, millions of rows want -XX:+UseParallelGC.",
     )
     dagster: str = setting("LAKEHOUSE_DAGSTER", "", "Folder of Dagster's dagster.yaml; default <home>/dagster.")
+
+    @property
+    def jars_folder(self) -> Path:
+        """Spark's jars, resolved once at set-up; they belong to the installation, not to a lake."""
+        return PROJECT_ROOT / ".jars"

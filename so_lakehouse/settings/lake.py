@@ -82,8 +82,3 @@ class LakeSettings:
         key: str = getattr(self, f"s3_{layer}_key")
         access, _, secret = key.partition(":")
         return replace(self, s3_access_key=access, s3_secret_key=secret) if key else self
-
-    @property
-    def jars_folder(self) -> Path:
-        """Spark's jars, resolved once at set-up; they belong to the installation, not to a lake."""
-        return PROJECT_ROOT / ".jars"

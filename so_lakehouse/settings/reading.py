@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import Field, fields
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,17 +14,19 @@ from so_lakehouse.errors import BadInput
 if TYPE_CHECKING:
     from so_lakehouse.settings import Settings
 
-# Texts of one form: variable, form, and how to write it.
+# Texts of one form, and how to write it.
 FORMS = {
-    "spark_memory": (r"\d+[kmgtKMGT]b?", "2g or 1500m"),
-    "stack_worker_memory": (r"\d+[kmgtKMGT]b?", "2g or 1500m"),
-    "spark_master": (r"local(\[(\d+|\*)\])?|spark://[^\s:/,]+:\d+(,[^\s:/,]+:\d+)*", "local[*] or spark://host:7077"),
+    "spark_memory": (r"[1-9]\d*[kmgtKMGT]", "2g or 1500m"),  # as Java takes it
+    "stack_worker_memory": (r"[1-9]\d*[kmgtKMGT][bB]?", "2g or 1500m"),
+    "spark_master": (
+        r"local(\[([1-9]\d*|\*)(,[1-9]\d*)?\])?|spark://\S+:\d+(,\S+:\d+)*|k8s://\S+|yarn",
+        "local[*] or spark://host:7077",
+    ),
     "spark_remote": (r"(sc://\S+)?", "sc://host:15002, or nothing"),
     "metastore": (r"(thrift://[^\s:/,]+:\d+)?", "thrift://host:9083, or nothing"),
     "api_auth": (r"header|query", "header or query"),
 }
 AT_LEAST_ONE = ("retry_seconds", "look_seconds", "look_at_days_seconds", "bronze_quarters", "max_unpack_ratio")
-SECRET = ("spark_remote",)
 
 
 def read(variable: str, text: str, default: object) -> object:
@@ -48,7 +51,8 @@ def check(settings: Settings) -> None:
     for name, (form, example) in FORMS.items():
         text = getattr(settings, name)
         if not re.fullmatch(form, text):
-            said = "cannot be read" if name in SECRET else f"is {text!r}"
+            entry = _entry(settings, name)
+            said = f"is {text!r}" if entry.repr else "cannot be read"  # of a secret
             raise BadInput(f"{_variable(settings, name)} {said}; write it as {example}.")
     for name in AT_LEAST_ONE:
         if getattr(settings, name) < 1:
@@ -77,4 +81,8 @@ def is_day(text: str) -> bool:
 
 
 def _variable(settings: Settings, name: str) -> str:
-    return str(type(settings).__dataclass_fields__[name].metadata["variable"])
+    return str(_entry(settings, name).metadata["variable"])
+
+
+def _entry(settings: Settings, name: str) -> Field:
+    return next(entry for entry in fields(settings) if entry.name == name)

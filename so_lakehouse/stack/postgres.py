@@ -78,6 +78,8 @@ def set_up(settings: Settings, secrets: Mapping[str, str]) -> None:
             _make_role(admin, role, secrets[secret])
         for database in (WAREHOUSE, DAGSTER, METASTORE):
             _make_database(admin, database)
+        with admin.cursor() as cursor:  # in these a role could do what is taken from it in its own
+            cursor.execute("REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC")
     for role in ROLES:
         _take_over_password(settings, secrets, role)
     with closing(_connect(admin_address(settings, secrets, WAREHOUSE))) as admin:

@@ -240,10 +240,18 @@ def _account() -> str | None:
 # A process that becomes another account's and then the command. With subprocess' `user` the same happens between fork
 # and exec, where threads of libraries may start again: in Dagster's code server gRPC's ended the child before it had
 # become anything (grpc 1.x: a segmentation fault of `event_engine`).
-BECOME = (
-    "import os, sys; os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[1])); "
-    "os.execv(sys.argv[3], sys.argv[3:])"
-)
+BECOME = """
+import os, signal, sys
+for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python, and so by what it becomes
+    signal.signal(ignored, signal.SIG_DFL)
+os.setgroups([])
+os.setgid(int(sys.argv[2]))
+os.setuid(int(sys.argv[1]))
+try:
+    os.execv(sys.argv[3], sys.argv[3:])
+except OSError as error:
+    sys.exit(f"error: {sys.argv[3]}: {error.strerror}")
+"""
 
 
 def as_account(command: Sequence[object]) -> list[str]:
@@ -282,6 +290,10 @@ def _run(program: str, *arguments: object, check: bool = True) -> str:
         output.seek(0)
         said = output.read().strip()
     if check and done.returncode:
-        wrong = [line for line in said.splitlines() if re.search(r"\b(error|ERROR|FATAL|PANIC):", line)]
+        wrong = [
+            line
+            for line in said.splitlines()
+            if re.search(r"\b(error|hint|detail|ERROR|FATAL|PANIC|DETAIL|HINT):", line)
+        ]
         raise Unavailable(f"{program} of the embedded Postgres failed: {'; '.join(wrong) or said}")
     return said

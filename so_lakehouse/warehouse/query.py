@@ -50,11 +50,11 @@ def _plain(table: pa.Table) -> pa.Table:
     """Types that Arrow does not know arrive as named texts: numbers become numbers, the others stay texts."""
     for position, field in enumerate(table.schema):
         column = table.column(position)
+        if _is_unknown(field.type):
+            raise BadInput(
+                f"The column {field.name} is of a type of Postgres that Arrow lacks. Write it as a text: …::text"
+            )
         if isinstance(field.type, pa.OpaqueType):
-            if pa.types.is_binary(field.type.storage_type):  # as Postgres keeps it
-                raise BadInput(
-                    f"The column {field.name} is of a type of Postgres that Arrow lacks. Write it as a text: …::text"
-                )
             column = column.cast(field.type.storage_type)
             if field.type.type_name == "numeric":
                 column = column.cast(_number(column))
@@ -63,6 +63,13 @@ def _plain(table: pa.Table) -> pa.Table:
         if column.type != field.type:
             table = table.set_column(position, field.name, column)
     return table
+
+
+def _is_unknown(kind: pa.DataType) -> bool:
+    """Whether the values are bytes as Postgres keeps them, or hold such."""
+    if isinstance(kind, pa.OpaqueType):
+        return pa.types.is_binary(kind.storage_type)
+    return pa.types.is_nested(kind) and any(_is_unknown(kind.field(n).type) for n in range(kind.num_fields))
 
 
 def _number(column: pa.ChunkedArray) -> pa.DataType:
@@ -88,5 +95,13 @@ def _with_infinities(column: pa.ChunkedArray) -> pa.ChunkedArray:
     words = _INFINITIES[counted.type]
     if not pc.any(pc.is_in(counted, pa.array(words, counted.type))).as_py():
         return column
-    texts = zip(counted.to_pylist(), column.cast(pa.string()).to_pylist(), strict=True)
-    return pa.chunked_array([pa.array([words.get(number, text) for number, text in texts], pa.string())])
+    told = [words.get(number) or _text(moment) for number, moment in zip(counted.to_pylist(), column, strict=True)]
+    return pa.chunked_array([pa.array(told, pa.string())])
+
+
+def _text(moment: pa.Scalar) -> str | None:
+    """As Python spells it, or Arrow where it has none such."""
+    try:
+        return str(moment.as_py()) if moment.is_valid else None
+    except (OverflowError, ValueError):
+        return str(moment.cast(pa.string()))

@@ -19,8 +19,9 @@ import pytest
 import yaml
 
 from so_lakehouse import dagster_storage
-from so_lakehouse.errors import BadInput
+from so_lakehouse.errors import BadInput, Unavailable
 from so_lakehouse.instance import open_instance
+from so_lakehouse.instance import recording as recorded
 from so_lakehouse.settings import Settings
 
 
@@ -161,6 +162,16 @@ def test_a_disk_that_has_no_room_for_the_record_is_said_in_words(tmp_path, room)
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("Dagster cannot keep its record of runs (")
+
+
+def test_a_server_of_dagsters_that_is_away_is_said_in_words(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    settings = Settings(home=tmp_path)
+    settings.dagster_home.mkdir()
+    nobody = {"postgres_db": dict.fromkeys(("hostname", "username", "password", "db_name"), "127.0.0.1") | {"port": 1}}
+    (settings.dagster_home / "dagster.yaml").write_text(yaml.safe_dump({"storage": {"postgres": nobody}}))
+    with pytest.raises(Unavailable, match=r"cannot keep its record of runs \(.*Connection refused"), recorded(settings):
+        pass
 
 
 RECORDS_AND_WAITS = """

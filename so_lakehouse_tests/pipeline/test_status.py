@@ -11,6 +11,7 @@ import pytest
 from so_lakehouse.lake import gates, paths
 from so_lakehouse.lake.manifests import Archive, BronzeManifest, CheckOutcome, RawManifest
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.schema import TABLES
 from so_lakehouse.settings import Settings
 from so_lakehouse.status import LayerStatus, status
 from so_lakehouse.warehouse import diff
@@ -146,8 +147,13 @@ def test_a_dump_that_has_not_been_read_is_shown(silver: SilverSite, lake: Lake, 
 
     version = landed("2016-07-01", "2016-09")
     assert layers(settings)["bronze"].failed_checks == ("2016-07-01 (2016-09) has not been read",)
-    names = ("beer", "2016-07-01", "posts", "2016-09", 1, "2016-09-11")
-    BronzeManifest(*names, version, "1", True, written_at="2026-01-01T00:00:00+00:00").save(lake)
+    for table in TABLES:
+        names = ("beer", "2016-07-01", table, "2016-09", 1, "2016-09-11")
+        BronzeManifest(*names, version, "1", True, written_at="2026-01-01T00:00:00+00:00").save(lake)
+        if table == "posts":
+            (told,) = layers(settings)["bronze"].failed_checks
+            assert told.startswith("2016-07-01 (2016-09) has not been read: ")
+            assert "votes" in told
     assert layers(settings)["bronze"].failed_checks == ()
     landed("2016-10-01", "2016-12")
     found = layers(settings)["bronze"]

@@ -31,7 +31,9 @@ FORM = (
     "SELECT n.nspname::text, c.relname::text, c.relkind::text, pg_get_userbyid(c.relowner)::text,"
     " (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(c.relacl) a)"
     " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-    " WHERE n.nspname = ANY(%s) ORDER BY 1, 2"
+    " WHERE n.nspname = ANY(%s)"
+    " UNION ALL SELECT '', proname::text, 'f', '', (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(proacl) a)"
+    " FROM pg_proc WHERE proname IN ('pg_terminate_backend', 'pg_cancel_backend') ORDER BY 1, 2"
 )
 SCHEMAS = [schema for schemas in roles.OWNERS.values() for schema in schemas]
 

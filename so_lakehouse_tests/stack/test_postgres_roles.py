@@ -107,9 +107,9 @@ def test_people_ask_everything_and_change_nothing(stack: Stack, runs: dict[str, 
         (roles.DASHBOARD, "SET default_transaction_read_only = off; COMMIT; CREATE TABLE marts.mine (n int)"),
         (roles.DASHBOARD, "SET default_transaction_read_only = off; COMMIT; CREATE TEMPORARY TABLE mine (n int)"),
         (roles.DASHBOARD, "SET ROLE so_lakehouse_dbt"),
-        (roles.DASHBOARD, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"),
-        (roles.READER, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"),
-        (roles.READER, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"),
+        (roles.DASHBOARD, "SELECT pg_terminate_backend(pg_backend_pid())"),
+        (roles.READER, "SELECT pg_terminate_backend(pg_backend_pid())"),
+        (roles.READER, "SELECT pg_cancel_backend(pg_backend_pid())"),
         (DAGSTER, "CREATE ROLE mine"),
         (METASTORE, "CREATE ROLE mine"),
     ],
@@ -124,7 +124,7 @@ def test_what_a_role_has_no_business_with_is_refused(
 @pytest.mark.parametrize("role", postgres.ROLES)
 def test_a_role_reaches_no_database_but_its_own(stack: Stack, role: str) -> None:
     own = postgres.ROLES[role][1]
-    for database in {postgres.WAREHOUSE, postgres.DAGSTER, postgres.METASTORE} - {own}:
+    for database in {postgres.WAREHOUSE, postgres.DAGSTER, postgres.METASTORE, "postgres", "template1"} - {own}:
         with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
             psycopg2.connect(stack.address(role).replace(f"/{own}", f"/{database}"))
 
@@ -147,7 +147,9 @@ def test_setting_up_again_changes_nothing(stack: Stack, runs: dict[str, LayerRun
     everything = (
         "SELECT (SELECT md5(string_agg(r::text, '|' ORDER BY rolname)) FROM pg_authid r),"
         " (SELECT md5(string_agg(s::text, '|' ORDER BY nspname)) FROM pg_namespace s WHERE nspname !~ '^pg_temp'),"
-        " (SELECT md5(string_agg(ROW(relname, relowner, relacl, relkind)::text, '|' ORDER BY oid)) FROM pg_class)"
+        " (SELECT md5(string_agg(ROW(relname, relowner, relacl, relkind)::text, '|' ORDER BY oid)) FROM pg_class),"
+        " (SELECT md5(string_agg(ROW(proname, proowner, proacl)::text, '|' ORDER BY oid)) FROM pg_proc),"
+        " (SELECT md5(string_agg(ROW(datname, datdba, datacl)::text, '|' ORDER BY oid)) FROM pg_database)"
     )
 
     def state() -> list[tuple]:

@@ -39,7 +39,9 @@ def test_each_layer_has_its_own_key_of_the_object_store_or_that_of_all():
         ("LAKEHOUSE_ACCEPT_SHRINK", "perhaps"),
         ("LAKEHOUSE_API_AUTH", "cookie"),
         ("LAKEHOUSE_NOW", "yesterday"),
-        ("LAKEHOUSE_SPARK_MASTER", "yarn"),
+        ("LAKEHOUSE_SPARK_MASTER", "localhost"),
+        ("LAKEHOUSE_SPARK_MASTER", "local[0]"),
+        ("LAKEHOUSE_SPARK_MEMORY", "2gb"),  # which Java does not take
         ("LAKEHOUSE_SPARK_REMOTE", "spark://host:7077"),
         ("LAKEHOUSE_METASTORE", "host:9083"),
         ("LAKEHOUSE_BRONZE_QUARTERS", "0"),
@@ -52,6 +54,17 @@ def test_each_layer_has_its_own_key_of_the_object_store_or_that_of_all():
 def test_what_cannot_be_read_is_refused_with_the_name_of_its_variable(variable, text):
     with pytest.raises(BadInput, match=variable):
         Settings.from_environment({variable: text})
+
+
+@pytest.mark.parametrize("master", ["local", "local[2,4]", "spark://a:7077,b:7077", "spark://[::1]:7077", "yarn"])
+def test_what_spark_takes_as_a_master_is_taken(master):
+    assert Settings.from_environment({"LAKEHOUSE_SPARK_MASTER": master}).spark_master == master
+
+
+def test_a_secret_that_cannot_be_read_is_not_shown():
+    with pytest.raises(BadInput, match="LAKEHOUSE_SPARK_REMOTE") as refused:
+        Settings.from_environment({"LAKEHOUSE_SPARK_REMOTE": "host:15002/;token=a-secret"})
+    assert "a-secret" not in str(refused.value)
 
 
 def test_the_page_of_settings_is_current():

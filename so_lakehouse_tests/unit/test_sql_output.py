@@ -53,6 +53,11 @@ def test_json_has_texts_where_it_has_no_numbers(capsys):
     assert [row["x"] for row in json.loads(capsys.readouterr().out)] == ["nan", "inf", 1.5]
 
 
+def test_whole_numbers_of_any_length_are_numbers_in_json(capsys):
+    PRINTERS["json"](pa.table({"n": pa.array([12345678901234567890, None], pa.decimal256(76, 0))}))
+    assert [row["n"] for row in json.loads(capsys.readouterr().out)] == [12345678901234567890, None]
+
+
 def test_lists_in_csv_are_json(capsys):
     PRINTERS["csv"](pa.table({"tags": [["c#", "o'reilly"]]}))
     assert capsys.readouterr().out.splitlines()[1] == '"[""c#"", ""o\'reilly""]"'
@@ -98,6 +103,8 @@ def test_what_lies_in_structs_lists_and_maps_is_json_too(form, capsys):
         ((0, 1, 7_384 * 10**9), "1 day 02:03:04"),
         ((14, 0, 0), "1 year 2 mons"),
         ((-13, -3, -1_500_000_000), "-1 years -1 mons -3 days -00:00:01.5"),
+        ((14, -3, 14_706_500_000_000), "1 year 2 mons -3 days +04:05:06.5"),
+        ((-1, 3, 0), "-1 mons +3 days"),
         ((0, 0, 0), "00:00:00"),
     ],
 )
