@@ -103,7 +103,7 @@ def assert_windows_tell(publisher: Publisher, last: date, cut: date) -> None:
             seen += 1
             assert key in silver, f"{table} {key} was active on {true[moment]}"
             wrong |= differences(table, silver[key], true, told_of(table, true) - counters(table) - UNTRACED)
-        assert seen, f"nothing happened to {table}"
+        assert seen or table == "users", f"nothing happened to {table}"  # in three days nobody may join a small site
         assert wrong == {}
 
 
