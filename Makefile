@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 # What is built lies in the project's folder, so that the demo, `make dev` and the command line see the same state.
 export LAKEHOUSE_HOME ?= $(CURDIR)/.lakehouse
-export DAGSTER_HOME := $(LAKEHOUSE_HOME)/dagster
+export DAGSTER_HOME := $(abspath $(LAKEHOUSE_HOME))/dagster
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
@@ -22,7 +22,7 @@ prerequisites:
 
 setup: prerequisites .venv/.installed .jars/.resolved dbt_project/target/manifest.json ## install everything into .venv and .jars
 
-.venv/.installed: requirements.lock pyproject.toml
+.venv/.installed: requirements.lock pyproject.toml | prerequisites
 	@echo "Installing the locked packages into .venv (about 2 GB) …"
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@awk '/^uv==/ {found = 1; print; next} found && /^ / {print; next} {found = 0}' requirements.lock > .venv/uv.lock

@@ -23,8 +23,8 @@ version=
 if [[ $banner =~ version\ \"(1\.)?([0-9]+) ]]; then version=${BASH_REMATCH[2]}; fi
 case "$version" in
   17 | 21) ;;
-  "") lacks "Java 17 or 21. Debian/Ubuntu: sudo apt-get install openjdk-17-jre-headless; macOS: brew install openjdk@17; then set JAVA_HOME if it is not on the PATH" ;;
-  *) lacks "Java 17 or 21 (found $version). Debian/Ubuntu: sudo apt-get install openjdk-17-jre-headless; then set JAVA_HOME to it" ;;
+  "") lacks "Java 17 or 21. Debian/Ubuntu: sudo apt-get install openjdk-17-jre-headless (or openjdk-21-jre-headless); macOS: brew install openjdk@17; then set JAVA_HOME if it is not on the PATH" ;;
+  *) lacks "Java 17 or 21 (found $version). Debian/Ubuntu: sudo apt-get install openjdk-17-jre-headless (or openjdk-21-jre-headless); macOS: brew install openjdk@17; then set JAVA_HOME to it" ;;
 esac
 
 # The Makefile's shell, its `export … ?=` and its functions are as old as 3.81, the one of macOS. make tells its own version;

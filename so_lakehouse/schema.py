@@ -100,7 +100,7 @@ POSTS = Table(
         Column("AnswerCount", Type.INTEGER, "Answers at the cut; questions only.", counter=True),
         Column("CommentCount", Type.INTEGER, "Comments at the cut.", counter=True),
         Column("FavoriteCount", Type.INTEGER, "Bookmarks; the publisher stopped filling it in 2022-10.", counter=True),
-        Column("ClosedDate", Type.TIMESTAMP, "When the question was closed, UTC."),
+        Column("ClosedDate", Type.TIMESTAMP, "When the question was closed, UTC.", counter=True),  # no activity
         Column("CommunityOwnedDate", Type.TIMESTAMP, "When the post became community wiki, UTC."),
         _LICENSE,
     ),

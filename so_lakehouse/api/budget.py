@@ -99,7 +99,7 @@ class Budget:
         """Why nothing may be asked for this purpose now, as far as is known; None where asking may go on."""
         now = self.clock.now()
         with self._open() as db:
-            wait, reason = self._quota_hindrance(db, purpose, now.timestamp())
+            wait, reason = self._general_hindrance(db, purpose, now.timestamp())
         return NotNow(reason, now + timedelta(seconds=wait)) if wait > LONGEST_WAIT else None
 
     def settle(self, method: str, reply: Reply) -> None:
@@ -138,8 +138,8 @@ class Budget:
         if not self.file.exists():
             return None
         with self._open() as db:
-            wait, reason = self._quota_hindrance(db, WINDOWS, self.clock.now().timestamp())
-        return NotNow(reason, self.clock.now() + timedelta(seconds=wait)) if reason else None
+            wait, reason = self._general_hindrance(db, WINDOWS, self.clock.now().timestamp())
+        return NotNow(reason, self.clock.now() + timedelta(seconds=wait)) if wait > 0 else None
 
     def filter_name(self, fields: str) -> str | None:
         """The filter that was made for these fields; it never expires."""
@@ -159,18 +159,27 @@ class Budget:
         last = _one(db, "select last_at from pace where account = ?", (self.account,))
         if last is not None and last <= now:
             found.append((last + 1 / REQUESTS_PER_SECOND - now, "the pace of this machine"))
-        # A clock that was set back must not make a wait longer than the API asked for: it begins anew.
-        set_back = "update not_before set since = ?, until = ? + until - since where account = ? and since > ?"
-        db.execute(set_back, (now, now, self.account, now))
-        held = "select max(until) from not_before where account = ? and method in (?, ?)"
-        until = _one(db, held, (self.account, method, EVERY_METHOD))
-        if until is not None:
-            found.append((until - now, f"the API asks to leave {method} alone."))
+        found.append(self._hold_hindrance(db, method, now))
         at = _one(db, "select at from asked where account = ? and question = ?", (self.account, question))
         if at is not None and at <= now:
             found.append((at + SAME_QUESTION_SECONDS - now, "the same question was asked within a minute"))
-        found.append(self._quota_hindrance(db, purpose, now))
+        found.append(self._general_hindrance(db, purpose, now))
         return max(found)
+
+    def _general_hindrance(self, db: sqlite3.Connection, purpose: str, now: float) -> tuple[float, str]:
+        """The same for a purpose, whatever the method: the quota, and what the API has said of all methods."""
+        return max(self._quota_hindrance(db, purpose, now), self._hold_hindrance(db, EVERY_METHOD, now))
+
+    def _hold_hindrance(self, db: sqlite3.Connection, method: str, now: float) -> tuple[float, str]:
+        # A clock that was set back must not make a wait longer than the API asked for: it begins anew.
+        set_back = "update not_before set since = ?, until = ? + until - since where account = ? and since > ?"
+        db.execute(set_back, (now, now, self.account, now))
+        held = "select until from not_before where account = ? and method = ?"
+        until = _one(db, held, (self.account, method))
+        if until is None or until <= now:
+            return 0.0, ""
+        what = "is not to be asked for anything" if method == EVERY_METHOD else f"asks to leave {method} alone"
+        return until - now, f"The API {what}."
 
     def _quota_hindrance(self, db: sqlite3.Connection, purpose: str, now: float) -> tuple[float, str]:
         query = "select remaining, maximum, began_at from quota where account = ?"
@@ -209,7 +218,12 @@ class Budget:
         db.execute("insert or replace into quota values (?, ?, ?, ?)", (self.account, remaining, maximum, began_at))
 
     def _hold(self, db: sqlite3.Connection, method: str, now: float, seconds: float) -> None:
-        db.execute("insert or replace into not_before values (?, ?, ?, ?)", (self.account, method, now, now + seconds))
+        """A shorter hold ends no longer one: replies of questions side by side come in any order."""
+        db.execute(
+            "insert into not_before values (?, ?, ?, ?) on conflict (account, method) do update"
+            " set since = excluded.since, until = excluded.until where excluded.until > until",
+            (self.account, method, now, now + seconds),
+        )
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

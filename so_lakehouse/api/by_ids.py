@@ -57,7 +57,7 @@ def ask_again(
     for purpose, choose in ((REASK, young_posts), (SWEEP, to_sweep)):
         most = client.budget.allowance(purpose, sites * len(ASKED_FOR[purpose])) * BATCH_IDS
         if most and purpose not in recent:
-            found += asks.run(purpose, choose(lake, site, asks.entity, now, most))
+            found += asks.run(purpose, choose(lake, site, asks.entity, now, most, {*asks.seen, *asks.missed}))
     return tuple(found)
 
 
@@ -77,14 +77,11 @@ class _Asks:
     here: list[int] = field(default_factory=list)  # returned in this run: witnesses for small batches
 
     def run(self, purpose: str, ids: Sequence[int]) -> list[FetchManifest]:
-        """One fetch of these ids and, in a sweep, of those that were missing a day ago.
-
-        Ids that were missing are asked for in a sweep only: there they are spread thin.
-        """
+        """One fetch of these ids, none of which was missing once, and, in a sweep, of those that were missing a day
+        ago: there they are spread thin."""
         pages, refused, note = PageFile(), 0, ""
         gone: list[Gone] = []
         trouble: LakehouseError | None = None
-        ids = [key for key in ids if key not in self.seen and key not in self.missed]
         suspects = self._suspects() if purpose == SWEEP else []
         try:
             filter_name = filter_of(self.client) if ids or suspects else ""

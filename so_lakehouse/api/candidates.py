@@ -28,21 +28,33 @@ ASKED_FOR = {
 DAY_APART = timedelta(hours=20)
 
 
-def young_posts(lake: Lake, site: str, entity: Entity, now: datetime, most: int) -> list[int]:
-    """Posts younger than 90 days that were not told within a day, oldest ask first; none of other entities."""
+def young_posts(
+    lake: Lake, site: str, entity: Entity, now: datetime, most: int, but: Collection[int] = ()
+) -> list[int]:
+    """Posts younger than 90 days that were not told within a day, oldest ask first; none of other entities. `but`: ids
+    that are not wanted."""
     if entity not in ASKED_FOR[REASK]:
         return []
-    young = f"CreationDate >= {_moment(now - YOUNG)} AND {_not_told_since(now - DAY_APART)}"
-    return _ids(lake, site, entity, f"{young} ORDER BY _as_of ASC NULLS FIRST, Id LIMIT {most}")
+    return _longest_untold(lake, site, entity, f"CreationDate >= {_moment(now - YOUNG)}", now, most, but)
 
 
-def to_sweep(lake: Lake, site: str, entity: Entity, now: datetime, most: int) -> list[int]:
-    """Rows to look for: first those that pages brought after the newest dump, then the others; oldest ask first."""
+def to_sweep(lake: Lake, site: str, entity: Entity, now: datetime, most: int, but: Collection[int] = ()) -> list[int]:
+    """Rows to look for, oldest ask first: half of them at most, and first, such that pages brought after the newest
+    dump, for a busy site brings enough to be never done with these. `but`: ids that are not wanted."""
     gate = gates.load(lake, site).get(entity.table)
-    cut = gate.cut_at if gate else None
-    brought = f"(CreationDate > {_moment(cut)}) DESC, " if cut else ""
-    order = f"ORDER BY {brought}_as_of ASC NULLS FIRST, Id LIMIT {most}"
-    return _ids(lake, site, entity, f"{_not_told_since(now - DAY_APART)} {order}")
+    first: list[int] = []
+    if gate and gate.cut_at:
+        first = _longest_untold(lake, site, entity, f"CreationDate > {_moment(gate.cut_at)}", now, -(-most // 2), but)
+    others = _longest_untold(lake, site, entity, "true", now, most - len(first), {*but, *first})
+    return [*first, *others]
+
+
+def _longest_untold(
+    lake: Lake, site: str, entity: Entity, which: str, now: datetime, most: int, but: Collection[int]
+) -> list[int]:
+    order = f"ORDER BY _as_of ASC NULLS FIRST, Id LIMIT {most + len(but)}"
+    found = _ids(lake, site, entity, f"{which} AND {_not_told_since(now - DAY_APART)} {order}")
+    return [key for key in found if key not in but][:most]
 
 
 def still_held(lake: Lake, site: str, entity: Entity, ids: Collection[int]) -> set[int]:

@@ -40,6 +40,8 @@ def main(arguments: argparse.Namespace) -> int:
             "--again is about days of the API: name them with --day. A dump that is here is not fetched twice."
         )
     location = arguments.mirror or settings.mirror
+    if location and "://" not in location:  # a run of Dagster that is started again has another working folder
+        location = str(Path(location).expanduser().resolve())
     mirror = open_mirror(location, settings)
     dumps = wanted(mirror, arguments.site, arguments.quarter)
     if arguments.plan:

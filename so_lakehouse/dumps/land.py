@@ -17,7 +17,7 @@ from so_lakehouse.dumps.mirrors.contract import Mirror, RemoteArchive
 from so_lakehouse.dumps.resolve import Resolved, resolve
 from so_lakehouse.errors import BadInput
 from so_lakehouse.lake import gates, paths
-from so_lakehouse.lake.disk import require_space
+from so_lakehouse.lake.disk import require_space, scratch, told_when_full
 from so_lakehouse.lake.manifests import Archive, RawManifest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress, silent
@@ -40,6 +40,12 @@ def land_dump(
     `Unavailable` where the mirror fails or the disk lacks room; then nothing is published, and a further call goes on
     where this one stopped.
     """
+    with told_when_full(resolved.site.key, scratch(lake, settings)):
+        return _represent(lake, mirror, _land(lake, mirror, resolved, settings, progress))
+
+
+def _land(lake: Lake, mirror: Mirror, resolved: Resolved, settings: Settings, progress: Progress) -> RawManifest:
+    """The manifest of this release, landed now or before."""
     manifest = _landed(lake, mirror, resolved)
     if manifest is None:
         _guard_disk(lake, resolved, settings)
@@ -60,7 +66,7 @@ def land_dump(
         )
         failpoints.reach("raw.before_manifest")
         manifest.save_release(lake)
-    return _represent(lake, mirror, manifest)
+    return manifest
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,12 @@ EVERY_TABLE: tuple[tuple[str, bool, str, Rule], ...] = (
         rules.after_launch,
     ),
     ("dates_before_cut", WARNS, "No date is later than the evidence.", rules.before_cut),
-    ("dates_in_reach", BLOCKS, "No date is more than a year later than the evidence.", rules.in_reach),
+    (
+        "dates_in_reach",
+        BLOCKS,
+        "No date is more than a year later than the evidence, or older than the network.",
+        rules.in_reach,
+    ),
 )
 POSTS: tuple[tuple[str, bool, str, Rule], ...] = (
     ("no_fabricated_posts", BLOCKS, "None of the posts that dumps made up.", rules.fabricated),

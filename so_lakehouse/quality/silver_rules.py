@@ -24,8 +24,8 @@ from so_lakehouse.schema import FABRICATED_POST_IDS
 FIRST_DAY = datetime(2008, 7, 31, tzinfo=UTC)
 # The clock of the publisher's database and the cut's date can differ by a day at either end.
 CUT_TOLERANCE = timedelta(days=1)
-# Further on, a date is no matter of clocks: calendar and months of every site's marts would reach to it.
-FAR_AFTER_CUT = timedelta(days=366)
+# Further off, a date is no matter of clocks: calendar and months of every site's marts would reach to it.
+FAR = timedelta(days=366)
 DANGLING_JUMP = 0.02  # of the references of a column; real quarters move by less than 0.005
 DANGLING_ROWS = 20  # fewer new dangling rows than this say nothing on a small site
 LATE_AFTER = timedelta(days=60)  # the quietest sites have months without a post, but not two without a vote
@@ -112,7 +112,7 @@ def after_launch(case: Case) -> Judgement:
     early = {}
     for name, oldest in case.measured.oldest.items():
         known = datetime.fromisoformat(str(before[name])) if name in before else FIRST_DAY
-        if oldest < max(FIRST_DAY, known - CUT_TOLERANCE):
+        if FIRST_DAY - FAR <= oldest < max(FIRST_DAY, known - CUT_TOLERANCE):
             early[name] = oldest
     noted = {name: oldest.isoformat() for name, oldest in case.measured.oldest.items()}
     return _dates(case, early, f"before {FIRST_DAY:%Y-%m-%d}, or before any that this site had", noted)
@@ -123,17 +123,18 @@ def before_cut(case: Case) -> Judgement:
     if until is None:
         return Judgement(True, f"{case.where}: no evidence yet.")
     newest = case.measured.newest
-    late = {name: at for name, at in newest.items() if until + CUT_TOLERANCE < at <= until + FAR_AFTER_CUT}
+    late = {name: at for name, at in newest.items() if until + CUT_TOLERANCE < at <= until + FAR}
     noted = {name: at.isoformat() for name, at in newest.items()}
     return _dates(case, late, f"after {until:%Y-%m-%d}, the end of the evidence", noted)
 
 
 def in_reach(case: Case) -> Judgement:
-    until = case.evidence_until
-    if until is None:
-        return Judgement(True, f"{case.where}: no evidence yet.")
-    far = {name: newest for name, newest in case.measured.newest.items() if newest > until + FAR_AFTER_CUT}
-    judged = _dates(case, far, f"more than a year after {until:%Y-%m-%d}, the end of the evidence", {})
+    until, oldest, newest = case.evidence_until, case.measured.oldest, case.measured.newest
+    ancient = {name: at for name, at in oldest.items() if at < FIRST_DAY - FAR}
+    judged = _dates(case, ancient, f"more than a year before {FIRST_DAY:%Y-%m-%d}, when the network began", {})
+    if judged.passed and until is not None:
+        far = {name: at for name, at in newest.items() if at > until + FAR}
+        judged = _dates(case, far, f"more than a year after {until:%Y-%m-%d}, the end of the evidence", {})
     remedy = "" if judged.passed else " The site waits for a dump that has them right: report it to its publisher."
     return replace(judged, detail=judged.detail + remedy)
 

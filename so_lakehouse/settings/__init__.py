@@ -88,7 +88,8 @@ def as_markdown() -> str:
     lines = [
         "# Settings",
         "",
-        "Every setting is an environment variable. Others' variables (JAVA_HOME, DAGSTER_HOME) keep their meaning.",
+        "Every setting is an environment variable. JAVA_HOME keeps its meaning; DAGSTER_HOME is set by us to what "
+        "LAKEHOUSE_DAGSTER names.",
     ]
     for group in GROUPS:
         lines += ["", f"## {str(group.__doc__).rstrip('.')}", "", "| variable | default | meaning |", "|---|---|---|"]

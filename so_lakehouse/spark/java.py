@@ -14,8 +14,8 @@ from so_lakehouse.errors import Unavailable
 # What Spark 4.2 is built and tested on. A newer Java starts, then fails at the first use of what it removed.
 VERSIONS = (17, 21)
 REMEDY = (
-    "Install Java 17 or 21 (Debian/Ubuntu: apt install openjdk-17-jre-headless; macOS: brew install openjdk@17) "
-    "and point JAVA_HOME at it."
+    "Install Java 17 or 21 (Debian/Ubuntu: apt install openjdk-17-jre-headless or openjdk-21-jre-headless; macOS: brew "
+    "install openjdk@17) and point JAVA_HOME at it."
 )
 
 

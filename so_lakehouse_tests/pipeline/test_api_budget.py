@@ -11,6 +11,7 @@ from threading import Thread
 import pytest
 
 from so_lakehouse.api.budget import REASK, REQUESTS_PER_SECOND, SWEEP, WINDOWS, Budget, NotNow
+from so_lakehouse.api.reply import Reply
 from so_lakehouse.clock import Clock
 from so_lakehouse.errors import Unavailable
 from so_lakehouse.simulate.api_server import Fault
@@ -34,6 +35,16 @@ def test_backoff_holds_its_method_with_a_margin_and_over_a_restart(api):
     ask(api)
     ask(api, page=1)
     assert api.clock.now() - began >= timedelta(seconds=12)
+
+
+def test_a_shorter_backoff_ends_no_longer_one(api):
+    """Two questions of one method were on their way."""
+    budget = Budget.of(api.settings, api.clock)
+    for seconds in (30, 5):
+        budget.settle("questions", Reply(backoff=seconds))
+    began = api.clock.now()
+    budget.admit("questions", "/questions", WINDOWS)
+    assert api.clock.now() - began >= timedelta(seconds=32)
 
 
 def test_backoff_of_one_method_leaves_the_others_alone(api):
@@ -68,7 +79,12 @@ def test_a_throttle_that_names_hours_stops_every_run_until_then(api):
     api.server.faults = [Fault(error_id=502, message=text)]
     with pytest.raises(NotNow, match="67194") as stopped:
         ask(api)
-    assert stopped.value.until == api.clock.now() + timedelta(seconds=67194)
+    until = api.clock.now() + timedelta(seconds=67194)
+    assert stopped.value.until == until
+    budget = Budget.of(api.settings, api.clock)
+    for known in (budget.pause(WINDOWS), budget.used_up()):  # who starts runs, and who tells people
+        assert "is not to be asked" in str(known)
+        assert known.until == until + timedelta(seconds=2)
     with pytest.raises(NotNow):
         ask(api)
     assert len(api.server.requests) == 1, "the second run asks nothing"

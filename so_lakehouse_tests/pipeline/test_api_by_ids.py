@@ -109,6 +109,21 @@ def test_rows_that_pages_brought_are_swept_before_those_of_the_dump(api, lake):
     assert len(only) == 100
 
 
+def test_a_site_that_brings_more_than_can_be_swept_has_its_dump_swept_all_the_same(api, lake):
+    """Of what is brought, much is asked for again as young posts; that takes no place of the sweep."""
+    silver, since = hold(api, lake, old=range(1, 301)), CUT + timedelta(days=1)
+    brought = range(1000, 1300)
+    silver.put("posts", *({"Id": key, "PostTypeId": 1, "CreationDate": since, "_as_of": since} for key in brought))
+    created = [*((key, OLD) for key in range(1, 301)), *((key, since) for key in brought)]
+    api.site.put("questions", [question(key, int(made.timestamp())) for key, made in created])
+    api.server.quota_max = 40  # of which each share of 20 % is 8: 400 young posts, and 200 ids of a sweep
+    client, day = api.client(), newest_closed(api.clock.now())
+    fetch_day(lake, client, "beer", day, "questions", api.settings)
+    again, swept = ask_again(lake, client, "beer", day, "questions", api.settings)
+    assert (again.kind, swept.kind) == (REASK, SWEEP)
+    assert {key for batch in asked(api) for key in batch} == {*range(1, 201), *brought}
+
+
 @pytest.mark.parametrize(("share", "ids"), [("api_reask", 200), ("api_sweep", 100)])
 def test_a_share_is_divided_among_the_entities_that_can_use_it(api, lake, share, ids):
     hold(api, lake, young=range(1, 301))

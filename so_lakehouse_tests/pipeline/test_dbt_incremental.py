@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -56,6 +56,15 @@ def test_posts_of_days_beyond_what_is_complete_lie_in_the_calendar_and_in_no_com
     assert warehouse.query("select max(day) from core.dim_date") == [(date(2021, 12, 31),)]
     newest = "select questions, is_complete from marts_build.activity_month where month = '2021-01-01'"
     assert warehouse.query(newest) == [(1, False)]
+
+
+def test_a_post_of_next_year_is_a_warning_and_holds_up_nobodys_marts(warehouse: DbtWarehouse) -> None:
+    next_year = datetime.now(UTC).year + 1
+    beer = brewery("beer")
+    beer.add(Post(90, f"{next_year}-02-05T00:00:00Z"))
+    warehouse.load(beer)
+    assert set(warehouse.build().values()) <= FINE
+    assert warehouse.query("select max(day) from core.dim_date") == [(date(next_year, 12, 31),)]
 
 
 def test_edits_deletions_and_a_reload_end_in_the_rows_of_a_full_refresh(warehouse: DbtWarehouse) -> None:

@@ -28,7 +28,9 @@ INSTALL_THE_PROJECT = "--no-cache-dir --no-deps --no-build-isolation --editable 
 HOME = "/var/lib/so_lakehouse"
 NOT_SERVED = {"postgres", "prepare"}  # an image of its own; set-up
 # Of Dagster's containers, besides what environment.py says.
-OWN = {"LAKEHOUSE_STACK_SECRET_SPARK", "LAKEHOUSE_MIRROR", "LAKEHOUSE_ALERTS"}
+# What people may give a team's lakehouse besides, in docker/.env.
+GIVEN = ("MIRROR", "ALERTS", "API_KEY", "API_START", "SITES", "MAX_DOWNLOAD", "DAGSTER_PAGE")
+OWN = {"LAKEHOUSE_STACK_SECRET_SPARK", *(f"LAKEHOUSE_{name}" for name in GIVEN)}
 
 
 def parse(values: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -205,6 +207,8 @@ def test_the_image_has_the_packages_of_the_one_lock_file_and_no_others() -> None
 
 
 def test_the_example_names_every_secret_and_gives_none() -> None:
-    assert secrets.read_variables(DOCKER / ".env.example") == {variable(name): "" for name in SECRETS}
+    example = DOCKER / ".env.example"
+    assert secrets.read_variables(example) == {variable(name): "" for name in SECRETS}
+    assert [f"LAKEHOUSE_{name}=" for name in GIVEN] == example.read_text().splitlines()[-1].split()[1:]
     ignored = subprocess.run(["git", "check-ignore", "docker/.env"], cwd=PROJECT_ROOT, capture_output=True, check=False)
     assert ignored.returncode == 0

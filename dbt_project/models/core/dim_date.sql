@@ -5,7 +5,7 @@ with sites as (
 ),
 
 -- From the year the network began to the end of the last loaded year. Days of the API bring posts that are newer than
--- what is complete; a date that lies in the future is an error and makes no calendar.
+-- what is complete. How far off a wrong date may lie, silver's check dates_in_reach says.
 days as (
 
     select generate_series(
@@ -14,7 +14,7 @@ days as (
             coalesce(
                 extract(year from greatest(
                     max(posts_complete_day),
-                    least(max(last_post_at at time zone 'UTC')::date, current_date)
+                    max(last_post_at at time zone 'UTC')::date
                 )),
                 2008
             )::integer,
