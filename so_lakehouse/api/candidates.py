@@ -28,9 +28,7 @@ ASKED_FOR = {
 DAY_APART = timedelta(hours=20)
 
 
-def young_posts(
-    lake: Lake, site: str, entity: Entity, now: datetime, most: int, but: Collection[int] = ()
-) -> list[int]:
+def young_posts(lake: Lake, site: str, entity: Entity, now: datetime, most: int, but: Collection[int]) -> list[int]:
     """Posts younger than 90 days that were not told within a day, oldest ask first; none of other entities. `but`: ids
     that are not wanted."""
     if entity not in ASKED_FOR[REASK]:
@@ -38,7 +36,7 @@ def young_posts(
     return _longest_untold(lake, site, entity, f"CreationDate >= {_moment(now - YOUNG)}", now, most, but)
 
 
-def to_sweep(lake: Lake, site: str, entity: Entity, now: datetime, most: int, but: Collection[int] = ()) -> list[int]:
+def to_sweep(lake: Lake, site: str, entity: Entity, now: datetime, most: int, but: Collection[int]) -> list[int]:
     """Rows to look for, oldest ask first: half of them at most, and first, such that pages brought after the newest
     dump, for a busy site brings enough to be never done with these. `but`: ids that are not wanted."""
     gate = gates.load(lake, site).get(entity.table)

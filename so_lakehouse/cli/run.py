@@ -26,6 +26,7 @@ from so_lakehouse.errors import BadInput
 from so_lakehouse.lake.disk import free_bytes, scratch
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
+from so_lakehouse.settings.reading import everywhere
 
 # Without a quarter: the newest release that has the site.
 NEWEST: Sequence[str | None] = (None,)
@@ -39,9 +40,7 @@ def main(arguments: argparse.Namespace) -> int:
         raise BadInput(
             "--again is about days of the API: name them with --day. A dump that is here is not fetched twice."
         )
-    location = arguments.mirror or settings.mirror
-    if location and "://" not in location:  # a run of Dagster that is started again has another working folder
-        location = str(Path(location).expanduser().resolve())
+    location = everywhere(arguments.mirror or settings.mirror)
     mirror = open_mirror(location, settings)
     dumps = wanted(mirror, arguments.site, arguments.quarter)
     if arguments.plan:

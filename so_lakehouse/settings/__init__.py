@@ -75,9 +75,8 @@ class Settings(StackSettings, EngineSettings, AutomationSettings, SourceSettings
             text = environment.get(entry.metadata["variable"], "")
             if text:
                 values[entry.name] = reading.read(entry.metadata["variable"], text, entry.default)
-        for name in ("lake", "mirror", "dagster"):  # a folder is the same one wherever a later process starts
-            if "://" not in str(values.get(name, "://")):
-                values[name] = str(Path(str(values[name])).expanduser().resolve())
+        for name in ("lake", "mirror", "dagster"):
+            values[name] = reading.everywhere(str(values.get(name, "")))
         settings = cls(**values)  # type: ignore[arg-type]
         reading.check(settings)
         return settings

@@ -46,6 +46,11 @@ def read(variable: str, text: str, default: object) -> object:
     return text
 
 
+def everywhere(location: str) -> str:
+    """A folder as it is the same one wherever a later process starts; an address, or nothing, as it is."""
+    return location if not location or "://" in location else str(Path(location).expanduser().resolve())
+
+
 def check(settings: Settings) -> None:
     """Raises `BadInput` for what cannot be meant, with the variable's name and how to write it; no secret is shown."""
     for name, (form, example) in FORMS.items():
