@@ -41,6 +41,13 @@ setup: prerequisites .venv/.installed .jars/.resolved dbt_project/target/manifes
 	@.venv/bin/python -m so_lakehouse.stack.jars
 	@touch $@
 
+# Java's classes as it has loaded them, for the tests: so_lakehouse_tests/java_classes.py.
+.jars/.classes.jsa: .jars/.resolved
+	@.venv/bin/python -m so_lakehouse_tests.java_classes $@
+
+.jars/.classes_s3.jsa: .jars/.of_the_stack
+	@.venv/bin/python -m so_lakehouse_tests.java_classes $@
+
 dbt_project/target/manifest.json: .venv/.installed $(shell find dbt_project/models dbt_project/macros dbt_project/tests dbt_project/dbt_project.yml dbt_project/profiles.yml -type f 2>/dev/null)
 	@cd dbt_project && ../.venv/bin/dbt --quiet parse
 	@touch $@
@@ -51,10 +58,10 @@ demo: setup ## three simulated sites: three quarters and the days since, from th
 dev: setup ## Dagster's UI on the same state, at http://127.0.0.1:3000
 	@so-lakehouse dev
 
-test: setup ## everything that needs no server
+test: setup .jars/.classes.jsa ## everything that needs no server
 	@.venv/bin/python -m pytest so_lakehouse_tests --ignore so_lakehouse_tests/stack --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10
 
-test-stack: setup .jars/.of_the_stack ## on real servers; the first time Go builds them (minutes), and 690 MB of jars come
+test-stack: setup .jars/.classes_s3.jsa ## on real servers; the first time Go builds them (minutes), and 690 MB of jars come
 	@.venv/bin/python -m pytest so_lakehouse_tests/stack --numprocesses 2 --dist loadscope --no-loadscope-reorder --durations 10
 
 stack: setup .jars/.of_the_stack ## object store, Postgres, metastore, Spark cluster and Dagster as processes of this machine

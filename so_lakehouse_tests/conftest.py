@@ -16,10 +16,13 @@ import pytest
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import PROJECT_ROOT, Settings
 from so_lakehouse.warehouse import server
+from so_lakehouse_tests import java_classes
 
 # Where the tests are started in the background, interruptions are ignored, also by the processes that they start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+java_classes.use(java_classes.ARCHIVE)
 
 REAL_DUMPS = PROJECT_ROOT.parent / "shared" / "data" / "stackexchange"
 

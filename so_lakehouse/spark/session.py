@@ -36,6 +36,8 @@ SMALL = {
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "1",
+    # Of small files one task reads all; by default as many as there are cores share them.
+    "spark.sql.leafNodeDefaultParallelism": "1",
     # A broadcast is a job of its own: joined by sorting, a converge of a few rows took a tenth less CPU.
     "spark.sql.autoBroadcastJoinThreshold": "-1",
 }
@@ -136,8 +138,12 @@ def _jars(settings: Settings) -> dict[str, str]:
 
 def fit_to_rows(spark: SparkSession, rows: int) -> None:
     """Sets what depends on how much is to be done; `rows` of the largest table."""
-    for name, value in (SMALL if rows <= SMALL_ROWS else LARGE).items():
-        spark.conf.set(name, value)
+    fitting = SMALL if rows <= SMALL_ROWS else LARGE
+    for name in SMALL.keys() | LARGE.keys():
+        if name in fitting:
+            spark.conf.set(name, fitting[name])
+        else:
+            spark.conf.unset(name)
 
 
 @contextmanager
@@ -147,8 +153,9 @@ def own_session(spark: SparkSession) -> Iterator[SparkSession]:
         session = spark.cloneSession()  # type: ignore[attr-defined]
     else:
         session = spark.newSession()
-        for name in SMALL:  # a new session knows only what the application was started with
-            session.conf.set(name, spark.conf.get(name) or "")
+        for name in SMALL.keys() | LARGE.keys():  # a new session knows only what the application was started with
+            if (value := spark.conf.get(name, None)) is not None:
+                session.conf.set(name, value)
     _own_sessions.append(session)
     try:
         yield session

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from so_lakehouse import failpoints, lake, spark
-from so_lakehouse.lake import silver_tables
+from so_lakehouse.lake import silver_tables, tiny
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
@@ -180,12 +180,14 @@ class Done(NamedTuple):
     writes: list[tuple[str, str, list[str]]]
 
 
-@pytest.fixture(scope="module")
-def done(spark, tmp_path_factory) -> Done:
+@pytest.fixture(scope="module", params=[tiny.TINY_ROWS, 0], ids=["without Spark", "by Spark"])
+def done(request, spark, tmp_path_factory) -> Done:
+    """Few rows are written without Spark; as of many, each write is Spark's."""
     homes = [Settings(home=tmp_path_factory.mktemp(name)) for name in ("undisturbed", "killed")]
     lakes = [Lake(settings.lake_uri) for settings in homes]
     watcher, killer = Watcher(lakes[0]), Killer()
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiny, "TINY_ROWS", request.param)
         # Tables are written in turn: each write can be the one that dies.
         patch.setattr(converging, "TABLES_AT_ONCE", 1)
         patch.setattr(failpoints, "reach", watcher.reach)
