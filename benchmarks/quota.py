@@ -64,6 +64,12 @@ def cost(mornings: Sequence[Morning], size: Size) -> dict[str, dict[str, float]]
     return found | {SWEEP: {entity: -(-rows // BATCH_IDS) for entity, rows in size.rows.items()}}
 
 
+def brought(size: Size) -> dict[str, float]:
+    """Entity → requests for all rows that pages have brought by the end of a quarter: a sweep asks for them first."""
+    questions = size.questions * QUARTER_DAYS
+    return {entity: questions * rows / size.rows["questions"] / BATCH_IDS for entity, rows in size.rows.items()}
+
+
 @dataclass(frozen=True)
 class Share:
     """A purpose's share of the quota, divided evenly. `allowance`: requests a day for one entity of one site; `asked`:
@@ -72,9 +78,12 @@ class Share:
     allowance: int
     asked: float
 
-    def days(self, requests: Mapping[str, float]) -> int:
-        """Until all of these are asked for; entities share nothing, so the one with the most decides."""
-        return max(math.ceil(max(requests.values()) / self.allowance * max(self.asked, 1)), 1)
+    def days(self, requests: Mapping[str, float], before: Mapping[str, float] | None = None) -> int:
+        """Until all of these are asked for; entities share nothing, so the one that takes longest decides. `before`:
+        requests of every day that come first, as far as half of the allowance (`candidates.to_sweep`)."""
+        first = {entity: min((before or {}).get(entity, 0), self.allowance / 2) for entity in requests}
+        longest = max(needed / (self.allowance - first[entity]) for entity, needed in requests.items())
+        return max(math.ceil(longest * max(self.asked, 1)), 1)
 
 
 def share_of(budget: Budget, purpose: str, needed: Sequence[Mapping[str, float]]) -> Share:
@@ -186,7 +195,8 @@ def _shares_table(mornings: Sequence[Morning], networks: dict[int, list[Size]], 
                 costs = [cost(mornings, size) for size in some]
                 again, sweep = _shares(folder, name, costs)
                 daily = [size for size, told in zip(some, costs, strict=True) if again.days(told[REASK]) <= 1]
-                swept = sum(sweep.days(told[SWEEP]) <= QUARTER_DAYS for told in costs)
+                turns = (sweep.days(told[SWEEP], brought(size)) for size, told in zip(some, costs, strict=True))
+                swept = sum(days <= QUARTER_DAYS for days in turns)
                 most = f"{daily[0].questions:,.1f}" if daily else "-"
                 yield (
                     f"| {maximum:,} {name} | {some_name} | {year} | {again.allowance}, {sweep.allowance} "
@@ -211,8 +221,10 @@ def _ranks_table(mornings: Sequence[Morning], networks: dict[int, list[Size]], f
         questions = ", ".join(f"{networks[year][place].questions:,.1f}" for year in years)
         windows = ", ".join(f"{sum(costs[year][place][WINDOW].values()):,.0f}" for year in years)
         turns = ", ".join(f"{shares[year][0].days(costs[year][place][REASK]):,}" for year in years)
-        sweep = shares[2025][1].days(costs[2025][place][SWEEP])
-        yield f"| {rank} | {networks[2025][place].posts:,} | {questions} | {windows} | {turns} | {sweep:,} |"
+        sweep = ", ".join(
+            f"{shares[year][1].days(costs[year][place][SWEEP], brought(networks[year][place])):,}" for year in years
+        )
+        yield f"| {rank} | {networks[2025][place].posts:,} | {questions} | {windows} | {turns} | {sweep} |"
 
 
 def _parts(sites: list[Size]) -> dict[str, list[Size]]:

@@ -1,6 +1,6 @@
 """What this machine may ask of the API, and when: quota, backoff, pace. Shared by all runs, kept across restarts.
 
-One small SQLite file below LAKEHOUSE_HOME, and only this module reads or writes it. Every question is admitted here
+One small SQLite file (LAKEHOUSE_API_BUDGET), and only this module reads or writes it. Every question is admitted here
 before it is asked and settled here after it was answered; admission is one transaction, so that two runs never take
 the same place. The key itself is not in it.
 """
@@ -33,15 +33,14 @@ LONGEST_WAIT = 300.0
 
 WINDOWS, SWEEP, REASK = "windows", "sweep", "asking again"  # what a question is for
 
-_TABLES = """
-create table if not exists quota (account text primary key, remaining integer, maximum integer, began_at real);
-create table if not exists spent (account text, purpose text, requests integer, primary key (account, purpose));
-create table if not exists not_before
-    (account text, method text, since real, until real, primary key (account, method));
-create table if not exists pace (account text primary key, last_at real);
-create table if not exists asked (account text, question text, at real, primary key (account, question));
-create table if not exists filter (account text, fields text, name text, primary key (account, fields));
-"""
+_TABLES = (
+    "quota (account text primary key, remaining integer, maximum integer, began_at real)",
+    "spent (account text, purpose text, requests integer, primary key (account, purpose))",
+    "not_before (account text, method text, since real, until real, primary key (account, method))",
+    "last_asked (address text primary key, at real)",
+    "asked (account text, question text, at real, primary key (account, question))",
+    "filter (account text, fields text, name text, primary key (account, fields))",
+)
 EVERY_METHOD = "*"
 
 
@@ -66,6 +65,7 @@ class Budget:
     """The account of one address of the API and one key. `shares`: per cent of the quota by purpose."""
 
     file: Path
+    address: str  # the API bans a machine for its pace, whatever its keys
     account: str
     clock: Clock
     reserve: int = 0  # per cent
@@ -76,7 +76,7 @@ class Budget:
         """The budget that these settings name."""
         account = hashlib.sha256(f"{settings.api}\n{settings.api_key}".encode()).hexdigest()[:16]
         shares = {SWEEP: settings.api_sweep, REASK: settings.api_reask}
-        return cls(settings.api_budget, account, clock, settings.api_reserve, shares)
+        return cls(settings.api_budget, settings.api, account, clock, settings.api_reserve, shares)
 
     def admit(self, method: str, question: str, purpose: str) -> None:
         """Returns when this question may be asked, having counted it; raises `NotNow` where that is too long to wait.
@@ -97,6 +97,8 @@ class Budget:
 
     def pause(self, purpose: str) -> NotNow | None:
         """Why nothing may be asked for this purpose now, as far as is known; None where asking may go on."""
+        if not self.file.exists():
+            return None
         now = self.clock.now()
         with self._open() as db:
             wait, reason = self._general_hindrance(db, purpose, now.timestamp())
@@ -156,7 +158,7 @@ class Budget:
         """Seconds to wait before this may be asked, and why."""
         now = self.clock.now().timestamp()
         found = [(0.0, "")]
-        last = _one(db, "select last_at from pace where account = ?", (self.account,))
+        last = _one(db, "select at from last_asked where address = ?", (self.address,))
         if last is not None and last <= now:
             found.append((last + 1 / REQUESTS_PER_SECOND - now, "the pace of this machine"))
         found.append(self._hold_hindrance(db, method, now))
@@ -199,7 +201,7 @@ class Budget:
 
     def _take(self, db: sqlite3.Connection, purpose: str) -> None:
         """Counts a question that is about to be asked; the reply's own count replaces ours."""
-        db.execute("insert or replace into pace values (?, ?)", (self.account, self.clock.now().timestamp()))
+        db.execute("insert or replace into last_asked values (?, ?)", (self.address, self.clock.now().timestamp()))
         db.execute("update quota set remaining = max(remaining - 1, 0) where account = ?", (self.account,))
         db.execute(
             "insert into spent values (?, ?, 1) on conflict (account, purpose) do update set requests = requests + 1",
@@ -232,11 +234,14 @@ class Budget:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             db = sqlite3.connect(self.file, timeout=30, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
-            raise Unavailable(f"Cannot use {self.file}: {error}. Choose another LAKEHOUSE_HOME.") from error
+            advice = "Name another file with LAKEHOUSE_API_BUDGET."
+            raise Unavailable(f"Cannot use {self.file}: {error}. {advice}") from error
         try:
-            # A power cut may take the last moments: the next reply tells the quota anyway.
-            db.executescript("pragma journal_mode = wal; pragma synchronous = normal;" + _TABLES)
+            # Before all else: who waits for a lock here waits its turn, even where two make the file at once. (Asking
+            # for a write-ahead log does not wait: one of two was told that the database is locked.)
             db.execute("begin immediate")
+            for table in _TABLES:
+                db.execute(f"create table if not exists {table}")
             yield db
             db.execute("commit")
         except sqlite3.Error as error:

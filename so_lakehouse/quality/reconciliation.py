@@ -76,8 +76,9 @@ def _posts_present(where: str, posts: Mapping[str, Any] | None, missing: Sequenc
     elif not passed:
         told += (
             " Every day had been asked for. Posts that are not in the dump were deleted and no sweep noticed "
-            "(LAKEHOUSE_API_SWEEP); posts that were not predicted are missing from pages of whole days, which is a "
-            "defect: please report it."
+            "(LAKEHOUSE_API_SWEEP); posts that were not predicted are answers that came back with an undeleted "
+            "question, which no page tells, or are missing from pages of whole days, which is a defect: please report "
+            "it."
         )
     metadata = {"share_present": kept, "share_predicted": foreseen, "is_unexplained": not passed and not missing}
     return CheckOutcome(POSTS_PRESENT.name, passed, False, told, metadata)

@@ -8,7 +8,7 @@ meant is refused when the settings are read.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from so_lakehouse.settings import reading
@@ -35,8 +35,8 @@ class Settings(StackSettings, EngineSettings, AutomationSettings, SourceSettings
 
     @property
     def api_budget(self) -> Path:
-        """What all runs on this machine have asked of the API, and what it answered about asking."""
-        return self.home / "api.sqlite"
+        """What all runs have asked of the API, and what it answered about asking."""
+        return Path(self.api_budget_file) if self.api_budget_file else self.home / "api.sqlite"
 
     @property
     def alerts_file(self) -> Path:
@@ -75,9 +75,12 @@ class Settings(StackSettings, EngineSettings, AutomationSettings, SourceSettings
             text = environment.get(entry.metadata["variable"], "")
             if text:
                 values[entry.name] = reading.read(entry.metadata["variable"], text, entry.default)
-        for name in ("lake", "mirror", "dagster"):
+        for name in ("lake", "mirror", "dagster", "api_budget_file"):
             values[name] = reading.everywhere(str(values.get(name, "")))
         settings = cls(**values)  # type: ignore[arg-type]
+        if settings.asks_the_public_api and not settings.api_budget_file:
+            # One quota for all lakehouses of this machine; what tests and demonstrations ask is of their own.
+            settings = replace(settings, api_budget_file=reading.state_file(environment, "api.sqlite"))
         reading.check(settings)
         return settings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import Field, fields
 from datetime import date
 from pathlib import Path
@@ -49,6 +50,14 @@ def read(variable: str, text: str, default: object) -> object:
 def everywhere(location: str) -> str:
     """A folder as it is the same one wherever a later process starts; an address, or nothing, as it is."""
     return location if not location or "://" in location else str(Path(location).expanduser().resolve())
+
+
+def state_file(environment: Mapping[str, str], name: str) -> str:
+    """Where a user's programs keep what outlives them (XDG Base Directory); empty for one who has no home."""
+    home = environment.get("HOME", "")
+    folders = (environment.get("XDG_STATE_HOME", ""), f"{home}/.local/state" if home else "")
+    folder = next((folder for folder in folders if Path(folder).is_absolute()), "")  # others are to be ignored
+    return str(Path(folder, "so_lakehouse", name)) if folder else ""
 
 
 def check(settings: Settings) -> None:

@@ -32,6 +32,13 @@ class SourceSettings:
     api_auth: str = setting(
         "LAKEHOUSE_API_AUTH", "header", "How the key is sent: `header` (Authorization: Bearer) or `query` (?key=)."
     )
+    api_budget_file: str = setting(
+        "LAKEHOUSE_API_BUDGET",
+        "",
+        "File in which runs share what the API's quota has left. Default: of the public API one for all of a user's "
+        "lakehouses, `so_lakehouse/api.sqlite` in XDG_STATE_HOME or `~/.local/state`; of another, `api.sqlite` in "
+        "LAKEHOUSE_HOME.",
+    )
     api_start: str = setting(
         "LAKEHOUSE_API_START",
         "2026-01-01",

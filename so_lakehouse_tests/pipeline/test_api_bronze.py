@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,22 +11,18 @@ import pytest
 from so_lakehouse import failpoints
 from so_lakehouse.api.bronze import dead_attempts, read_pages
 from so_lakehouse.api.due import days_due
-from so_lakehouse.api.error_table import ERRORS, seconds_to_wait
 from so_lakehouse.api.fetch import fetch_day
 from so_lakehouse.api.fields import FIELDS
 from so_lakehouse.api.items import Unreadable, read_item
-from so_lakehouse.api.reply import read_reply
 from so_lakehouse.lake import paths
 from so_lakehouse.lake.api_pages import PagesManifest, forget_removed, page_schema
 from so_lakehouse.lake.prune import prune
 from so_lakehouse.lake.query import query_lake
-from so_lakehouse.schema import TABLES, Type
+from so_lakehouse.schema import TABLES
 from so_lakehouse.schema_api import ENTITIES
-from so_lakehouse.settings import PROJECT_ROOT
 from so_lakehouse_tests.pipeline.api_world import DAY, MIDNIGHT, answer, comment, question, user
 from so_lakehouse_tests.pipeline.silver_site import SilverSite
 
-RECORDED = PROJECT_ROOT.parent / "shared" / "data" / "se_api"
 GONE = {"user_type": "does_not_exist", "display_name": "user99"}
 
 
@@ -181,68 +175,3 @@ def test_a_day_that_a_later_dump_has_overtaken_is_not_due_when_maintenance_has_r
     assert days_due(lake, "beer", [DAY]) == [DAY], "what days make whole overtakes none of them"
     silver.pass_checks(cut_at=tomorrow)
     assert days_due(lake, "beer", [DAY]) == []
-
-
-@pytest.fixture(scope="module")
-def recorded() -> Path:
-    """Folder of recorded replies of the API; it is not part of the project."""
-    if not RECORDED.is_dir():
-        reason = f"no recorded replies at {RECORDED}"
-        if os.environ.get("CI", "false").lower() not in {"", "0", "false"}:
-            pytest.fail(reason)
-        pytest.skip(reason)  # they are not published with the project
-    return RECORDED
-
-
-# What the built-in filter of the time served of an item: those replies were asked for without ours.
-BY_DEFAULT = {"questions": {"question_id", "title", "tags"}, "answers": {"answer_id", "question_id"}}
-
-
-def test_every_recorded_item_reads_value_by_value(recorded):
-    counts = dict.fromkeys(ENTITIES, 0)
-    for file in sorted(recorded.rglob("*.json")):
-        content = json.loads(file.read_text())
-        body = content.get("body", content) if isinstance(content, dict) else {}
-        for item in body.get("items", []) if isinstance(body, dict) else []:
-            name = next((name for name, fields in FIELDS.items() if _is(item, fields.key, name)), None)
-            if name is None:
-                continue
-            row = read_item(ENTITIES[name], item, frozenset(BY_DEFAULT.get(name, ())))
-            counts[name] += 1
-            for path, column in FIELDS[name].columns.items():
-                _same(name, item, path, row[column], column)
-    assert counts["questions"] >= 90
-    assert counts["comments"] >= 30
-    assert counts["answers"] > 5
-    assert counts["users"] >= 2
-
-
-def _is(item: dict, key: str, name: str) -> bool:
-    if name == "questions":
-        return key in item and "title" in item and "tags" in item and "answer_id" not in item
-    if name == "users":
-        return key in item and "account_id" in item
-    return key in item and "owner" in item
-
-
-def _same(name: str, item: dict, path: str, value, column: str) -> None:
-    head, _, part = path.partition(".")
-    told = item.get(head, {}).get(part) if part else item.get(head)
-    kind = TABLES[ENTITIES[name].table][column].type
-    if told is None:
-        assert value is None
-    elif kind is Type.TIMESTAMP:
-        assert value.timestamp() == told
-    elif kind is Type.TAGS:
-        assert value.strip("|").split("|") == told
-    else:
-        assert value == told
-
-
-def test_every_recorded_error_is_one_that_the_table_knows(recorded):
-    errors = json.loads((recorded / "errors.json").read_text())
-    for error in errors:
-        reply = read_reply(json.dumps(error["body"]))
-        assert ERRORS[reply.error_id].name == error["body"]["error_name"]
-    told = [seconds_to_wait(error["body"]["error_message"]) for error in errors]
-    assert [seconds for seconds in told if seconds is not None] == [67194, 84268]

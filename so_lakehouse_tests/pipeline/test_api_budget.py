@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
-from threading import Thread
+from pathlib import Path
+from threading import Barrier, Thread
 
 import pytest
 
@@ -14,6 +18,7 @@ from so_lakehouse.api.budget import REASK, REQUESTS_PER_SECOND, SWEEP, WINDOWS, 
 from so_lakehouse.api.reply import Reply
 from so_lakehouse.clock import Clock
 from so_lakehouse.errors import Unavailable
+from so_lakehouse.settings import PROJECT_ROOT, Settings
 from so_lakehouse.simulate.api_server import Fault
 from so_lakehouse_tests.pipeline.api_world import KEY, MIDNIGHT, World, ask, question
 
@@ -167,3 +172,59 @@ def test_runs_side_by_side_share_one_pace_and_never_one_place(api):
     with closing(sqlite3.connect(api.settings.api_budget)) as db:
         assert db.execute("select requests from spent").fetchall() == [(18,)]
     assert max(moments) - min(moments) >= 0.9 * 17 / REQUESTS_PER_SECOND
+
+
+def test_two_keys_of_one_machine_share_its_pace_and_not_their_quota(api):
+    budgets = [Budget.of(replace(api.settings, api_key=key), api.clock) for key in ("one", "another")]
+    began = api.clock.now()
+    for number in range(10):
+        budgets[number % 2].admit("questions", f"{number}", WINDOWS)
+    assert api.clock.now() - began >= timedelta(seconds=9 / REQUESTS_PER_SECOND)
+    budgets[0].settle("questions", Reply(quota_remaining=0, quota_max=300))
+    assert budgets[0].pause(WINDOWS)
+    assert budgets[1].pause(WINDOWS) is None
+
+
+# A run of a lakehouse of its own, which is counted as if it asked the public API; nothing is sent.
+A_RUN = """
+from so_lakehouse.api.budget import WINDOWS, Budget
+from so_lakehouse.clock import Clock
+from so_lakehouse.settings import Settings
+settings = Settings.from_environment()
+budget = Budget.of(settings, Clock())
+for number in range(5):
+    budget.admit("questions", f"{settings.home} {number}", WINDOWS)
+"""
+
+
+def test_lakehouses_of_one_user_in_processes_of_their_own_share_the_public_apis_quota(tmp_path):
+    shared = {"PYTHONPATH": str(PROJECT_ROOT), "HOME": str(tmp_path / "user")}
+    homes = [shared | {"LAKEHOUSE_HOME": str(tmp_path / name)} for name in ("first", "second", "third")]
+    runs = [subprocess.Popen([sys.executable, "-c", A_RUN], env=environment) for environment in homes[:2]]
+    assert [run.wait(60) for run in runs] == [0, 0]
+    first, third = (Settings.from_environment(homes[place]) for place in (0, 2))
+    with closing(sqlite3.connect(third.api_budget)) as db:
+        assert db.execute("select purpose, requests from spent").fetchall() == [("windows", 10)]
+    Budget.of(first, Clock()).settle("questions", Reply(quota_remaining=9, quota_max=300))
+    assert "9 of 300 requests left" in str(Budget.of(third, Clock()).pause(WINDOWS))
+    simulated = Settings.from_environment(homes[2] | {"LAKEHOUSE_API": "http://127.0.0.1:8000/2.3"})
+    assert Budget.of(simulated, Clock()).pause(WINDOWS) is None
+    assert not any(Path(environment["LAKEHOUSE_HOME"]).exists() for environment in homes)
+
+
+def test_runs_that_make_the_file_at_once_wait_for_each_other(settings):
+    begin, ended = Barrier(4), []
+
+    def first_run(place: Path) -> None:
+        budget = Budget.of(replace(settings, home=place), Clock())
+        begin.wait()
+        budget.answered("a question")
+        ended.append(place)
+
+    for number in range(60):
+        runs = [Thread(target=first_run, args=(settings.home / f"{number}",)) for _ in range(4)]
+        for run in runs:
+            run.start()
+        for run in runs:
+            run.join()
+    assert len(ended) == 60 * 4

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import socket
+from datetime import timedelta
 
 import pytest
 
 from so_lakehouse.api import reply
+from so_lakehouse.api.client import QUESTION_SECONDS
 from so_lakehouse.api.error_table import ERRORS, Treatment
 from so_lakehouse.api.fields import asked_for
 from so_lakehouse.api.filters import filter_of
@@ -60,6 +62,16 @@ def test_what_fails_for_ever_is_given_up(api):
     with pytest.raises(Unavailable, match=r"HTTP 502.*Tried 6 times"):
         ask(api)
     assert len(api.server.requests) == 6
+
+
+def test_a_question_is_given_up_before_its_quarter_of_an_hour_is_over(api):
+    told = "too many requests from this IP, more requests available in 200 seconds"
+    api.server.faults = [Fault(error_id=502, message=told)] * 50
+    began = api.clock.now()
+    with pytest.raises(Unavailable, match=r"available in 200 seconds.*Tried for \d+ seconds"):
+        ask(api)
+    assert len(api.server.requests) == 5
+    assert api.clock.now() - began <= timedelta(seconds=QUESTION_SECONDS)
 
 
 @pytest.mark.parametrize(

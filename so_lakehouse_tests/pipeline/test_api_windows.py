@@ -43,6 +43,14 @@ def test_every_row_of_the_day_comes_and_no_other(api, count):
     assert len(ids(found)) - count <= len(found), "only the second at which a page begins comes twice"
 
 
+def test_a_day_of_more_than_25_pages_is_walked_whole_without_a_key(api):
+    """Page 26 of one question needs one."""
+    expected = fill(api, 2_601, apart=33)
+    assert set(ids(steps(api, api.client(api_key="")))) == expected
+    assert len(api.server.requests) > 25
+    assert not any("'page'" in asked for asked in api.server.requests)
+
+
 def test_both_ends_of_the_day_belong_to_it(api):
     api.site.put("questions", [question(1, MIDNIGHT), question(2, DAY_END)])
     assert ids(steps(api)) == [1, 2]

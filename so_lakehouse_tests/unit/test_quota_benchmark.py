@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.quota import Share, cost, fitting, requests_of, share_of
+from benchmarks.quota import Share, brought, cost, fitting, requests_of, share_of
 from benchmarks.quota_morning import Morning
-from benchmarks.quota_network import ARCHIVE_BYTES, main_sites, network, rank_of, shares
+from benchmarks.quota_network import ARCHIVE_BYTES, Size, main_sites, network, rank_of, shares
 from so_lakehouse.api.budget import REASK, SWEEP, Budget
 from so_lakehouse.api.reply import Reply
 from so_lakehouse.clock import Clock
@@ -54,6 +54,18 @@ def test_a_share_is_divided_evenly_and_what_a_site_leaves_is_lost(tmp_path):
     share = share_of(budget, SWEEP, [large, small])
     assert share == Share(allowance=25, asked=(4 * 25 + 4 * 1) / 200)
     assert (share.days(large), share.days(small)) == (4, 1)
+
+
+def test_what_a_sweep_asks_for_first_gets_no_more_than_half_of_a_day():
+    share, needed = Share(allowance=10, asked=0.5), {"questions": 100, "users": 50}
+    assert share.days(needed) == 10
+    assert share.days(needed, {"questions": 2, "users": 2}) == 13
+    assert share.days(needed, {"questions": 1_000, "users": 0}) == 20
+
+
+def test_pages_bring_rows_of_each_entity_in_the_proportion_of_the_site():
+    size = Size(rank=1, questions=2.0, rows={"questions": 10, "answers": 20, "comments": 50, "users": 5})
+    assert brought(size) == pytest.approx({"questions": 1.82, "answers": 3.64, "comments": 9.1, "users": 0.91})
 
 
 def test_sites_that_ask_for_more_than_the_share_wait_longer(tmp_path):

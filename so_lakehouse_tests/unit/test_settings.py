@@ -103,3 +103,28 @@ SECRETS = {
 
 def test_settings_that_are_printed_tell_no_secret():
     assert "a-secret" not in repr(Settings.from_environment(SECRETS))
+
+
+def test_the_public_apis_quota_is_shared_by_all_of_a_users_lakehouses():
+    first, second = (
+        Settings.from_environment({"HOME": "/home/ann", "LAKEHOUSE_HOME": home}) for home in ("/data/a", "/data/b")
+    )
+    assert first.api_budget == second.api_budget == Path("/home/ann/.local/state/so_lakehouse/api.sqlite")
+    moved = Settings.from_environment({"HOME": "/home/ann", "XDG_STATE_HOME": "/state"})
+    assert moved.api_budget == Path("/state/so_lakehouse/api.sqlite")
+
+
+def test_another_apis_quota_and_that_of_one_without_a_home_are_the_lakehouses_own():
+    served = {"HOME": "/home/ann", "LAKEHOUSE_HOME": "/data/a", "LAKEHOUSE_API": "http://127.0.0.1:8000/2.3"}
+    assert Settings.from_environment(served).api_budget == Path("/data/a/api.sqlite")
+    for nowhere in ({}, {"XDG_STATE_HOME": "state"}):
+        assert Settings.from_environment(nowhere | {"LAKEHOUSE_HOME": "/data/a"}).api_budget == Path(
+            "/data/a/api.sqlite"
+        )
+
+
+def test_a_file_that_was_named_is_the_budget_of_any_api(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for api in ("", "http://127.0.0.1:8000/2.3"):
+        named = {"HOME": "/home/ann", "LAKEHOUSE_API": api, "LAKEHOUSE_API_BUDGET": "budget.sqlite"}
+        assert Settings.from_environment(named).api_budget == tmp_path / "budget.sqlite"
