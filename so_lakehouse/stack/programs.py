@@ -48,6 +48,7 @@ PROGRAMS = {
     for program in (
         # The last commit before its repository was archived; MinIO's release tags are no module versions.
         Program("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c"),
+        # A second S3 server that shares no code with MinIO: conditional puts, and policies of the bucket's own.
         Program("versitygw", "github.com/versity/versitygw/cmd/versitygw", "v1.8.0"),
         # Reads and checks compose files as the specification says; needs no engine.
         Program("compose-go", "github.com/compose-spec/compose-go/v2/cmd", "v2.16.2"),
