@@ -219,19 +219,79 @@ def test_postgres_gone_is_said_and_the_lake_keeps_what_it_has(mirror, undisturbe
     assert before == {path: path.stat().st_mtime for path in (home / "lake").rglob("*")}
 
 
-def test_dev_shows_the_assets_of_the_same_state(undisturbed):
-    home = undisturbed.home
+BROWSED = """{ assetNodes {
+  assetKey { path } dependencyKeys { path } partitionKeys
+  assetMaterializations(limit: 1) {
+    partition
+    metadataEntries {
+      label
+      ... on IntMetadataEntry { intValue }
+      ... on TableColumnLineageMetadataEntry { lineage { columnName columnDeps { assetKey { path } columnName } } }
+    }
+  }
+  assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization { status } } } }
+} }"""
+
+
+@pytest.fixture(scope="module")
+def nodes(undisturbed) -> dict[str, dict]:
+    """What the page of `so-lakehouse dev` knows of each asset."""
     port = free_port()
-    query = "{ assetNodes { assetKey { path } assetMaterializations(limit: 1) { timestamp } } }"
-    with subprocess.Popen([COMMAND, "dev", "--port", str(port)], env=environment(home)) as dev:
+    with subprocess.Popen([COMMAND, "dev", "--port", str(port)], env=environment(undisturbed.home)) as dev:
         try:
-            answer = until_answered(f"http://127.0.0.1:{port}/graphql", query)
+            answer = until_answered(f"http://127.0.0.1:{port}/graphql", BROWSED)
         finally:
             dev.send_signal(signal.SIGINT)
             dev.wait(60)
-    nodes = {"/".join(node["assetKey"]["path"]): node for node in answer["data"]["assetNodes"]}
-    assert {f"silver/{table}" for table in TABLES} <= nodes.keys()
-    assert nodes["silver/posts"]["assetMaterializations"], "what the command line ran is seen here"
+    return {"/".join(node["assetKey"]["path"]): node for node in answer["data"]["assetNodes"]}
+
+
+def last_metadata(node: dict) -> dict[str, dict]:
+    """By label, of the newest materialization."""
+    return {entry["label"]: entry for entry in node["assetMaterializations"][0]["metadataEntries"]}
+
+
+def test_dev_shows_the_lineage_and_the_partitions_of_the_same_state(nodes):
+    above = {name: {"/".join(key["path"]) for key in node["dependencyKeys"]} for name, node in nodes.items()}
+    for table in TABLES:
+        assert "raw/dump" in above[f"bronze/dump/{table}"]
+        assert f"bronze/dump/{table}" in above[f"silver/{table}"]
+    assert "silver/posts" in above["warehouse/posts"]
+    assert nodes["silver/posts"]["assetMaterializations"][0]["partition"] in nodes["silver/posts"]["partitionKeys"]
+    assert nodes["raw/dump"]["assetMaterializations"][0]["partition"] in nodes["raw/dump"]["partitionKeys"]
+
+
+def test_dev_shows_how_many_rows_each_table_has(nodes, undisturbed):
+    held = contents(undisturbed.home)
+    for table in TABLES:
+        shown = last_metadata(nodes[f"silver/{table}"])["dagster/partition_row_count"]["intValue"]
+        assert shown == len(held[f"silver.{table}"]), table
+
+
+def test_dev_shows_what_each_check_found(nodes):
+    checks = {
+        f"{name}:{check['name']}": (check["executionForLatestMaterialization"] or {}).get("status")
+        for name, node in nodes.items()
+        if name.startswith(("bronze/dump", "silver", "warehouse", "marts"))
+        for check in node["assetChecksOrError"]["checks"]
+    }
+    assert len(checks) > 50
+    assert {name: status for name, status in checks.items() if status == "FAILED"} == {}
+    assert {"bronze", "silver", "warehouse", "marts"} == {
+        name.partition("/")[0] for name, status in checks.items() if status == "SUCCEEDED"
+    }
+
+
+def test_dev_shows_which_columns_a_column_of_the_marts_is_made_of(nodes):
+    lineage = last_metadata(nodes["marts/activity_month"])["dagster/column_lineage"]["lineage"]
+    made_of = {column["columnName"]: column["columnDeps"] for column in lineage}
+    answerers, month = (
+        {("/".join(source["assetKey"]["path"]), source["columnName"]) for source in made_of[name]}
+        for name in ("answerers", "month")
+    )
+    assert answerers == {("core/fct_answer", "answerer_id")}
+    assert {("core/fct_question", "month"), ("core/fct_answer", "month")} <= month
+    assert "core/fct_answer" in nodes
 
 
 def free_port() -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import defaultdict
 from contextlib import nullcontext
+from functools import partial
 
 import dagster as dg
 import pyarrow.parquet as pq
@@ -16,6 +18,7 @@ from so_lakehouse.instance import open_instance
 from so_lakehouse.lake.manifests import BronzeManifest
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
+from so_lakehouse.progress import listening
 from so_lakehouse.runner import Runner
 from so_lakehouse.schema import TABLES
 from so_lakehouse.schema_forms import silver_columns
@@ -49,21 +52,30 @@ def home(tmp_path_factory, real_dumps):
         yield settings
 
 
-def take_in(settings, *dumps):
+def take_in(settings, *dumps, working=lambda title: nullcontext()):
     runner = Runner(defs, open_instance(settings), sys.stdout)
     return raw_to_marts(
         runner,
         [Dump(site, quarter) for site, quarter in dumps],
         settings.mirror,
         accept_shrink=False,
-        working=lambda title: nullcontext(),
+        working=working,
         finished=lambda run: None,
     )
 
 
 @pytest.fixture(scope="module")
-def runs(home):
-    return take_in(home, *PUBLISHED)
+def told():
+    """What whoever waits was told of each run: what goes on, how much is done, and of how much."""
+    return defaultdict(list)
+
+
+@pytest.fixture(scope="module")
+def runs(home, told):
+    def note(title, what, done, total=None):
+        told[title].append((what, done, total))
+
+    return take_in(home, *PUBLISHED, working=lambda title: listening(partial(note, title)))
 
 
 def lake_counts(settings, query) -> dict:
@@ -76,6 +88,16 @@ def warehouse_rows(settings, query) -> list[dict]:
 
 def test_every_run_succeeds(runs):
     assert [(run.layer, run.partition, run.failed_checks, run.error) for run in runs if not run.succeeded] == []
+
+
+def test_whoever_waits_is_told_how_far_each_layer_is(runs, told):
+    assert {title.partition(" ")[0] for title in told} == {"raw", "bronze", "silver", "warehouse", "marts"}
+    for site, quarter in PUBLISHED:
+        for layer in ("raw", "bronze"):
+            _, amounts, totals = zip(*told[f"{layer} {quarter}|{site}"], strict=True)
+            assert list(amounts) == sorted(amounts)
+            assert set(totals) == {amounts[-1]}, "bytes, of as many"
+        assert all(0 < done <= total for _, done, total in told[f"silver {site}"])
 
 
 @pytest.mark.parametrize("table", TABLE_ORDER)

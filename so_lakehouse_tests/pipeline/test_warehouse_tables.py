@@ -9,7 +9,7 @@ from so_lakehouse.settings import Settings
 from so_lakehouse.warehouse import ddl
 from so_lakehouse.warehouse.migrations import MIGRATIONS
 from so_lakehouse.warehouse.projection import BADGES, PROJECTIONS
-from so_lakehouse_tests.pipeline.warehouse_catalogue import COLUMNS, prepare, run
+from so_lakehouse_tests.pipeline.warehouse_catalogue import COLUMNS, INDEXES, prepare, run
 
 
 def test_a_new_database_has_every_declared_column_with_its_description(warehouse: Settings) -> None:
@@ -35,6 +35,22 @@ def test_large_tables_are_partitioned_by_site_and_small_ones_are_not(warehouse: 
     kinds = dict(run(warehouse, "SELECT relname, relkind FROM pg_class WHERE relnamespace = 'lake'::regnamespace"))
     partitioned = {name for name in PROJECTIONS if kinds[name] == "p"}
     assert partitioned == {"posts", "post_tags", "users", "comments", "votes", "badges", "post_history"}
+
+
+def test_every_table_has_its_key_and_its_declared_indexes_on_every_site(warehouse: Settings) -> None:
+    prepare(warehouse)
+    run(warehouse, "CREATE TABLE lake.posts_of_beer PARTITION OF lake.posts FOR VALUES IN ('beer')")
+    found: dict[str, set[str]] = {}
+    for table, definition in run(warehouse, INDEXES):
+        kind = "key" if " UNIQUE " in definition else "further"
+        columns = definition.partition(" USING btree ")[2].removesuffix(" NULLS NOT DISTINCT")
+        found.setdefault(table, set()).add(f"{kind} {columns}")
+    for projection in PROJECTIONS.values():
+        declared = {f"key ({', '.join(projection.key)})"}
+        declared |= {f"further ({', '.join(columns)})" for columns in projection.indexes}
+        assert found[projection.name] == declared
+    assert any(projection.indexes for projection in PROJECTIONS.values())
+    assert found["posts_of_beer"] == found["posts"]
 
 
 def test_an_up_to_date_database_is_only_looked_at(warehouse: Settings) -> None:
