@@ -219,10 +219,25 @@ def open_session(settings: Settings) -> SparkSession:
     builder = SparkSession.builder
     for name, value in config.items():
         builder = builder.config(name, value)
-    with _handed_over(secrets):
+    with _handed_over(secrets), _without_asking_its_name(settings):
         session = builder.getOrCreate()
     java_names.remember(session)
     return session
+
+
+@contextmanager
+def _without_asking_its_name(settings: Settings) -> Iterator[None]:
+    """Spark on this machine alone, started in the block, asks nobody for the address of the host's name. Java else does
+    so before it reads any configuration, and ends where nobody knows that name, as in many containers."""
+    variable = "SPARK_LOCAL_IP"
+    if variable in os.environ or not settings.spark_master.startswith("local"):
+        yield
+        return
+    os.environ[variable] = LOCAL_ADDRESS["spark.driver.host"]
+    try:
+        yield
+    finally:
+        del os.environ[variable]
 
 
 @contextmanager
