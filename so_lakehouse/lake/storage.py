@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 
 from so_lakehouse.errors import BadInput, LakehouseError, Unavailable
@@ -111,8 +112,17 @@ class Lake:
         return sorted(found, key=lambda file: file.path)
 
     def read_bytes(self, relative: str) -> bytes:
-        with self.answering(), self.fs.open_input_file(self.path(relative)) as source:
-            return source.read()
+        """A file's bytes, of one version: an object store is asked for the size and then for as many bytes, which are a
+        part of the next version where that came in between and is longer."""
+        path = self.path(relative)
+        while True:
+            with self.answering(), self.fs.open_input_file(path) as source:
+                version, content = _version(source), source.read()
+            if self.store is None:
+                return content
+            with self.answering(), self.fs.open_input_file(path) as now:
+                if _version(now) == version:
+                    return content
 
     def first_bytes(self, relative: str, count: int) -> bytes:
         """The beginning of a file, at most `count` bytes."""
@@ -229,3 +239,9 @@ class Lake:
         selector = pafs.FileSelector(self.path(relative), recursive=recursive, allow_not_found=True)
         with self.answering():
             return self.fs.get_file_info(selector)
+
+
+def _version(file: pa.NativeFile) -> str | None:
+    """The entity tag of the version that was there when the file was opened; none in a folder."""
+    told = file.metadata()
+    return str(told["ETag"]) if told else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import Schema, write_deltalake
 from deltalake.exceptions import DeltaError
@@ -25,7 +25,7 @@ from so_lakehouse.errors import BadInput, Damaged, Unavailable
 from so_lakehouse.lake import delta, lock, paths, prune, silver_tables, tiny
 from so_lakehouse.lake.api_raw import WINDOW, PageFile
 from so_lakehouse.lake.glance import Glance, Memory
-from so_lakehouse.lake.manifests import RawManifest
+from so_lakehouse.lake.manifests import BronzeManifest, RawManifest
 from so_lakehouse.lake.query import query_lake, tables
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES
@@ -34,6 +34,7 @@ from so_lakehouse.simulate.dumps import write_mirror
 from so_lakehouse.stack import environment
 from so_lakehouse.stack.network import LAKE
 from so_lakehouse_tests.stack.object_store import empty
+from so_lakehouse_tests.stack.reader_loop import in_order, reading
 
 SITE, QUARTER = "simulated-databases", "2025-10-01"
 REFUSED = r"(?i)access.?denied"  # each client spells it in its way
@@ -109,22 +110,15 @@ def test_a_folder_is_deleted_whatever_its_names_look_like(lake, object_store, bu
 
 
 def test_a_reader_sees_the_old_file_or_the_new_one(lake):
-    versions = {hashlib.sha256(bytes([n]) * 300_000).hexdigest(): bytes([n]) * 300_000 for n in range(8)}
+    contents = [bytes([n]) * (300_000 + 10_000 * n) for n in range(8)]  # each longer than the one before it
+    versions = {hashlib.sha256(content).hexdigest(): content for content in contents}
     lake.write_bytes("manifest", next(iter(versions.values())))
-    done, seen = threading.Event(), set()
-
-    def read() -> None:
-        while not done.is_set():
-            seen.add(hashlib.sha256(lake.read_bytes("manifest")).hexdigest())
-
-    with ThreadPoolExecutor(2) as pool:
-        reader = pool.submit(read)
-        for content in [*versions.values()] * 3:
-            lake.write_bytes("manifest", content)
-        done.set()
-        reader.result()
-    assert seen <= set(versions)
-    assert len(seen) > 1
+    with reading(lambda: hashlib.sha256(lake.read_bytes("manifest")).hexdigest()) as seen:
+        while len(seen) < 50:
+            for content in versions.values():
+                lake.write_bytes("manifest", content)
+    assert set(seen) <= set(versions)
+    assert len(in_order(seen)) > 2
 
 
 def test_a_large_file_comes_whole_or_not_at_all(lake, tmp_path):
@@ -193,6 +187,27 @@ def test_a_dump_goes_from_the_mirror_through_the_bucket_to_sql(lake, mirror_fold
     assert read_dump(lake, raw, list(TABLES), with_postgres) == manifests, "what was read is not read again"
     removed = prune.removable(lake, SITE, with_postgres, datetime.now(UTC) + timedelta(days=30))
     assert not removed, "all of it is needed"
+
+    issue = raw
+    with reading(lambda: votes_of(lake, raw.quarter)) as seen:
+        while len(seen) < 10:
+            issue = replace(issue, revision=issue.revision + 1)
+            issue.save(lake)
+            again = read_dump(lake, issue, list(TABLES), with_postgres)["votes"]
+    assert set(again.files).isdisjoint(manifests["votes"].files)
+    assert {rows for _, rows in seen} == {again.rows}
+    revisions = [revision for revision, _ in in_order(seen)]
+    assert revisions == sorted(set(revisions))
+    assert (revisions[0], revisions[-1]) == (raw.revision, issue.revision)
+
+
+def votes_of(lake: Lake, quarter: str) -> tuple[int, int]:
+    """What somebody finds who reads the votes now: which revision, and how many rows."""
+    manifest = BronzeManifest.load(lake, "votes", quarter, SITE)
+    assert manifest
+    return manifest.revision, sum(
+        pq.read_table(lake.path(file), filesystem=lake.fs).num_rows for file in manifest.files
+    )
 
 
 def test_a_dump_lands_and_is_read_with_the_keys_of_their_layers_and_no_other(
