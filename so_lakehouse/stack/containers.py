@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from so_lakehouse.errors import BadInput
 from so_lakehouse.settings import Settings
-from so_lakehouse.stack import dagster_services, metastore, object_store, pools, postgres, spark_cluster
+from so_lakehouse.stack import dagster_database, dagster_services, metastore, object_store, postgres, spark_cluster
 from so_lakehouse.stack.network import CONTAINERS
 from so_lakehouse.stack.secrets import from_environment
 
@@ -78,15 +78,17 @@ def health(settings: Settings, names: Sequence[str]) -> int:
 def prepare(settings: Settings, names: Sequence[str]) -> int:
     """Makes databases, roles, buckets, keys, the metastore's schema and the pools; what is there is brought up to date.
 
-    Runs in a container of its own before the others, and so after every upgrade.
+    Runs in a container of its own before the others, and so after every upgrade. Raises `BadInput` for any secret that
+    is missing or could be guessed, before it changes anything.
     """
     _require_containers(settings)
     secrets = from_environment()
+    secrets.require_all()
     postgres.set_up(settings, secrets)
     object_store.set_up(settings, secrets)
     metastore.set_up(settings, secrets)
     dagster_services.configure(settings)
-    pools.main()
+    dagster_database.main()
     return 0
 
 

@@ -41,7 +41,7 @@ def services(settings: Settings, secrets: Mapping[str, str]) -> list[Service]:
         healthy=lambda: code_is_ready(settings),
         environment=process_environment(settings, secrets),
         prepare=lambda: configure(settings),
-        started=lambda: set_pools(settings, secrets),
+        started=lambda: set_up_database(settings, secrets),
         folder=PROJECT_ROOT,
     )
     return [
@@ -95,10 +95,10 @@ def configure(settings: Settings) -> None:
         (folder / name).write_text(files("so_lakehouse.stack").joinpath("files", name).read_text())
 
 
-def set_pools(settings: Settings, secrets: Mapping[str, str]) -> None:
-    """Sets the limits of the pools in Dagster's database. Raises `Unavailable` where that fails."""
+def set_up_database(settings: Settings, secrets: Mapping[str, str]) -> None:
+    """As `dagster_database.set_up`, in a process with the stack's variables. Raises `Unavailable` where that fails."""
     done = subprocess.run(
-        [sys.executable, "-m", "so_lakehouse.stack.pools"],
+        [sys.executable, "-m", "so_lakehouse.stack.dagster_database"],
         env=process_environment(settings, secrets),
         cwd=PROJECT_ROOT,
         capture_output=True,
@@ -106,7 +106,8 @@ def set_pools(settings: Settings, secrets: Mapping[str, str]) -> None:
         check=False,
     )
     if done.returncode:
-        raise Unavailable(f"The limits of Dagster's pools cannot be set: {done.stderr.strip().splitlines()[-1]}")
+        said = done.stderr.strip().splitlines()[-1]
+        raise Unavailable(f"Dagster's database cannot be brought to the form of this release: {said}")
 
 
 def code_is_ready(settings: Settings) -> bool:

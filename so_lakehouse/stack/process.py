@@ -7,6 +7,7 @@ Belongs here: processes, their logs and how long a start may take. Does not belo
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -133,16 +134,28 @@ def stop_noted(pid_file: Path) -> bool:
 
 
 def _stop_tree(process: psutil.Process, stop_signal: signal.Signals) -> None:
-    """Asks the process to end, waits for it and its children, and kills what is left."""
+    """Asks the process to end, waits for it and for what it has started, and kills what is left."""
     family = [process, *process.children(recursive=True)]
     _tell([process], stop_signal)
     psutil.wait_procs([process], timeout=STOP_SECONDS)
+    family += _of_session(process.pid)  # a run that is being stopped may still have started its step
     _tell(family[1:], signal.SIGTERM)
     _, left = psutil.wait_procs(family, timeout=ORPHAN_SECONDS)
+    left += _of_session(process.pid)
     _tell(left, signal.SIGKILL)
     psutil.wait_procs(left, timeout=ORPHAN_SECONDS)
     if child := _children.pop(process.pid, None):
         child.wait()
+
+
+def _of_session(number: int) -> list[psutil.Process]:
+    """What lives of the session that this process leads, also where whoever started it has ended."""
+    found = []
+    for one in psutil.process_iter():
+        with suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+            if os.getsid(one.pid) == number and one.status() != psutil.STATUS_ZOMBIE:
+                found.append(one)
+    return found
 
 
 def _tell(processes: Sequence[psutil.Process], what: signal.Signals) -> None:

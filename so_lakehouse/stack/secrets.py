@@ -59,6 +59,11 @@ class Secrets(Mapping[str, str]):
             )
         return value
 
+    def require_all(self) -> None:
+        """Raises `BadInput` for the first that is missing or could be guessed."""
+        for name in self:
+            self[name]
+
     def __iter__(self):
         return iter(SECRETS)
 

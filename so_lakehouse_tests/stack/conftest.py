@@ -22,10 +22,15 @@ from so_lakehouse.errors import Unavailable
 from so_lakehouse.settings import PROJECT_ROOT, Settings
 from so_lakehouse.stack import native, postgres, programs
 from so_lakehouse.stack import object_store as servers
+from so_lakehouse.stack.network import Network
 from so_lakehouse.stack.process import Service, Supervised
 from so_lakehouse.stack.secrets import kept
+from so_lakehouse_tests import java_classes
 from so_lakehouse_tests.stack.object_store import Server
+from so_lakehouse_tests.stack.store_proxy import StoreProxy, store_proxy
 from so_lakehouse_tests.stack.whole_stack import Running, so_lakehouse
+
+java_classes.use(java_classes.ARCHIVE_S3)
 
 IN_CI = os.environ.get("CI", "false").lower() not in {"", "0", "false"}
 # What a team's lakehouse runs on, but for Dagster's services.
@@ -34,8 +39,8 @@ TEAM = ("postgres", "s3", "metastore", "spark-master", "spark-worker-1")
 LONGEST = ("test_writers_in_s3", "test_beer_in_s3", "test_faults", "test_catalog_in_metastore", "test_hands_off")
 # Files that share what they start, by the fixture that starts it.
 SHARED = {
-    "team": ("test_beer_in_s3", "test_catalog_in_metastore", "test_faults"),
-    "whole_stack": ("test_native_stack", "test_runs_at_once", "test_stack_down"),  # in this order
+    "team": ("test_beer_in_s3", "test_catalog_in_metastore", "test_faults", "test_faults_of_loads"),
+    "whole_stack": ("test_native_stack", "test_runs_at_once", "test_stack_backup", "test_stack_down"),  # in this order
 }
 
 
@@ -74,6 +79,12 @@ class Stack:
 
     def address(self, role: str) -> str:
         return postgres.address(self.settings, self.secrets, role)
+
+    def up(self, *services: str) -> None:
+        native.up(self.settings, lambda service, what: None, services)
+
+    def down(self, *services: str) -> None:
+        native.down(self.settings, lambda service, what: None, services)
 
 
 def need_program(name: str) -> Path:
@@ -181,8 +192,15 @@ def team() -> Iterator[Stack]:
     with new_stack() as made:
         settings = replace(made.settings, stack_programs=program.parent, stack_worker_memory="1g")
         used = replace(made, settings=settings)
-        native.up(settings, lambda service, what: None, TEAM)
+        used.up(*TEAM)
         yield used
+
+
+@pytest.fixture(scope="session")
+def proxy(team: Stack) -> Iterator[StoreProxy]:
+    """A door in front of the team's object store."""
+    with store_proxy(Network(team.settings).s3) as between:
+        yield between
 
 
 @pytest.fixture(scope="session")

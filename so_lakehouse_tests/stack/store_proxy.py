@@ -2,16 +2,19 @@
 
 A store that is overloaded says so to whoever asks at that moment. Here each kind of client is told so as many times in
 a row as the test says, so that all of them meet it. A server behind it that is down is a connection that breaks off.
+Requests of one kind can be made to wait at the door: what a test does meanwhile happens in the middle of the work.
 """
 
 from __future__ import annotations
 
 import http.client
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from urllib.parse import urlsplit
 
 # A client by how its User-Agent begins.
@@ -19,6 +22,17 @@ CLIENTS = {"aws-sdk-cpp": "pyarrow", "Boto3": "boto3", "deltalake": "deltalake",
 SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 OF_THE_CONNECTION = {"connection", "keep-alive"}
 OF_THE_ANSWERS_FORM = {*OF_THE_CONNECTION, "transfer-encoding", "content-length"}
+MOST_SECONDS = 120  # that a request waits at the door
+
+
+@dataclass(frozen=True)
+class Held:
+    """Requests that wait: by their method, and a pattern in their path with its query."""
+
+    method: str
+    pattern: str
+    here: Event = field(default_factory=Event)
+    let_go: Event = field(default_factory=Event)
 
 
 class StoreProxy(ThreadingHTTPServer):
@@ -31,6 +45,7 @@ class StoreProxy(ThreadingHTTPServer):
         self.server_behind = urlsplit(address).netloc
         self.times = 0
         self.refused: Counter[str] = Counter()
+        self._held: Held | None = None
         self._counting = Lock()
 
     @property
@@ -41,6 +56,23 @@ class StoreProxy(ThreadingHTTPServer):
         with self._counting:
             self.times = times
             self.refused.clear()
+
+    @contextmanager
+    def held(self, method: str, pattern: str) -> Iterator[Event]:
+        """For the block such requests wait, with all that they bring; the event says that the first is here."""
+        self._held = held = Held(method, pattern)
+        try:
+            yield held.here
+        finally:
+            self._held = None
+            held.let_go.set()
+
+    def hold(self, method: str, path: str) -> None:
+        """Returns when this request may pass."""
+        held = self._held
+        if held and method == held.method and re.search(held.pattern, path):
+            held.here.set()
+            held.let_go.wait(MOST_SECONDS)
 
     def is_refused(self, user_agent: str) -> bool:
         client = next((name for begin, name in CLIENTS.items() if user_agent.startswith(begin)), "")
@@ -62,6 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass(self) -> None:
         pieces = list(self._pieces())
+        self.server.hold(self.command, self.path)
         if self.server.is_refused(self.headers.get("User-Agent", "")):
             self._answer(503, [("Content-Type", "application/xml")], SLOW_DOWN)
             return

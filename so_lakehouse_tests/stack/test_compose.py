@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
-import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,20 +13,18 @@ import pytest
 
 from so_lakehouse.errors import BadInput
 from so_lakehouse.settings import PROJECT_ROOT, Settings
-from so_lakehouse.stack import containers, environment, native, secrets
+from so_lakehouse.stack import containers, environment, metastore, native, secrets, spark_cluster
 from so_lakehouse.stack.network import CONTAINERS
-from so_lakehouse.stack.programs import PROGRAMS
 from so_lakehouse.stack.secrets import SECRETS, from_environment, kept, variable
 from so_lakehouse.warehouse.postgres_process import PostgresProcess
 from so_lakehouse_tests.stack.conftest import need_program
 
 DOCKER = PROJECT_ROOT / "docker"
-INSTALL_THE_PROJECT = "--no-cache-dir --no-deps --no-build-isolation --editable . \\"
 HOME = "/var/lib/so_lakehouse"
 NOT_SERVED = {"postgres", "prepare"}  # an image of its own; set-up
-# Of Dagster's containers, besides what environment.py says.
 # What people may give a team's lakehouse besides, in docker/.env.
 GIVEN = ("MIRROR", "ALERTS", "API_KEY", "API_START", "SITES", "MAX_DOWNLOAD", "DAGSTER_PAGE")
+# Of Dagster's containers, besides what environment.py says.
 OWN = {"LAKEHOUSE_STACK_SECRET_SPARK", *(f"LAKEHOUSE_{name}" for name in GIVEN)}
 
 
@@ -56,10 +51,15 @@ def values() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def services(values: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    parsed = parse(values, tmp_path_factory.mktemp("compose"))
-    assert parsed.returncode == 0, parsed.stderr
-    return json.loads(parsed.stdout)["services"]
+def parsed(values: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    done = parse(values, tmp_path_factory.mktemp("compose"))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def services(parsed: dict[str, Any]) -> dict[str, Any]:
+    return parsed["services"]
 
 
 @pytest.fixture
@@ -98,6 +98,41 @@ def test_every_container_is_limited_pinned_restarted_and_unprivileged(services: 
         if name != "postgres":  # drops its rights by itself
             assert service["cap_drop"] == ["ALL"], name
     assert re.search(r"^USER so_lakehouse$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
+
+
+def test_what_a_service_keeps_is_on_a_volume_that_has_a_name(services: dict[str, Any], parsed: dict[str, Any]) -> None:
+    """A worker's is its own, so that there may be several; a master keeps nothing, and set-up keeps all in servers."""
+    places = {
+        name: [(volume["type"], volume.get("source", ""), volume["target"]) for volume in service.get("volumes", [])]
+        for name, service in services.items()
+    }
+    named = set(services) - {"prepare", "spark-master", "spark-worker"}
+    for name in named:
+        target = "/var/lib/postgresql" if name == "postgres" else HOME
+        assert places[name] == [("volume", name, target)]
+    assert set(parsed["volumes"]) == named
+    assert places["spark-worker"] == [("volume", "", HOME)]
+    assert Path(HOME, "stack") == Settings(home=Path(HOME)).stack_folder, "what native services keep is in there"
+
+
+def test_a_container_may_use_more_memory_than_its_processes_are_told_to_use(services: dict[str, Any]) -> None:
+    default = Settings()
+    postgres_told = " ".join(services["postgres"]["command"])
+    (shared_buffers,) = re.findall(r"shared_buffers=(\w+)", postgres_told)
+    told = {
+        "metastore": [metastore.MEMORY],
+        "spark-master": [spark_cluster.DAEMON_MEMORY],
+        "spark-worker": [spark_cluster.DAEMON_MEMORY, default.stack_worker_memory],
+        "dagster-code": [default.spark_memory],
+        "postgres": [shared_buffers],
+    }
+    for name, parts in told.items():
+        assert sum(map(megabytes, parts)) * 1.3 <= megabytes(services[name]["mem_limit"]), name
+
+
+def megabytes(told: str) -> int:
+    number, unit = re.fullmatch(r"(\d+)([mg])b?", told.lower()).groups()
+    return int(number) * (1024 if unit == "g" else 1)
 
 
 def test_pages_alone_are_published_and_on_this_machine_alone(services: dict[str, Any]) -> None:
@@ -167,43 +202,6 @@ def test_postgres_is_the_native_servers_version_with_its_options(services: dict[
     where = ("--listen_addresses", "--port", "--unix_socket")
     options = [option for option in native_server[3:] if not option.startswith(where)]
     assert sorted(services["postgres"]["command"][1:]) == sorted(options)
-
-
-def test_the_image_builds_the_pinned_programs() -> None:
-    installed = re.findall(r"go install (\S+)", (DOCKER / "Dockerfile").read_text())
-    assert installed == [PROGRAMS["minio"].pinned, PROGRAMS["versitygw"].pinned]
-
-
-def test_the_layer_of_jars_has_every_module_that_it_runs(tmp_path: Path) -> None:
-    """They are copied before the rest of the code, so that a change of code does not bring the jars anew."""
-    before_jars = (DOCKER / "Dockerfile").read_text().split("RUN python -m so_lakehouse.spark.jars")[0]
-    for *sources, target in map(str.split, re.findall(r"^COPY (so_lakehouse/.*)", before_jars, re.MULTILINE)):
-        for source in map(PROJECT_ROOT.joinpath, sources):
-            if source.is_dir():  # its content goes into the target
-                shutil.copytree(source, tmp_path / target, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                (tmp_path / target).mkdir(parents=True, exist_ok=True)
-                shutil.copy(source, tmp_path / target)
-    program = (
-        "from so_lakehouse.spark.jars import locked_jars as a; from so_lakehouse.stack.jars import locked_jars as b;"
-        "assert a() and b();"  # the installed project would lend what is missing
-        "print({m.__file__ for n, m in sys.modules.items() if n.startswith('so_lakehouse')})"
-    )
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, '.'); {program}"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert {Path(file).is_relative_to(tmp_path) for file in ast.literal_eval(done.stdout)} == {True}
-
-
-def test_the_image_has_the_packages_of_the_one_lock_file_and_no_others() -> None:
-    told = (DOCKER / "Dockerfile").read_text()
-    installed = re.findall(r"pip install (.*)", told)
-    assert installed == ["--no-cache-dir --require-hashes --requirement requirements.lock", INSTALL_THE_PROJECT]
 
 
 def test_the_example_names_every_secret_and_gives_none() -> None:

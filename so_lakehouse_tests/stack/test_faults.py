@@ -1,50 +1,37 @@
-"""Faults of the real services in the middle of the work: the run waits, or ends in words; a re-run ends in the same
-tables.
+"""Faults of the object store and of Spark's worker in the middle of a merge: the run ends in words, or goes on; a
+re-run ends in the same tables.
 
-What the metastore does to a run when it goes away is in test_catalog_in_metastore.py, and a store that is away for
-twenty seconds in test_writers_in_s3.py.
+What the metastore does to a run when it goes away is in test_catalog_in_metastore.py, a store that is away for twenty
+seconds in test_writers_in_s3.py, and what needs no Spark in test_faults_of_loads.py.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import psutil
-import psycopg2
 import pytest
 
-from so_lakehouse.errors import Unavailable
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.settings import Settings
-from so_lakehouse.stack import native, postgres
+from so_lakehouse.stack import native
 from so_lakehouse.stack.network import Network
-from so_lakehouse.stack.process import Supervised
 from so_lakehouse.warehouse import roles
-from so_lakehouse.warehouse.load import load_site
 from so_lakehouse_tests.pipeline.evidence import write_dump
-from so_lakehouse_tests.pipeline.silver_site import day, small_site
-from so_lakehouse_tests.pipeline.warehouse_catalogue import assert_equals_silver
 from so_lakehouse_tests.pipeline.writer import Writer
 from so_lakehouse_tests.stack.conftest import Stack
 from so_lakehouse_tests.stack.object_store import Server
-from so_lakehouse_tests.stack.store_proxy import StoreProxy, store_proxy
+from so_lakehouse_tests.stack.store_proxy import StoreProxy
 
 SEPTEMBER, DECEMBER = "2016-09-11", "2016-12-11"
 CALM = "calm"  # the site to which nothing happens
-
-
-@pytest.fixture(scope="module")
-def proxy(team: Stack) -> Iterator[StoreProxy]:
-    with store_proxy(Network(team.settings).s3) as between:
-        yield between
+ROWS = r"/silver/posts/.*\.parquet"
+MOST_SECONDS = 120  # for one thing, on a machine that does much else
 
 
 @pytest.fixture(scope="module")
@@ -100,20 +87,23 @@ def contents(lake: Lake, site: str) -> list[list[str]]:
     return [sorted(map(str, table.to_pylist())) for table in kept]
 
 
-def begin(writer: Writer, lake: Lake, site: str) -> None:
-    """The site has September's rows, and December's are compared; next they are merged."""
-    for cut in (SEPTEMBER, DECEMBER):
-        land(lake, cut, site)
+def with_september(writer: Writer, lake: Lake, site: str) -> None:
+    """The site has September's rows, and December's have landed."""
+    land(lake, SEPTEMBER, site)
+    writer.tell(site, tables=["posts"])
+    writer.hear("done")
+    land(lake, DECEMBER, site)
+
+
+@contextmanager
+def merging(proxy: StoreProxy, writer: Writer, lake: Lake, site: str) -> Iterator[None]:
+    """For the block December's rows are being merged into September's: the worker has sent the first file, which waits
+    at the store's door until the block ends."""
+    with_september(writer, lake, site)
+    with proxy.held("PUT", ROWS) as here:
         writer.tell(site, tables=["posts"])
-        writer.hear("compared" if cut == DECEMBER else "done")
-
-
-def down(team: Stack, service: str) -> None:
-    native.down(team.settings, lambda name, what: None, [service])
-
-
-def up(team: Stack, service: str) -> None:
-    native.up(team.settings, lambda name, what: None, [service])
+        assert here.wait(MOST_SECONDS), "nobody merges"
+        yield
 
 
 def test_a_store_that_asks_to_slow_down_is_heard_by_every_client(proxy: StoreProxy, lake: Lake, writer: Writer) -> None:
@@ -133,7 +123,9 @@ def test_a_store_that_asks_to_slow_down_is_heard_by_every_client(proxy: StorePro
 def test_a_store_that_is_busy_for_good_ends_the_run_in_words_and_a_rerun_goes_on(
     proxy: StoreProxy, lake: Lake, writer: Writer
 ) -> None:
-    begin(writer, lake, "overrun")
+    with_september(writer, lake, "overrun")
+    writer.tell("overrun", tables=["posts"])
+    writer.hear("compared")  # next they are merged
     proxy.refuse(1_000_000)
     said = writer.hear("failed")["error"]
     proxy.refuse(0)
@@ -148,10 +140,10 @@ def test_a_store_that_is_busy_for_good_ends_the_run_in_words_and_a_rerun_goes_on
 def test_a_store_that_is_away_for_good_ends_the_run_in_words_and_a_rerun_goes_on(
     team: Stack, proxy: StoreProxy, lake: Lake, writer: Writer
 ) -> None:
-    begin(writer, lake, "away")
-    down(team, "s3")
+    with merging(proxy, writer, lake, "away"):
+        team.down("s3")
     said = writer.hear("failed")["error"]
-    up(team, "s3")
+    team.up("s3")
     assert said.startswith(f"Unavailable: The object store at {proxy.address} does not do what was asked in")
     assert "See that it runs" in said
     writer.tell("away", tables=["posts"])
@@ -159,54 +151,17 @@ def test_a_store_that_is_away_for_good_ends_the_run_in_words_and_a_rerun_goes_on
     assert contents(lake, "away") == contents(lake, CALM)
 
 
-def test_a_merge_whose_worker_is_killed_goes_on_in_the_next_one(team: Stack, lake: Lake, writer: Writer) -> None:
-    begin(writer, lake, "orphan")
+def test_a_merge_whose_worker_is_killed_goes_on_in_the_next_one(
+    team: Stack, proxy: StoreProxy, lake: Lake, writer: Writer
+) -> None:
     (worker,) = native.status(team.settings, ["spark-worker-1"])
     assert worker.process_id
-    executors = psutil.Process(worker.process_id).children(recursive=True)
-    assert executors, "the work is done there"
-    for process in (worker.process_id, *(executor.pid for executor in executors)):
-        os.kill(process, signal.SIGKILL)
-    psutil.wait_procs(executors, timeout=10)
-    up(team, "spark-worker-1")
+    with merging(proxy, writer, lake, "orphan"):
+        executors = psutil.Process(worker.process_id).children(recursive=True)
+        assert executors, "the work is done there"
+        for process in (worker.process_id, *(executor.pid for executor in executors)):
+            os.kill(process, signal.SIGKILL)
+        psutil.wait_procs(executors, timeout=10)
+    team.up("spark-worker-1")
     assert writer.hear("done")["applied"] == 1
     assert contents(lake, "orphan") == contents(lake, CALM)
-
-
-def test_a_load_during_which_postgres_is_restarted_says_so_and_a_rerun_equals_silver(
-    stack: Stack, tmp_path: Path
-) -> None:
-    settings = Settings(home=tmp_path, postgres=stack.address(roles.LOADER))
-    lake = Lake.of(settings)
-    silver = small_site(lake, "restarted")
-    silver.pass_checks(cut_at=day("2016-09-30"))
-    load_site(lake, settings, "restarted")
-    silver.put("posts", {"Id": 1, "PostTypeId": 1, "CreationDate": day("2016-01-10"), "Score": 77})
-    silver.pass_checks(cut_at=day("2016-12-30"))
-    admin = postgres.admin_address(stack.settings, stack.secrets, postgres.WAREHOUSE)
-    service = postgres.service(stack.settings, lambda: None)
-    server = Supervised(service, stack.settings.stack_folder / "run")
-    with ThreadPoolExecutor(1) as pool, closing(psycopg2.connect(admin)) as held:
-        with held.cursor() as cursor:
-            cursor.execute("LOCK TABLE lake.posts IN SHARE MODE")  # nobody writes; who has begun waits in the middle
-            load = pool.submit(load_site, lake, settings, "restarted")
-            wait_until_somebody_waits(admin)
-        server.stop()
-        server.start()
-        with pytest.raises(Unavailable, match=r"Postgres stopped the load of restarted: .*then load again"):
-            load.result(60)
-    done = load_site(lake, settings, "restarted")
-    assert {table.how for table in done.values()} == {"changes", "unchanged"}
-    assert_equals_silver(lake, settings, "restarted")
-
-
-def wait_until_somebody_waits(admin: str) -> None:
-    until = time.monotonic() + 60
-    with closing(psycopg2.connect(admin)) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-        while True:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'lake.posts'::regclass")
-            if cursor.fetchall() != [(0,)]:
-                return
-            assert time.monotonic() < until, "nobody waits"
-            time.sleep(0.1)

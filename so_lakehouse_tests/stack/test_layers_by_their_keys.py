@@ -1,5 +1,9 @@
 """A site's whole way in an object store, where each layer has a key of its own and nobody has another: a dump, a day of
-the API, and the next dump, which is reconciled with what was known before."""
+the API, and the next dump, which is reconciled with what was known before.
+
+What a key may do is the same on the other maker's server (test_s3_keys.py), and dumps go their way there by these keys
+too (test_beer_in_s3.py).
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,7 @@ from so_lakehouse.simulate.dumps import write_mirror
 from so_lakehouse.simulate.served import SimulationServer, morning_after
 from so_lakehouse.simulate.simulation import Simulation
 from so_lakehouse.stack import environment
+from so_lakehouse.stack import object_store as servers
 from so_lakehouse.warehouse.query import query_warehouse
 from so_lakehouse_tests.pipeline.command_line import environment as nothing_but
 from so_lakehouse_tests.stack.conftest import Stack
@@ -45,6 +50,7 @@ def lake(object_store) -> Lake:
     return lake
 
 
+@pytest.mark.parametrize("s3", [servers.VERSITYGW], indirect=True)
 def test_every_layer_is_made_with_its_own_key(s3: Stack, lake: Lake, warehouse: Settings, tmp_path: Path) -> None:
     mirror = tmp_path / "mirror"
     write_mirror(mirror, [SITE], [BEFORE, NEXT], people=100, launch=date(2025, 1, 1))

@@ -16,10 +16,9 @@ import pytest
 import requests
 from psycopg2.extensions import connection as PostgresConnection
 
-from so_lakehouse.settings import PROJECT_ROOT
 from so_lakehouse.stack import object_store
+from so_lakehouse.stack.dagster_database import POOLS
 from so_lakehouse.stack.network import LOGS_BUCKET
-from so_lakehouse.stack.pools import POOLS
 from so_lakehouse_tests.stack.whole_stack import SERVICES, Running, so_lakehouse
 
 # Knows nothing of this project: Spark as it comes, with what the stack gives to everybody.
@@ -31,18 +30,6 @@ spark = builder.config("spark.hadoop.hive.metastore.uris", os.environ["LAKEHOUSE
 spark.sql("CREATE DATABASE theirs")
 spark.range(10).write.option("path", "file://{where}").saveAsTable("theirs.numbers")
 print("sum", spark.sql("SELECT sum(id) FROM theirs.numbers").first()[0])
-spark.stop()
-"""
-
-# Our own session and lake, from the environment that the stack gives to everybody.
-OUR_CLIENT = """
-from so_lakehouse.lake.storage import Lake
-from so_lakehouse.settings import Settings
-from so_lakehouse.spark.session import open_session
-settings = Settings.from_environment()
-spark, numbers = open_session(settings), Lake.of(settings).uri("staging/numbers")
-spark.range(10).write.format("delta").save(numbers)
-print("sum", spark.read.format("delta").load(numbers).groupBy().sum("id").first()[0])
 spark.stop()
 """
 
@@ -137,24 +124,6 @@ def test_spark_works_in_its_worker_and_finds_tables_by_name_in_the_metastore(
         named = 'SELECT d."NAME", t."TBL_NAME" FROM "TBLS" t JOIN "DBS" d ON d."DB_ID" = t."DB_ID"'
         assert ask(connection, named) == [("theirs", "numbers")]
     assert list((stack.settings.stack_folder / "spark").glob("work-*/app-*/0/stderr")), "it ran in the worker"
-
-
-def test_our_own_session_writes_to_the_bucket_through_the_worker_which_has_the_jars(whole_stack: Running) -> None:
-    work = whole_stack.stack.settings.stack_folder / "spark"
-    before = set(work.glob("work-*/app-*"))
-    done = subprocess.run(
-        [sys.executable, "-c", OUR_CLIENT],
-        env=whole_stack.used() | {"LAKEHOUSE_SPARK_MEMORY": "1g"},
-        cwd=PROJECT_ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert "sum 45" in done.stdout, done.stderr[-2000:]
-    (application,) = set(work.glob("work-*/app-*")) - before
-    assert list(application.glob("*/stderr")), "it ran in the worker"
-    assert not list(application.rglob("*.jar")), "690 MB would have been copied"
 
 
 def test_spark_takes_no_work_from_who_does_not_know_the_secret(whole_stack: Running, tmp_path: Path) -> None:

@@ -59,6 +59,26 @@ def test_a_later_command_finds_what_an_earlier_one_started_and_stops_it_with_its
     assert not Supervised(web, tmp_path).stop()
 
 
+def test_what_a_service_starts_while_it_is_being_stopped_is_stopped_too(web: Service, tmp_path: Path) -> None:
+    """As a run of Dagster's does that has just begun: its step would go on writing to the lake."""
+    number = tmp_path / "number"
+    program = (
+        "import pathlib, signal, subprocess, sys, time\n"
+        "def end(*_):\n"
+        "    late = subprocess.Popen(['sleep', '600'])\n"
+        f"    pathlib.Path({str(number)!r}).write_text(str(late.pid))\n"
+        "    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end); print(1, flush=True); time.sleep(600)"
+    )
+    log = tmp_path / "web.log"
+    starting = replace(web, command=lambda: [sys.executable, "-c", program], healthy=lambda: log.read_text() == "1\n")
+    supervised = Supervised(starting, tmp_path)
+    supervised.start()
+    assert supervised.stop()
+    living = [one.pid for one in psutil.process_iter(["status"]) if one.info["status"] != psutil.STATUS_ZOMBIE]
+    assert int(number.read_text()) not in living
+
+
 def test_a_busy_port_is_told_with_its_holder_and_the_setting(web: Service, tmp_path: Path) -> None:
     number = web.ports[0].number
     with http.server.HTTPServer(("127.0.0.1", number), http.server.SimpleHTTPRequestHandler):

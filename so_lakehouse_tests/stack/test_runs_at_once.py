@@ -61,7 +61,8 @@ def until(is_so: Callable[[], bool], what: str) -> None:
 
 def test_runs_of_dagster_and_of_the_command_line_at_once(whole_stack: Running, truth: Truth, tmp_path: Path) -> None:
     settings, said = Settings.from_environment(whole_stack.used()), tmp_path / "said"
-    lake = Lake.of(settings)
+    lake, work = Lake.of(settings), whole_stack.stack.settings.stack_folder / "spark"
+    before = set(work.glob("work-*/app-*"))
     for site in SITES:
         whole_stack.add_site(site)
     with command_line(whole_stack, tmp_path) as command:
@@ -74,6 +75,9 @@ def test_runs_of_dagster_and_of_the_command_line_at_once(whole_stack: Running, t
             until(lambda: any(WAITS in str(whole_stack.run(run)) for run in merged), "Dagster comes to silver")
         assert {whole_stack.ended(run, MOST_SECONDS)["status"] for run in merged} == {"SUCCESS"}
         assert command.wait(MOST_SECONDS) == 0, said.read_text()
+    applications = set(work.glob("work-*/app-*")) - before
+    assert any(list(one.glob("*/stderr")) for one in applications), "Spark's work was done in the worker"
+    assert not [jar for one in applications for jar in one.rglob("*.jar")], "each run would have sent it 690 MB"
 
     for table in TABLES:
         held = f'select site, count(*) as n, count(distinct "Id") as keys from silver.{table} group by site'

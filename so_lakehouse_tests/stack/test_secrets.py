@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from so_lakehouse.errors import BadInput
-from so_lakehouse.stack import secrets
+from so_lakehouse.settings import Settings
+from so_lakehouse.stack import containers, secrets
+from so_lakehouse.stack.network import CONTAINERS
 from so_lakehouse.stack.secrets import SECRETS, from_environment, kept, variable
 
 
@@ -46,3 +48,14 @@ def test_the_lines_for_compose_read_back_as_they_are(tmp_path: Path) -> None:
     made = {variable(name): secrets.made() for name in SECRETS}
     (tmp_path / ".env").write_text(secrets.in_lines(made))
     assert secrets.read_variables(tmp_path / ".env") == made
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS))
+def test_containers_are_not_set_up_with_a_weak_secret_whatever_runs_already(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing runs here: it is refused before anybody is asked."""
+    for other in SECRETS:
+        monkeypatch.setenv(variable(other), "changeme" if other == name else secrets.made())
+    with pytest.raises(BadInput, match=variable(name)):
+        containers.prepare(Settings(home=tmp_path, stack_network=CONTAINERS), [])

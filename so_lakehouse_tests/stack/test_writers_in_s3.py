@@ -4,9 +4,7 @@ never sees a part, and what a killed writer leaves is swept."""
 from __future__ import annotations
 
 import os
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -19,6 +17,7 @@ from so_lakehouse.settings import Settings
 from so_lakehouse.warehouse import server
 from so_lakehouse_tests.pipeline.test_two_writers import DECEMBER, SEPTEMBER, land
 from so_lakehouse_tests.pipeline.writer import Writer
+from so_lakehouse_tests.stack.reader_loop import in_order, reading
 
 # Of each driver. How often two commits meet is luck: without the lock one in a hundred was lost.
 MERGES = int(os.environ.get("S3_MERGES", "100"))
@@ -71,6 +70,7 @@ def test_a_store_that_is_away_for_twenty_seconds_is_waited_for(lake, object_stor
         time.sleep(0.1)
     with object_store.away():
         time.sleep(20)
+    assert sum(merged(lake).get(site, 0) for site in AWAY_SITES) < 8, "it was away in the middle"
     assert [writer.hear("done")["merged"] for writer in writers] == [4, 4]
     assert {site: merged(lake)[site] for site in AWAY_SITES} == dict.fromkeys(AWAY_SITES, 4)
 
@@ -86,23 +86,13 @@ def test_a_publish_is_seen_whole_and_a_killed_writer_not_at_all_and_its_rest_is_
     assert first.process.wait(120) == -9
     assert state(lake) == old, "what was staged is no part of silver"
 
-    done, seen = threading.Event(), set()
-
-    def read() -> None:
-        while not done.is_set():
-            seen.add(state(lake))
-            time.sleep(0.05)
-
-    with ThreadPoolExecutor(1) as pool:
-        reader = pool.submit(read)
+    with reading(lambda: state(lake)) as seen:
         second.tell("ale", tables=["posts"])
         applied = second.hear("done")["applied"]
-        done.set()
-        reader.result()
     new = state(lake)
     assert applied == 1
-    assert new != old
-    assert seen <= {old, new}
+    assert len(seen) >= 5, "the first and the last are read before and after"
+    assert in_order(seen) == [old, new]
     assert new == (60, 100, 21, 80), "rows, sum of scores, first and last key of December's dump"
 
     assert lake.files(paths.staging("ale")), "what the killed one staged is still there"
