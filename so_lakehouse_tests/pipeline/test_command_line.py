@@ -11,12 +11,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import requests
 
+from so_lakehouse.lake import gates
 from so_lakehouse.lake.query import query_lake
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema import TABLES
@@ -220,7 +222,7 @@ def test_postgres_gone_is_said_and_the_lake_keeps_what_it_has(mirror, undisturbe
 
 
 BROWSED = """{ assetNodes {
-  assetKey { path } dependencyKeys { path } partitionKeys
+  assetKey { path } dependencyKeys { path } dependedByKeys { path } partitionKeys partitionStats { numMaterialized }
   assetMaterializations(limit: 1) {
     partition
     metadataEntries {
@@ -251,14 +253,25 @@ def last_metadata(node: dict) -> dict[str, dict]:
     return {entry["label"]: entry for entry in node["assetMaterializations"][0]["metadataEntries"]}
 
 
-def test_dev_shows_the_lineage_and_the_partitions_of_the_same_state(nodes):
-    above = {name: {"/".join(key["path"]) for key in node["dependencyKeys"]} for name, node in nodes.items()}
+def test_dev_shows_the_lineage_from_the_dump_to_the_published_marts_both_ways(nodes):
+    above, below = (
+        {name: {"/".join(key["path"]) for key in node[side]} for name, node in nodes.items()}
+        for side in ("dependencyKeys", "dependedByKeys")
+    )
+    models = ("staging/stg_posts", "intermediate/int_question", "core/fct_question", "marts/activity_month")
+    steps = list(pairwise(("silver/posts", "warehouse/posts", *models, "marts/published")))
     for table in TABLES:
-        assert "raw/dump" in above[f"bronze/dump/{table}"]
-        assert f"bronze/dump/{table}" in above[f"silver/{table}"]
-    assert "silver/posts" in above["warehouse/posts"]
-    assert nodes["silver/posts"]["assetMaterializations"][0]["partition"] in nodes["silver/posts"]["partitionKeys"]
-    assert nodes["raw/dump"]["assetMaterializations"][0]["partition"] in nodes["raw/dump"]["partitionKeys"]
+        steps += pairwise(("raw/dump", f"bronze/dump/{table}", f"silver/{table}"))
+    for upper, lower in steps:
+        assert upper in above[lower]
+        assert lower in below[upper]
+
+
+def test_dev_shows_which_partition_is_here(nodes):
+    for name in ("raw/dump", "bronze/dump/posts", "silver/posts", "warehouse/posts"):
+        node = nodes[name]
+        assert node["partitionStats"]["numMaterialized"] == 1, name
+        assert node["assetMaterializations"][0]["partition"] in node["partitionKeys"], name
 
 
 def test_dev_shows_how_many_rows_each_table_has(nodes, undisturbed):
@@ -268,17 +281,24 @@ def test_dev_shows_how_many_rows_each_table_has(nodes, undisturbed):
         assert shown == len(held[f"silver.{table}"]), table
 
 
-def test_dev_shows_what_each_check_found(nodes):
-    checks = {
+def test_dev_shows_what_each_check_found(nodes, undisturbed):
+    shown = {
         f"{name}:{check['name']}": (check["executionForLatestMaterialization"] or {}).get("status")
         for name, node in nodes.items()
         if name.startswith(("bronze/dump", "silver", "warehouse", "marts"))
         for check in node["assetChecksOrError"]["checks"]
     }
-    assert len(checks) > 50
-    assert {name: status for name, status in checks.items() if status == "FAILED"} == {}
+    # Silver warns where a test before this one has taken the oldest post away and brought it back.
+    found = {
+        f"silver/{table}:{check.name}": "SUCCEEDED" if check.passed else "FAILED"
+        for table, gate in gates.load(Lake(Settings(home=undisturbed.home).lake_uri), SITE).items()
+        for check in gate.checks
+    }
+    assert len(found) > 50
+    assert {name: status for name, status in shown.items() if name in found} == found
+    assert {name for name, status in shown.items() if status == "FAILED"} <= found.keys()
     assert {"bronze", "silver", "warehouse", "marts"} == {
-        name.partition("/")[0] for name, status in checks.items() if status == "SUCCEEDED"
+        name.partition("/")[0] for name, status in shown.items() if status == "SUCCEEDED"
     }
 
 

@@ -97,6 +97,7 @@ def test_whoever_waits_is_told_how_far_each_layer_is(runs, told):
             _, amounts, totals = zip(*told[f"{layer} {quarter}|{site}"], strict=True)
             assert list(amounts) == sorted(amounts)
             assert set(totals) == {amounts[-1]}, "bytes, of as many"
+            assert len(set(amounts)) > 1 or amounts[-1] < 1 << 20, "on the way, too"
         assert all(0 < done <= total for _, done, total in told[f"silver {site}"])
 
 
@@ -183,14 +184,30 @@ def test_users_whose_change_silver_does_not_see_changed_only_in_what_is_about_pe
 
 def changed_in_bronze(lake: Lake, table: str, columns: list[str]) -> list[set[str]]:
     """For every key of both quarters of beer whose rows differ: the columns in which they do."""
-    rows = []
-    for quarter in ("2016-07-01", "2016-10-01"):
-        manifest = BronzeManifest.load(lake, table, quarter, "beer")
-        read = pq.read_table([lake.path(file) for file in manifest.files], columns=columns)
-        rows.append({row["Id"]: row for row in read.to_pylist()})
-    before, after = rows
+    before, after = (in_bronze(lake, table, quarter, "beer", columns) for quarter in ("2016-07-01", "2016-10-01"))
     differing = [{n for n in columns if before[key][n] != after[key][n]} for key in before.keys() & after.keys()]
     return [names for names in differing if names]
+
+
+def in_bronze(lake: Lake, table: str, quarter: str, site: str, columns: list[str]) -> dict[int, dict]:
+    """The rows of a dump's table by their key, with these columns."""
+    manifest = BronzeManifest.load(lake, table, quarter, site)
+    read = pq.read_table([lake.path(file) for file in manifest.files], columns=columns)
+    return {row["Id"]: row for row in read.to_pylist()}
+
+
+@pytest.mark.parametrize(("notation", "between"), [("<", "><"), ("|", "|")])
+def test_tags_of_either_notation_are_lists_in_silver(home, runs, notation, between):
+    """The newest release here writes `|a|b|`, all others `<a><b>`."""
+    lake, newest = Lake(home.lake_uri), dict(PUBLISHED.keys())
+    for site in (site for site in newest if (site == "datascience.meta") == (notation == "|")):
+        published = in_bronze(lake, "posts", newest[site], site, ["Id", "Tags"])
+        assert {row["Tags"][0] for row in published.values() if row["Tags"]} == {notation}, site
+        silver = query_lake(lake, f"select Id, Tags from silver.posts where site = '{site}'").to_pylist()
+        for row in silver:
+            text = published[row["Id"]]["Tags"]
+            assert row["Tags"] == (text and text[1:-1].split(between)), f"post {row['Id']} of {site}"
+        assert any(row["Tags"] and len(row["Tags"]) > 1 for row in silver), site
 
 
 def test_an_older_quarter_again_changes_nothing_and_says_why(home, runs):
