@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
 
     sql = commands.add_parser("sql", help="ask the warehouse and the marts, or with --lake the lake")
     sql.add_argument("query", metavar="QUERY", help='such as "select * from marts.activity_month"; - reads stdin')
-    sql.add_argument("--lake", action="store_true", help="ask silver.*, bronze.*, reconciliation.* and quarantine.rows (no JVM)")
+    sql.add_argument("--lake", action="store_true", help="ask silver, bronze, reconciliation and quarantine (no JVM)")
     sql.add_argument("--format", choices=("table", "csv", "json"), default="table", help="default: table")
 
     commands.add_parser("status", help="what every layer holds of every site")
