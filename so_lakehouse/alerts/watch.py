@@ -13,7 +13,7 @@ from functools import partial
 from so_lakehouse.alerts import checks
 from so_lakehouse.alerts.incident import Incident, Kind
 from so_lakehouse.alerts.runs import Failure, incidents, run_page
-from so_lakehouse.api.budget import Budget
+from so_lakehouse.api.budget import WINDOWS, Budget
 from so_lakehouse.api.current import Standing, standings
 from so_lakehouse.api.source import late_after
 from so_lakehouse.clock import Clock
@@ -80,21 +80,24 @@ def late_sites(known: Sequence[Standing], now: datetime, settings: Settings) -> 
     """Sites whose check `site_current` fails."""
     judged = [(standing, freshness.outcome(standing, now, late_after(standing.site, settings))) for standing in known]
     return [
-        Incident(Kind.SITE_LATE, "silver", standing.site, said.detail, _catch_up(standing, settings), standing.site)
+        Incident(
+            Kind.SITE_LATE, "silver", standing.site, said.detail, _catch_up(standing, now, settings), standing.site
+        )
         for standing, said in judged
         if not said.passed
     ]
 
 
-def _catch_up(standing: Standing, settings: Settings) -> str:
-    whole_to = standing.whole_to
+def _catch_up(standing: Standing, now: datetime, settings: Settings) -> str:
+    whole_to, gap = standing.whole_to, freshness.gap(standing, now)
     first = (whole_to + timedelta(microseconds=1)).date().isoformat() if whole_to else settings.api_start
+    first = gap.isoformat() if gap else first
     return f"so-lakehouse run --site {standing.site} --days-since {max(first, settings.api_start)}"
 
 
 def quota_gone(budget: Budget, settings: Settings) -> list[Incident]:
     """That the API may not be asked any more before its quota's next day."""
-    used_up = budget.used_up()
+    used_up = budget.pause(WINDOWS)
     if used_up is None:
         return []
     then = "Nothing needs to be done: days that wait are asked for when the quota's next day begins."

@@ -120,8 +120,13 @@ class Budget:
             db.execute("insert or replace into asked values (?, ?, ?)", (self.account, question, now))
             db.execute("delete from asked where at < ? or at > ?", (now - SAME_QUESTION_SECONDS, now + 1))
 
+    def hold(self, method: str, seconds: float) -> None:
+        """Nothing is asked of this method for so long."""
+        with self._open() as db:
+            self._hold(db, method, self.clock.now().timestamp(), seconds)
+
     def hold_all(self, seconds: float) -> None:
-        """Nothing is asked of any method for so long: the API has said so."""
+        """Nothing is asked of any method for so long, with any key: the API has said so to this machine's address."""
         with self._open() as db:
             self._hold(db, EVERY_METHOD, self.clock.now().timestamp(), seconds + BACKOFF_MARGIN)
 
@@ -134,14 +139,6 @@ class Budget:
         with self._open() as db:
             row = db.execute("select remaining, maximum from quota where account = ?", (self.account,)).fetchone()
         return Quota(*row) if row else Quota(None, None)
-
-    def used_up(self) -> NotNow | None:
-        """Why nothing more may be asked for days before the quota's next one, and when that is; None where it may."""
-        if not self.file.exists():
-            return None
-        with self._open() as db:
-            wait, reason = self._general_hindrance(db, WINDOWS, self.clock.now().timestamp())
-        return NotNow(reason, self.clock.now() + timedelta(seconds=wait)) if wait > 0 else None
 
     def filter_name(self, fields: str) -> str | None:
         """The filter that was made for these fields; it never expires."""
@@ -175,9 +172,9 @@ class Budget:
     def _hold_hindrance(self, db: sqlite3.Connection, method: str, now: float) -> tuple[float, str]:
         # A clock that was set back must not make a wait longer than the API asked for: it begins anew.
         set_back = "update not_before set since = ?, until = ? + until - since where account = ? and since > ?"
-        db.execute(set_back, (now, now, self.account, now))
+        db.execute(set_back, (now, now, self._held(method), now))
         held = "select until from not_before where account = ? and method = ?"
-        until = _one(db, held, (self.account, method))
+        until = _one(db, held, (self._held(method), method))
         if until is None or until <= now:
             return 0.0, ""
         what = "is not to be asked for anything" if method == EVERY_METHOD else f"asks to leave {method} alone"
@@ -224,8 +221,12 @@ class Budget:
         db.execute(
             "insert into not_before values (?, ?, ?, ?) on conflict (account, method) do update"
             " set since = excluded.since, until = excluded.until where excluded.until > until",
-            (self.account, method, now, now + seconds),
+            (self._held(method), method, now, now + seconds),
         )
+
+    def _held(self, method: str) -> str:
+        """Whom a hold counts for: a backoff is said to a key, and that nothing is to be asked, to the machine."""
+        return self.address if method == EVERY_METHOD else self.account
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

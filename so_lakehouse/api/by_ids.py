@@ -3,7 +3,7 @@
 Two reasons lead here, each with its share of the quota: young posts are asked again, because their counts move without
 activity, and a sweep looks for rows that were deleted. Whatever is returned is evidence like any page. What is not
 returned counts as gone only when it is missing twice, a day apart; a batch of which more than a fifth is missing is an
-error of the API's and says nothing about anybody.
+error of the API's and says nothing about anybody. What such a batch lacked is asked for again after all others.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from so_lakehouse.api.budget import REASK, SWEEP, NotNow
+from so_lakehouse.api.budget import REASK, SAME_QUESTION_SECONDS, SWEEP, NotNow
 from so_lakehouse.api.candidates import ASKED_FOR, DAY_APART, still_held, to_sweep, young_posts
 from so_lakehouse.api.client import Client, Page
 from so_lakehouse.api.days import newest_closed
@@ -32,7 +32,7 @@ from so_lakehouse.settings import Settings
 BATCH_IDS = 100  # the most that the API takes
 MOST_MISSING = 0.20
 # Ids that were missing once are most likely missing again: with few of them in a batch the others still judge it.
-SUSPECTS_PER_BATCH = 20
+SUSPECTS_PER_BATCH = 10
 
 
 def ask_again(
@@ -51,19 +51,23 @@ def ask_again(
         for fetch in fetches_of(lake, entity, day, site)
         if datetime.fromisoformat(fetch.newest_as_of) > now - DAY_APART
     }
-    asks = _Asks(lake, client, site, day, ENTITIES[entity], settings, progress, _missed(lake, entity, site))
+    missed, refused = _remembered(lake, entity, site)
+    asks = _Asks(lake, client, site, day, ENTITIES[entity], settings, progress, missed, refused)
     sites = max(len(gates.sites(lake)), 1)
     found = []
     for purpose, choose in ((REASK, young_posts), (SWEEP, to_sweep)):
         most = client.budget.allowance(purpose, sites * len(ASKED_FOR[purpose])) * BATCH_IDS
         if most and purpose not in recent:
-            found += asks.run(purpose, choose(lake, site, asks.entity, now, most, {*asks.seen, *asks.missed}))
+            doubtful = {*asks.seen, *asks.missed, *asks.refused}
+            ids = choose(lake, site, asks.entity, now, most, doubtful)
+            found += asks.run(purpose, [*ids, *(asks.to_ask_last() if purpose == SWEEP else [])][:most])
     return tuple(found)
 
 
 @dataclass
 class _Asks:
-    """What is asked for of one entity in one run. `missed`: ids that were missing once, and since when."""
+    """What is asked for of one entity in one run. `missed`: ids that were missing once, and since when; `refused`: ids
+    that a batch lacked which said nothing. They stay untold: by their age nothing else would be asked for one day."""
 
     lake: Lake
     client: Client
@@ -73,6 +77,7 @@ class _Asks:
     settings: Settings
     progress: Progress
     missed: dict[int, datetime]
+    refused: set[int]
     seen: set[int] = field(default_factory=set)  # asked for in this run
     here: list[int] = field(default_factory=list)  # returned in this run: witnesses for small batches
 
@@ -88,8 +93,8 @@ class _Asks:
             for number, batch in enumerate(batches(ids, suspects, self.here)):
                 page = self._ask(batch, filter_name, purpose)
                 keep(pages, page)
-                finding = judge(batch, _returned(self.entity, page), set(self.missed))
-                self.seen |= set(batch)
+                finding = judge(batch, _returned(self.entity, page))
+                self.seen |= set(batch) if finding.is_plausible else finding.returned
                 self.here += sorted(finding.returned)
                 refused += not finding.is_plausible
                 gone += self._note(finding, page.asked_at)
@@ -102,7 +107,7 @@ class _Asks:
         if pages.pages:
             where = (self.settings.api, self.site, self.day, self.entity.name)
             saved = [pages.save(self.lake, *where, purpose, gone=tuple(gone), refused_batches=refused, note=note)]
-            _remember(self.lake, self.entity.name, self.site, self.missed)
+            _remember(self.lake, self.entity.name, self.site, self.missed, self.refused)
         if trouble:
             raise trouble
         return saved
@@ -114,12 +119,17 @@ class _Asks:
         due = self.client.clock.now() - DAY_APART
         return sorted(key for key, since in self.missed.items() if since <= due and key not in self.seen)
 
+    def to_ask_last(self) -> list[int]:
+        """Ids of batches that were refused and that silver still has; the others are forgotten."""
+        self.refused &= still_held(self.lake, self.site, self.entity, self.refused)
+        return sorted(self.refused - self.seen)
+
     def _ask(self, batch: Sequence[int], filter_name: str, purpose: str) -> Page:
         path, asked = METHODS[self.entity.name].path, set(batch)
 
         def check(page: Page) -> None:
             if page.has_more or not _returned(self.entity, page) <= asked:
-                raise Transient(f"{path} by ids brought rows that were not asked for.")
+                raise Transient(f"{path} by ids brought rows that were not asked for.", SAME_QUESTION_SECONDS)
 
         parameters = {"site": api_parameter(self.site), "filter": filter_name, "pagesize": BATCH_IDS}
         named = f"/{path}/{';'.join(map(str, batch))}"
@@ -129,7 +139,12 @@ class _Asks:
         """Remembers what is missing for the first time, and yields what is missing for the second, a day apart."""
         for key in finding.returned:
             self.missed.pop(key, None)
-        for key in sorted(finding.missing) if finding.is_plausible else ():
+        self.refused -= finding.returned
+        if not finding.is_plausible:
+            self.refused |= finding.missing - self.missed.keys()
+            return
+        self.refused -= finding.missing
+        for key in sorted(finding.missing):
             since = self.missed.setdefault(key, asked_at)
             if since <= asked_at - DAY_APART:
                 yield Gone(key, asked_at.isoformat())
@@ -145,12 +160,10 @@ class Finding:
     is_plausible: bool
 
 
-def judge(batch: Collection[int], returned: Collection[int], suspects: Collection[int]) -> Finding:
-    """A batch is believed by the ids that nobody missed before: at least one, and at most a fifth of them missing."""
+def judge(batch: Collection[int], returned: Collection[int]) -> Finding:
+    """A batch is believed where at most a fifth of it is missing."""
     missing = frozenset(batch) - frozenset(returned)
-    judges = set(batch) - set(suspects)
-    is_plausible = bool(judges) and len(missing & judges) <= MOST_MISSING * len(judges)
-    return Finding(frozenset(returned) & frozenset(batch), missing, is_plausible)
+    return Finding(frozenset(returned) & frozenset(batch), missing, len(missing) <= MOST_MISSING * len(batch))
 
 
 def batches(ids: Sequence[int], suspects: Sequence[int], witnesses: Sequence[int]) -> Iterator[list[int]]:
@@ -170,13 +183,16 @@ def _returned(entity: Entity, page: Page) -> set[int]:
     return {item[key] for item in page.items if isinstance(item, dict) and isinstance(item.get(key), int)}
 
 
-def _missed(lake: Lake, entity: str, site: str) -> dict[int, datetime]:
+def _remembered(lake: Lake, entity: str, site: str) -> tuple[dict[int, datetime], set[int]]:
+    """Ids that were missing, and since when; and those that were missing where it said nothing, which have no date."""
     try:
         content = lake.read_json(paths.api_missed(entity, site))
     except FileNotFoundError:
-        return {}
-    return {int(key): datetime.fromisoformat(since) for key, since in content.items()}
+        return {}, set()
+    missed = {int(key): datetime.fromisoformat(since) for key, since in content.items() if since}
+    return missed, {int(key) for key, since in content.items() if not since}
 
 
-def _remember(lake: Lake, entity: str, site: str, missed: dict[int, datetime]) -> None:
-    lake.write_json(paths.api_missed(entity, site), {str(key): since.isoformat() for key, since in missed.items()})
+def _remember(lake: Lake, entity: str, site: str, missed: dict[int, datetime], refused: set[int]) -> None:
+    content = {str(key): since.isoformat() for key, since in missed.items()}
+    lake.write_json(paths.api_missed(entity, site), content | {str(key): "" for key in sorted(refused)})

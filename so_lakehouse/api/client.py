@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from so_lakehouse.api.budget import LONGEST_WAIT, Budget, NotNow
+from so_lakehouse.api.budget import LONGEST_WAIT, SAME_QUESTION_SECONDS, Budget, NotNow
 from so_lakehouse.api.error_table import ERRORS, UNKNOWN, Treatment, seconds_to_wait
 from so_lakehouse.api.reply import Reply, read_reply, text_of
 from so_lakehouse.api.transport import Received, Transport
@@ -24,6 +24,9 @@ from so_lakehouse.settings import Settings
 
 ANSWER_SECONDS = 120.0  # of one answer in all; the largest take a few
 QUESTION_SECONDS = 900.0  # of one question with all its tries
+# That a method is left alone after a throttle that names no time, such as one for a `backoff` that was not kept. The
+# API's shortest ban is 30 s.
+THROTTLED_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Client:
         patience = patience or Patience(deadline=QUESTION_SECONDS, sleep=clock.sleep, monotonic=clock.monotonic)
         self.address, self.clock, self.patience = settings.api, clock, patience
         self.budget = Budget.of(settings, clock)
+        self._newest_answer = ("", "")  # the body that came last, and to which question
         self._transport = Transport(
             settings.api,
             settings.api_key,
@@ -89,7 +93,9 @@ class Client:
                 raise Transient(told, retry_after(received.headers.get("Retry-After", ""))) from None
             self.budget.settle(method, reply)
             if reply.error_id:
-                self._refuse(path, reply)
+                self._refuse(method, path, reply)
+            if reply.quota_remaining is not None:
+                self._require_own_answer(path, question, text)
             page = Page(path, plain, asked_at, received, text, reply)
             check(page)
             self.budget.answered(question)
@@ -97,7 +103,16 @@ class Client:
 
         return self.patience.until_answered(once)
 
-    def _refuse(self, path: str, reply: Reply) -> None:
+    def _require_own_answer(self, path: str, question: str, text: str) -> None:
+        """Raises `Transient` for the body that answered another question before. Each reply tells what is left of the
+        quota, so no two are the same, though both be empty."""
+        body, answered = self._newest_answer
+        if text == body and question != answered:
+            told = f"{self.address}{path} brought the answer to another question once more."
+            raise Transient(told, SAME_QUESTION_SECONDS)
+        self._newest_answer = (text, question)
+
+    def _refuse(self, method: str, path: str, reply: Reply) -> None:
         """Raises what the error means."""
         error = ERRORS.get(reply.error_id, UNKNOWN)
         told = f"{self.address}{path} answered {reply.error_id} {error.name}: {reply.error_message!r}."
@@ -105,9 +120,11 @@ class Client:
             raise Refused(f"{told} {error.advice}")
         if error.treatment is Treatment.WAIT:
             seconds = seconds_to_wait(reply.error_message)
-            if seconds is not None:
-                self.budget.hold_all(seconds)
-                if seconds > LONGEST_WAIT:
-                    raise NotNow(told, self.clock.now() + timedelta(seconds=seconds))
-                raise Transient(told, seconds)
+            if seconds is None:
+                self.budget.hold(method, THROTTLED_SECONDS)
+                raise Transient(told, THROTTLED_SECONDS)
+            self.budget.hold_all(seconds)
+            if seconds > LONGEST_WAIT:
+                raise NotNow(told, self.clock.now() + timedelta(seconds=seconds))
+            raise Transient(told, seconds)
         raise Transient(told)

@@ -6,26 +6,26 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
+from so_lakehouse.api.days import DAYS_BACK, asked_from
 from so_lakehouse.api.fetch import is_whole
 from so_lakehouse.dumps.sites import find
-from so_lakehouse.lake import ledger, paths
+from so_lakehouse.lake import gates, ledger, paths
 from so_lakehouse.lake.api_raw import fetches_of, version_of
 from so_lakehouse.lake.ledger import LedgerRow
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema_api import ENTITIES
 
-# A site that silver knows no page of was asked for the first time within these, or its failed runs tell of it.
-FIRST_ASKED_WITHIN = 14  # newest days in raw
-
 
 @dataclass(frozen=True)
 class Standing:
     """`whole_to`: the end of the newest day, or the cut of the newest dump, that silver holds whole; None where it has
-    nothing. `asked_since`: when days of the site were first asked for; None where they are not."""
+    nothing. `asked_since`: when days of the site were first asked for; None where they are not. `without_gap_to`: up to
+    where no day is missing since the dump; None where no day has come, or where none may be asked for that is."""
 
     site: str
     whole_to: datetime | None
     asked_since: datetime | None
+    without_gap_to: datetime | None = None
 
 
 def standings(lake: Lake) -> list[Standing]:
@@ -46,7 +46,19 @@ def _standing(lake: Lake, site: str, rows: Sequence[LedgerRow], asked: datetime 
     """By the site's ledger. `asked`: when raw's newest days were first asked for; silver's pages know better."""
     pages = [row for row in rows if row.source.startswith("api/")]
     since = min((row.applied_at for row in pages), default=asked) if find(site).api else None
-    return Standing(site, max(filter(None, (_dumped(rows), _newest_whole_day(lake, site, pages))), default=None), since)
+    newest_day = _newest_whole_day(lake, site, pages)
+    whole_to = max(filter(None, (_dumped(rows), newest_day)), default=None)
+    return Standing(site, whole_to, since, _without_gap_to(lake, site) if newest_day else None)
+
+
+def _without_gap_to(lake: Lake, site: str) -> datetime | None:
+    """Up to where rows of every table that the API tells are whole (`lake/complete.py`); None where the day after is
+    none that may be asked for."""
+    known, tables = gates.load(lake, site), {entity.table for entity in ENTITIES.values()}
+    moments = [gate.complete_to for table, gate in known.items() if table in tables and gate.complete_to]
+    if len(moments) < len(tables):
+        return None
+    return min(moments) if (min(moments) + timedelta(days=1)).date().isoformat() >= asked_from(lake) else None
 
 
 def _dumped(rows: Sequence[LedgerRow]) -> datetime | None:
@@ -76,10 +88,11 @@ def _taken_in_whole(lake: Lake, entity: str, day: str, site: str, taken_in: Coll
 
 
 def _first_asked(lake: Lake) -> dict[str, datetime]:
-    """By site: the earliest fetch in raw's newest days. One entity is enough: all are asked for together."""
+    """By site: the earliest fetch in raw's newest days. One entity is enough: all are asked for together. A site that
+    silver knows no page of was asked for the first time within these, or its failed runs tell of it."""
     entity = next(iter(ENTITIES))
     found: dict[str, datetime] = {}
-    for day_folder in lake.list(paths.raw_api(entity))[-FIRST_ASKED_WITHIN:]:
+    for day_folder in lake.list(paths.raw_api(entity))[-DAYS_BACK:]:
         for site_folder in lake.list(day_folder):
             site = site_folder.rpartition("site=")[2]
             moments = _moments(lake.list(site_folder))

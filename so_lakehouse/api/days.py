@@ -16,6 +16,8 @@ from so_lakehouse.settings.reading import is_day
 
 # The API may answer from a cache for a minute.
 CLOSING = timedelta(minutes=1)
+# So many of the newest closed days are asked for by themselves: a laptop that slept for two weeks loses none.
+DAYS_BACK = 14
 
 
 def bounds(day: str) -> tuple[int, int]:
@@ -53,14 +55,20 @@ def require_day(day: str, now: datetime, settings: Settings) -> None:
         )
 
 
+def asked_from(lake: Lake) -> str:
+    """The first day that may be asked for in this lake; empty before the first ask."""
+    try:
+        return lake.read_json(paths.raw_api_grid())["start"]
+    except FileNotFoundError:
+        return ""
+
+
 def require_same_start(lake: Lake, settings: Settings) -> None:
     """Raises `BadInput` where this lake's days began with another start: its partitions would no longer be these."""
-    try:
-        start = lake.read_json(paths.raw_api_grid())["start"]
-    except FileNotFoundError:
+    start = asked_from(lake)
+    if not start:
         lake.write_json(paths.raw_api_grid(), {"start": settings.api_start})
-        return
-    if start != settings.api_start:
+    elif start != settings.api_start:
         raise BadInput(
             f"The days of this lake begin at {start}, and LAKEHOUSE_API_START is {settings.api_start}. It must not "
             "change once it is used: set it back."

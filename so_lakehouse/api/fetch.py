@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from so_lakehouse import failpoints
@@ -20,7 +21,7 @@ from so_lakehouse.api.methods import METHODS
 from so_lakehouse.api.source import not_served
 from so_lakehouse.api.windows import Ask, Walk, walk
 from so_lakehouse.dumps.sites import find
-from so_lakehouse.errors import BadInput, LakehouseError
+from so_lakehouse.errors import BadInput, LakehouseError, Unavailable
 from so_lakehouse.lake.api_raw import WINDOW, Covered, FetchManifest, PageFile, fetches_of, first_missing, version_of
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.progress import Progress, silent
@@ -92,6 +93,7 @@ def fetch_day(
         try:
             ask = asking(client, METHODS[entity].path, parameter, filter_of(client))
             for step in walk(ask, order, fields_of(ENTITIES[entity]).key, since, end):
+                require_closed(step.page, day, end)
                 keep(pages, step.page)
                 reached = step.covered_to
                 progress(f"{site} {day} {entity}: {pages.items:,} rows", reached - begin, end + 1 - begin)
@@ -120,6 +122,21 @@ def asking(client: Client, path: str, site: str, filter_name: str) -> Ask:
         return client.ask(path, f"/{path}", every, WINDOWS, check)
 
     return ask
+
+
+def require_closed(page: Page, day: str, end: int) -> None:
+    """Raises `Unavailable` for a page from before the day's last second was over, by the API's own clock: rows may
+    still have come. This machine's clock may be ahead."""
+    told = page.received.headers.get("Date", "")
+    try:
+        moment = parsedate_to_datetime(told)
+    except ValueError:
+        return  # it tells no time
+    if moment.timestamp() <= end:
+        raise Unavailable(
+            f"By the API's clock {day} has not closed: it is {moment:%Y-%m-%d %H:%M:%S} there and "
+            f"{page.asked_at:%Y-%m-%d %H:%M:%S} here (UTC). Set the clock of this machine, or ask again later."
+        )
 
 
 def keep(pages: PageFile, page: Page) -> None:

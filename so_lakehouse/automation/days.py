@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from so_lakehouse.api.budget import WINDOWS, Budget
-from so_lakehouse.api.days import days_since
+from so_lakehouse.api.days import DAYS_BACK, days_since
 from so_lakehouse.api.due import DayState, days_of
 from so_lakehouse.api.fetch import api_parameter
 from so_lakehouse.api.source import not_served
@@ -18,8 +18,6 @@ from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema_api import ENTITIES
 from so_lakehouse.settings import Settings
 
-# As many closed days are asked for by themselves: a laptop that slept for two weeks loses none.
-DAYS_BACK = 14
 # Of this step, so many runs are queued at most. The first look at many sites would queue thousands.
 MOST_RUNS = 30
 

@@ -195,6 +195,9 @@ class ObjectStore:
             "connection.timeout": f"{SPARK.request_seconds}s",
             "attempts.maximum": str(SPARK.most),
             "retry.limit": str(S3A_RETRIES),
+            # Of SlowDown alone it would have twenty, each wait twice the last: nobody would see the end of an upload.
+            "retry.throttle.limit": str(S3A_RETRIES),
+            "retry.throttle.interval": "500ms",
         }
         if self.access_key:
             provider = "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"

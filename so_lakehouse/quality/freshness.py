@@ -1,13 +1,15 @@
-"""Whether a site is current: the newest day that silver holds of it whole is not older than so many hours.
+"""Whether a site is current: the newest day that silver holds of it whole is not older than so many hours, and none
+before it is missing that nobody asks for.
 
 Declared and judged here, for the check in Dagster and for alerts alike. What silver holds, `api/current.py` tells.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from so_lakehouse.api.days import DAYS_BACK
 from so_lakehouse.lake.manifests import CheckOutcome
 from so_lakehouse.quality import CheckDeclaration
 
@@ -18,7 +20,7 @@ SITE_CURRENT = CheckDeclaration(
     "site_current",
     False,
     "Where days of the site are asked for: the newest one that silver holds whole ended not longer ago than "
-    "LAKEHOUSE_LATE_AFTER hours.",
+    "LAKEHOUSE_LATE_AFTER hours, and no earlier one is missing that is too old to be asked for by itself.",
 )
 
 
@@ -33,6 +35,12 @@ def outcome(standing: Standing, now: datetime, late_after: int) -> CheckOutcome:
         return _said(True, f"{site}: silver reaches to {told}; here it is never late.", standing)
     counted_from = max(filter(None, (whole_to, standing.asked_since)))
     if now - counted_from <= timedelta(hours=late_after):
+        if gap_from := gap(standing, now):
+            why = (
+                f"{site}: silver has days up to {told}, and {gap_from} is missing, so its tables are whole only to the "
+                f"day before. By themselves the newest {DAYS_BACK} days are asked for."
+            )
+            return _said(False, why, standing)
         return _said(True, f"{site}: silver reaches to {told}.", standing)
     hours = (now - counted_from) / timedelta(hours=1)
     why = (
@@ -40,6 +48,13 @@ def outcome(standing: Standing, now: datetime, late_after: int) -> CheckOutcome:
         f"{late_after} hours."
     )
     return _said(False, why, standing)
+
+
+def gap(standing: Standing, now: datetime) -> date | None:
+    """The first day that is missing since the dump and too old to be asked for by itself; None where there is none."""
+    if standing.without_gap_to is None or now - standing.without_gap_to <= timedelta(days=DAYS_BACK + 2):
+        return None
+    return (standing.without_gap_to + timedelta(days=1)).date()
 
 
 def _said(passed: bool, detail: str, standing: Standing) -> CheckOutcome:

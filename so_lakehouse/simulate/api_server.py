@@ -105,6 +105,12 @@ class ApiServer(ThreadingHTTPServer):
         """Status and body (JSON) of one question."""
         asked, now = f"{path}?{sorted(query.items())}", self.now()
         self._note(asked, now)
+        status, body = self._reply(path, query, key, fault, now)
+        if status == 200 and not fault.is_broken:
+            self._answered[asked] = now
+        return status, body
+
+    def _reply(self, path: str, query: dict[str, str], key: str, fault: Fault, now: float) -> tuple[int, bytes]:
         try:
             left, most = self._count(key, now)
             if fault.error_id:
@@ -116,8 +122,6 @@ class ApiServer(ThreadingHTTPServer):
             name = NAMES.get(refused.error_id, "error")
             error = {"error_id": refused.error_id, "error_name": name, "error_message": refused.message}
             return 400, json.dumps(error).encode()
-        if not fault.is_broken:
-            self._answered[asked] = now
         quota = {"quota_max": most, "quota_remaining": left}
         backoff = {"backoff": fault.backoff} if fault.backoff else {}
         self._last = json.dumps(content | quota | backoff).encode()
@@ -236,6 +240,10 @@ class ApiHandler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             self.connection.close()
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The header Date, by the server's clock."""
+        return super().date_time_string(self.server.now() if timestamp is None else timestamp)
 
     def log_message(self, format: str, *args: object) -> None:
         """Says nothing: `requests` holds what was asked."""

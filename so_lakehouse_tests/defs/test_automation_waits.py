@@ -26,6 +26,22 @@ def test_a_failed_check_of_bronze_stops_its_site_and_no_other(lakehouse):
     assert lakehouse.wave() == [(FOLLOWS, "beer"), ("marts",)]
 
 
+def test_a_failed_check_of_pages_stops_its_site_and_no_other(lakehouse, monkeypatch):
+    at_rest(lakehouse)
+    monkeypatch.setenv("LAKEHOUSE_NOW", "2026-01-02T06:00:00")
+    lakehouse.failing = {"beer"}
+    assert lakehouse.wave() == [
+        ("raw api+bronze api", "ai", "2026-01-01"),
+        ("raw api+bronze api", "beer", "2026-01-01"),
+        (FOLLOWS, "ai"),
+        ("marts",),
+    ]
+    assert lakehouse.look() == [], "not asked for again while it is the same"
+    lakehouse.failing = set()
+    lakehouse.read_pages("beer", "2026-01-01")  # as a mended reader would
+    assert lakehouse.wave() == [(FOLLOWS, "beer"), ("marts",)]
+
+
 def test_a_failed_check_of_silver_stops_its_site_and_no_other_and_is_told(lakehouse):
     lakehouse.silver_refuses = {"beer"}
     asked = lakehouse.wave()

@@ -120,9 +120,16 @@ def test_looking_makes_no_budget_and_a_quota_that_nobody_told_is_not_used_up(tea
     team.look()
     assert not team.settings.api_budget.exists()
     budget = Budget.of(team.settings, Clock())
-    assert budget.used_up() is None
+    assert budget.pause(WINDOWS) is None
     budget.admit("questions", "q", WINDOWS)
-    assert budget.used_up() is None
+    assert budget.pause(WINDOWS) is None
+
+
+def test_a_throttle_of_minutes_is_no_quota_that_is_gone(team):
+    Budget.of(team.settings, Clock()).hold_all(200)
+    team.look()
+    team.look(1)
+    assert team.receiver.messages == []
 
 
 def test_two_sites_are_two_messages_and_one_of_them_ends(team):

@@ -15,6 +15,7 @@ from threading import Barrier, Thread
 import pytest
 
 from so_lakehouse.api.budget import REASK, REQUESTS_PER_SECOND, SWEEP, WINDOWS, Budget, NotNow
+from so_lakehouse.api.client import THROTTLED_SECONDS
 from so_lakehouse.api.reply import Reply
 from so_lakehouse.clock import Clock
 from so_lakehouse.errors import Unavailable
@@ -79,6 +80,20 @@ def test_a_throttle_that_names_few_seconds_is_waited_out(api):
     assert timedelta(seconds=40) <= api.clock.now() - began < timedelta(seconds=110)
 
 
+def test_a_throttle_that_names_no_time_has_its_method_left_alone_by_every_run(api):
+    api.server.faults = [Fault(error_id=502, message="Violation of backoff parameter")]
+    began, other = api.clock.now(), api.client()
+    assert ask(api).items
+    assert api.clock.now() - began >= timedelta(seconds=THROTTLED_SECONDS)
+    assert len(api.server.requests) == 2
+    Budget.of(api.settings, api.clock).hold("questions", THROTTLED_SECONDS)
+    began = api.clock.now()
+    other.ask("answers", "/answers", {"site": "alcohol"}, WINDOWS)
+    assert api.clock.now() - began < timedelta(seconds=2), "other methods are not meant"
+    ask(api, other, page=1)
+    assert api.clock.now() - began >= timedelta(seconds=THROTTLED_SECONDS)
+
+
 def test_a_throttle_that_names_hours_stops_every_run_until_then(api):
     text = "too many requests from this IP, more requests available in 67194 seconds"
     api.server.faults = [Fault(error_id=502, message=text)]
@@ -87,12 +102,13 @@ def test_a_throttle_that_names_hours_stops_every_run_until_then(api):
     until = api.clock.now() + timedelta(seconds=67194)
     assert stopped.value.until == until
     budget = Budget.of(api.settings, api.clock)
-    for known in (budget.pause(WINDOWS), budget.used_up()):  # who starts runs, and who tells people
-        assert "is not to be asked" in str(known)
-        assert known.until == until + timedelta(seconds=2)
-    with pytest.raises(NotNow):
-        ask(api)
-    assert len(api.server.requests) == 1, "the second run asks nothing"
+    known = budget.pause(WINDOWS)  # for who starts runs, and who tells people
+    assert "is not to be asked" in str(known)
+    assert known.until == until + timedelta(seconds=2)
+    for changes in ({}, {"api_key": ""}, {"api_key": "another"}):  # the machine is meant, whatever its keys
+        with pytest.raises(NotNow):
+            ask(api, api.client(**changes))
+    assert len(api.server.requests) == 1, "the runs after it ask nothing"
     api.clock.sleep(67197)
     assert ask(api).items
 

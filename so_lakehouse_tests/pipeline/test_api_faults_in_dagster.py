@@ -17,6 +17,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from so_lakehouse.api import client
 from so_lakehouse.definitions import defs
 from so_lakehouse.runner import Runner
 from so_lakehouse.schema_api import ENTITIES
@@ -86,13 +87,13 @@ class Passing:
 PASSING = (
     Passing("gateway", 3, "answered HTTP 502"),
     Passing("throttle-seconds", 1, "more requests available in 9 seconds", waits=9),
-    Passing("throttle", 1, "Violation of backoff parameter"),
+    Passing("throttle", 1, "Violation of backoff parameter", waits=30),
     Passing("backoff", 0, waits=10),
     Passing("html", 1, "answered HTTP 200; the reply is not JSON: '<html>"),
     Passing("truncated", 1, "the packed reply ends after"),
     Passing("reset", 1, "cannot be reached"),
     Passing("drip", 0),
-    Passing("duplicate", 1, "brought last_activity_date", waits=60),
+    Passing("duplicate", 1, "brought the answer to another question once more", waits=60),
 )
 
 
@@ -109,6 +110,17 @@ def test_a_run_gets_over_what_passes_and_holds_what_it_would_have_held(days, cal
     assert case.waits <= (days.clock.now() - began).total_seconds() < 900
     assert_account_is_right(days)
     assert days.due() == [NEXT.isoformat()]
+
+
+def test_an_answer_that_drips_for_longer_than_any_takes_is_asked_for_again(days, calm, caplog, monkeypatch):
+    monkeypatch.setattr(client, "ANSWER_SECONDS", 4.0)  # on a busy machine, too
+    days.server.faults = [Fault()] * calm.before_page(3) + [Fault(drip=0.05)]
+    done = days.run()
+    assert (done.error, done.warnings, days.server.faults) == (None, (), [])
+    assert "took more than 4 seconds for one answer" in caplog.text
+    assert len(days.server.requests) == len(calm.requests) + 1
+    assert days.pages() == calm.pages
+    assert_account_is_right(days)
 
 
 def used_up_by_us(days: Days, calm: Calm) -> list[Fault]:

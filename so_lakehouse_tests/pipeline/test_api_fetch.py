@@ -65,6 +65,20 @@ def test_a_day_is_kept_as_it_was_received_with_its_request_and_without_the_key(a
         assert KEY.encode() not in (gzip.decompress(content) if file.path.endswith(".gz") else content), file.path
 
 
+def test_a_machine_whose_clock_is_ahead_makes_no_day_whole_before_the_api_has_closed_it(api, lake):
+    api.clock.moment = datetime.fromisoformat(f"{DAY}T00:02:00+00:00") + timedelta(days=1)
+    ahead = timedelta(minutes=3)
+    api.server.now = lambda: (api.clock.now() - ahead).timestamp()
+    told = "2026-01-05 has not closed: it is 2026-01-05 23:59:.. there and 2026-01-06 00:02:.. here"
+    with pytest.raises(Unavailable, match=told):
+        fetch(api, lake)
+    assert fetches_of(lake, "questions", DAY, "beer") == []
+    api.site.put("questions", [question(900, DAY_END)])
+    api.clock.sleep(120)
+    assert fetch(api, lake).missing == ""
+    assert 900 in ids(lake)
+
+
 def test_all_entities_of_a_day(api, lake):
     for entity in ("answers", "comments", "users"):
         assert fetch(api, lake, entity).missing == ""

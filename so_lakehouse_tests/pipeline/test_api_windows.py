@@ -105,6 +105,24 @@ def test_a_page_of_another_method_is_no_answer_although_its_dates_lie_in_the_win
     assert set(ids(steps(api, client))) == expected
 
 
+def test_an_empty_page_that_comes_once_more_covers_no_day(api):
+    """It brings no rows by which to tell that it answers another question."""
+    expected, client = fill(api, 50), api.client()
+    client.ask("comments", "/comments", {"site": "alcohol"}, WINDOWS)
+    api.server.faults = [Fault(repeated=True)] * 2
+    began = api.clock.now()
+    assert set(ids(steps(api, client))) == expected
+    assert (api.clock.now() - began).total_seconds() >= 120, "the same question is answered from a cache for a minute"
+    assert api.server.violations == []
+
+
+def test_two_pages_that_are_both_empty_are_two_answers(api):
+    client = api.client()
+    for method in ("comments", "answers", "questions"):
+        assert client.ask(method, f"/{method}", {"site": "alcohol"}, WINDOWS).items == []
+    assert api.clock.waits == [] or max(api.clock.waits) < 1
+
+
 def test_has_more_that_never_ends_is_given_up(api):
     fill(api, 3)
     api.server.faults = [Fault(says_more=True)] * 1000

@@ -123,10 +123,8 @@ def test_a_store_that_asks_to_slow_down_is_heard_by_every_client(proxy: StorePro
 def test_a_store_that_is_busy_for_good_ends_the_run_in_words_and_a_rerun_goes_on(
     proxy: StoreProxy, lake: Lake, writer: Writer
 ) -> None:
-    with_september(writer, lake, "overrun")
-    writer.tell("overrun", tables=["posts"])
-    writer.hear("compared")  # next they are merged
-    proxy.refuse(1_000_000)
+    with merging(proxy, writer, lake, "overrun"):
+        proxy.refuse(1_000_000)
     said = writer.hear("failed")["error"]
     proxy.refuse(0)
     assert said.startswith(f"Unavailable: The object store at {proxy.address} does not do what was asked in")

@@ -7,6 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from so_lakehouse.api.current import of_site, standings
+from so_lakehouse.api.days import require_same_start
+from so_lakehouse.lake import gates
+from so_lakehouse.lake.gates import TableGate
+from so_lakehouse.schema_api import ENTITIES
 from so_lakehouse.settings import Settings
 from so_lakehouse_tests.days_in_silver import fetch, take_in, take_in_dump
 
@@ -73,6 +77,23 @@ def test_a_dump_counts_where_it_reaches_further(lake, settings, cut, reaches_to)
     take_in_dump(lake, settings, "beer", cut)
     end_of_cut = datetime.fromisoformat(f"{cut}T23:59:59.999999+00:00")
     assert of_site(lake, "beer").whole_to == (end_of_cut if reaches_to == "dump" else midnight_after(FIFTH))
+
+
+@pytest.mark.parametrize(
+    ("complete_to", "can_be_asked"), [("2026-01-02", True), ("2025-12-31", True), ("2025-12-30", False)]
+)
+def test_days_are_missing_from_where_tables_are_whole_to_where_such_days_may_be_asked_for(
+    lake, settings, complete_to, can_be_asked
+):
+    require_same_start(lake, settings)
+    fetch(lake, "beer", FIFTH)
+    take_in(lake, settings, "beer", FIFTH)
+    assert of_site(lake, "beer").without_gap_to is None, "no dump has come"
+    whole = datetime.fromisoformat(f"{complete_to}T23:59:59.999999+00:00")
+    tables = {entity.table for entity in ENTITIES.values()}
+    gates.save(lake, "beer", {table: TableGate(1, "1", (), complete_to=whole) for table in tables})
+    gates.save(lake, "beer", {"users": TableGate(1, "1", (), complete_to=whole.replace(day=31, month=12, year=2026))})
+    assert of_site(lake, "beer").without_gap_to == (whole if can_be_asked else None)
 
 
 def test_a_site_that_has_dumps_alone_is_not_asked_for(lake, settings):

@@ -59,6 +59,19 @@ def test_a_site_that_never_came_to_silver_is_late_too():
     assert "reaches to nowhere" in said.detail
 
 
+@pytest.mark.parametrize(("days", "passed"), [(0, True), (14, True), (16, False), (90, False)])
+def test_a_day_that_is_missing_and_too_old_to_be_asked_for_by_itself_is_told(days, passed):
+    """A younger one comes with the next look."""
+    site = replace(BEER, without_gap_to=END - timedelta(days=days, microseconds=1))
+    said = outcome(site, END + timedelta(hours=3), 26)
+    assert said.passed is passed
+    if not passed:
+        missing = (END - timedelta(days=days)).date().isoformat()
+        assert f"{missing} is missing" in said.detail
+        (incident,) = late_sites([site], END + timedelta(hours=3), Settings(api_start="2025-01-01"))
+        assert incident.next_step == f"so-lakehouse run --site beer --days-since {missing}"
+
+
 def test_who_is_late_is_told_with_reason_and_the_command_that_asks_for_what_is_missing():
     others = [Standing("ai", END + timedelta(days=1), END), replace(BEER, site="dba", asked_since=None)]
     (incident,) = late_sites([BEER, *others], LIMIT + SECOND, Settings())
