@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from so_lakehouse.errors import BadInput
-from so_lakehouse.simulate.archive import LZMA2_PER_TABLE, SOLID_BZIP2
+from so_lakehouse.simulate.archive import LZMA2_PER_TABLE, SOLID_BZIP2, Packing
 from so_lakehouse.simulate.dumps import (
     DEMO_PEOPLE,
     DEMO_QUARTERS,
@@ -20,6 +20,7 @@ from so_lakehouse.simulate.dumps import (
     write_mirror,
 )
 from so_lakehouse.simulate.large import write_large_mirror
+from so_lakehouse.simulate.quirks import Quirks, changed, quirks_at
 from so_lakehouse.simulate.served import SimulationServer, from_now_on, morning_after
 from so_lakehouse.simulate.simulation import FILE, Simulation
 
@@ -35,21 +36,40 @@ def main(arguments: argparse.Namespace) -> int:
 def write_dumps(arguments: argparse.Namespace) -> int:
     """Writes the mirror and prints what it holds. A folder that has dumps keeps its communities unless told
     otherwise."""
-    out, packing, quarters = arguments.out, PACKINGS[arguments.packing], arguments.quarters or DEMO_QUARTERS
+    out, packing, quarters = arguments.out, packing_of(arguments), arguments.quarters or DEMO_QUARTERS
     known = Simulation.load(out) if (out / FILE).exists() else DEMO
     sites = arguments.sites or known.sites
     seed = known.seed if arguments.seed is None else arguments.seed
     if arguments.large is None:
         people = known.people if arguments.users is None else arguments.users
-        truth = write_mirror(out, sites, quarters, seed=seed, people=people, launch=known.launch, packing=packing)
+        truth = write_mirror(
+            out,
+            sites,
+            quarters,
+            seed=seed,
+            people=people,
+            launch=known.launch,
+            reissued=arguments.reissued or (),
+            packing=packing,
+            quirks={quarter: changed(quirks_at(cut_of(quarter)), arguments.quirk) for quarter in quarters},
+        )
     else:
         fast = replace(packing, level=1)
-        truth = write_large_mirror(out, arguments.large, quarters, site=sites[0], seed=seed, packing=fast)
+        quirks = changed(Quirks(), arguments.quirk)
+        truth = write_large_mirror(
+            out, arguments.large, quarters, site=sites[0], seed=seed, packing=fast, quirks=quirks
+        )
     for release, by_site in truth.items():
         for site, tables in by_site.items():
             counts = ", ".join(f"{name} {table['rows_in_file']:,}" for name, table in tables.items())
             print(f"{release} {site}: {counts}")
     return 0
+
+
+def packing_of(arguments: argparse.Namespace) -> Packing:
+    """As the publisher packed in the era of that method, or solid or not as it is said."""
+    packing = PACKINGS[arguments.packing]
+    return packing if arguments.solid is None else replace(packing, solid=arguments.solid)
 
 
 def serve(arguments: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from so_lakehouse.simulate.faults import FAULTS, NO_FAULT
+from so_lakehouse.simulate.quirks import CHOICES
 from so_lakehouse.simulate.topics import TOPICS
 
 DESCRIPTION = """
@@ -59,6 +60,22 @@ def add_to(command: argparse.ArgumentParser) -> None:
         "--large", type=int, metavar="POSTS", help="instead: the first site, streamed, with so many posts; not served"
     )
     dumps.add_argument("--packing", choices=("lzma2", "bzip2"), default="lzma2", help="as of which era; default: lzma2")
+    dumps.add_argument(
+        "--solid",
+        action=argparse.BooleanOptionalAction,
+        help="all tables in one stream, or one each; default: as the publisher did, bzip2 solid and lzma2 not",
+    )
+    dumps.add_argument(
+        "--quirk",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another spelling than the publisher's of that quarter, such as tag_notation=|| or encoding=utf-16-le; "
+        f"may be given again; names: {', '.join(CHOICES)}",
+    )
+    dumps.add_argument(
+        "--reissued", nargs="+", metavar="Q", help="quarters that are published twice, the second time without quirks"
+    )
 
     faults = [f"  {name:<18}{fault.meaning}" for name, fault in FAULTS.items()]
     serve = actions.add_parser(

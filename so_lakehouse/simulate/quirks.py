@@ -6,8 +6,13 @@ Exchange 398279, 412018).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date
+from typing import Any
+
+from so_lakehouse.errors import BadInput
+from so_lakehouse.schema import TABLES
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,41 @@ def quirks_at(cut: date) -> Quirks:
     for start, changes in HISTORY:
         if cut >= start:
             quirks = replace(quirks, **changes)  # type: ignore[arg-type]
+    return quirks
+
+
+# What each quirk can be, as words; a value may be spelled with \\r, \\n and \\t.
+CHOICES: dict[str, Sequence[str]] = {
+    "encoding": ("utf-8", "utf-16-le"),
+    "byte_order_mark": ("yes", "no"),
+    "line_end": ("\r\n", "\n"),
+    "indent": ("  ", "", "\t"),
+    "tag_notation": ("<>", "||"),
+    "licence_comment": ("yes", "no"),
+    "posts_by_id": ("yes", "no"),
+    "guid_upper_case": ("yes", "no"),
+    "fabricated_posts": ("yes", "no"),
+    "omitted_columns": tuple(sorted({column for table in TABLES.values() for column in table.column_names} - {"Id"})),
+}
+
+
+def changed(quirks: Quirks, said: Iterable[str]) -> Quirks:
+    """These quirks with others, each said as NAME=VALUE; columns to omit are separated by commas.
+
+    Raises `BadInput` for a name that is none and a value that it cannot have, with what it can.
+    """
+    for assignment in said:
+        name, given, text = assignment.partition("=")
+        if name not in CHOICES or not given:
+            raise BadInput(f"{assignment!r} is no quirk; write one of {', '.join(f'{name}=…' for name in CHOICES)}.")
+        value = text.replace("\\r", "\r").replace("\\n", "\n").replace("\\t", "\t")
+        parts = [part for part in value.split(",") if part] if name == "omitted_columns" else [value]
+        if wrong := [part for part in parts if part not in CHOICES[name]]:
+            possible = ", ".join(repr(choice)[1:-1] or "nothing" for choice in CHOICES[name])
+            raise BadInput(f"{name} cannot be {wrong[0]!r}; choose from: {possible}.")
+        found: Any = frozenset(parts) if name == "omitted_columns" else value
+        changes: dict[str, Any] = {name: value == "yes" if CHOICES[name] == ("yes", "no") else found}
+        quirks = replace(quirks, **changes)
     return quirks
 
 

@@ -31,7 +31,10 @@ SITE, PEOPLE = "simulated-databases", 80
 QUARTERS = ("2024-01-01", "2024-07-01", "2025-04-01", "2025-10-01")
 
 
-@pytest.mark.parametrize("packing", [LZMA2_PER_TABLE, SOLID_BZIP2], ids=lambda packing: packing.note)
+PACKINGS = (LZMA2_PER_TABLE, SOLID_BZIP2, Packing(solid=True), Packing("BZip2"))
+
+
+@pytest.mark.parametrize("packing", PACKINGS, ids=lambda packing: packing.note)
 def test_every_value_of_every_era_reaches_bronze(
     tmp_path: Path, settings: Settings, lake: Lake, packing: Packing
 ) -> None:

@@ -294,6 +294,43 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(mirror: Mirror, t
     assert digests(tmp_path) == digests(mirror.folder)
 
 
+def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`so-lakehouse simulate dumps` of one small site and quarter."""
+    given = ["--sites", SITES[0], "--quarters", QUARTERS[0], "--users", "60", *arguments]
+    start = [sys.executable, "-m", "so_lakehouse", "simulate", "dumps", "--out", str(folder)]
+    return subprocess.run([*start, *given], capture_output=True, text=True, check=False)
+
+
+def test_packing_spelling_and_a_reissue_are_options_of_the_command(tmp_path: Path) -> None:
+    options = ["--packing", "bzip2", "--no-solid", "--reissued", QUARTERS[0], "--quirk", "encoding=utf-16-le"]
+    more = ["--quirk", "line_end=\\n", "--quirk", "tag_notation=||", "--quirk", "omitted_columns=Score,Title"]
+    done = command(tmp_path, *options, *more)
+    assert done.returncode == 0, done.stderr
+    first, second = (archive_of(tmp_path, release, SITES[0]) for release in (RELEASES[0], f"{RELEASES[0]}_rev2"))
+    assert re.search(r"Method = BZip2\nSolid = -\nBlocks = 9\n", listing(first))
+    posts = unpacked(first, "Posts.xml").decode("utf-16")
+    assert re.search(r'Tags="\|[^|]', posts)
+    assert "\r" not in posts
+    assert not re.search(' (Score|Title)="', posts)
+    assert re.search(' Score="', unpacked(second, "Posts.xml").decode("utf-8-sig"))
+
+
+@pytest.mark.parametrize(
+    ("quirk", "told"),
+    [
+        ("colour=red", "'colour=red' is no quirk; write one of encoding=…, byte_order_mark=…"),
+        ("encoding", "'encoding' is no quirk"),
+        ("encoding=latin-1", "encoding cannot be 'latin-1'; choose from: utf-8, utf-16-le."),
+        ("posts_by_id=maybe", "posts_by_id cannot be 'maybe'; choose from: yes, no."),
+        ("omitted_columns=Id", "omitted_columns cannot be 'Id'"),
+    ],
+)
+def test_a_quirk_that_is_none_is_refused_with_what_there_is(tmp_path: Path, quirk: str, told: str) -> None:
+    done = command(tmp_path, "--quirk", quirk)
+    assert (done.returncode, told in done.stderr) == (1, True), done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_another_seed_gives_another_community(mirror: Mirror, tmp_path: Path) -> None:
     write_mirror(tmp_path, SITES[:1], QUARTERS[:1], people=PEOPLE, seed=2)
     archive = archive_of(tmp_path, RELEASES[0], SITES[0])
