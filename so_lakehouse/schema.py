@@ -89,9 +89,11 @@ POSTS = Table(
         Column("Score", Type.INTEGER, "Up votes minus down votes at the cut.", counter=True),
         Column("ViewCount", Type.INTEGER, "Views of the question at the cut; answers carry none or 0.", counter=True),
         Column("Body", Type.TEXT, "The text as HTML; untrusted."),
-        Column("OwnerUserId", Type.BIGINT, "Author; absent when the account was deleted.", references="users"),
+        Column(
+            "OwnerUserId", Type.BIGINT, "Author; absent when the account was deleted.", references="users", counter=True
+        ),
         Column("OwnerDisplayName", Type.TEXT, "Author's name where the account was deleted.", personal=True),
-        Column("LastEditorUserId", Type.BIGINT, "Who edited last.", references="users"),
+        Column("LastEditorUserId", Type.BIGINT, "Who edited last.", references="users", counter=True),
         Column("LastEditorDisplayName", Type.TEXT, "Last editor's name where that account was deleted.", personal=True),
         Column("LastEditDate", Type.TIMESTAMP, "When the text was last edited, UTC."),
         Column("LastActivityDate", Type.TIMESTAMP, "When the thread was last active, UTC; votes do not count."),
@@ -100,7 +102,7 @@ POSTS = Table(
         Column("AnswerCount", Type.INTEGER, "Answers at the cut; questions only.", counter=True),
         Column("CommentCount", Type.INTEGER, "Comments at the cut.", counter=True),
         Column("FavoriteCount", Type.INTEGER, "Bookmarks; the publisher stopped filling it in 2022-10.", counter=True),
-        Column("ClosedDate", Type.TIMESTAMP, "When the question was closed, UTC.", counter=True),  # no activity
+        Column("ClosedDate", Type.TIMESTAMP, "When the question was closed, UTC.", counter=True),
         Column("CommunityOwnedDate", Type.TIMESTAMP, "When the post became community wiki, UTC."),
         _LICENSE,
     ),
@@ -139,10 +141,10 @@ COMMENTS = Table(
         _id("Identifier of the comment, unique in its site."),
         Column("PostId", Type.BIGINT, "Post that is commented on.", nullable=False, references="posts"),
         Column("Score", Type.INTEGER, "Up votes at the cut.", counter=True),
-        Column("Text", Type.TEXT, "The comment, light Markdown; untrusted."),
+        Column("Text", Type.TEXT, "The comment, light Markdown; untrusted.", counter=True),
         Column("CreationDate", Type.TIMESTAMP, "When it was written, UTC.", nullable=False),
         Column("UserDisplayName", Type.TEXT, "Author's name where the account was deleted.", personal=True),
-        Column("UserId", Type.BIGINT, "Author; absent when the account was deleted.", references="users"),
+        Column("UserId", Type.BIGINT, "Author; absent when the account was deleted.", references="users", counter=True),
         _LICENSE,
     ),
 )

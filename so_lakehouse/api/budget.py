@@ -39,6 +39,7 @@ _TABLES = (
     "not_before (account text, method text, since real, until real, primary key (account, method))",
     "last_asked (address text primary key, at real)",
     "asked (account text, question text, at real, primary key (account, question))",
+    "answer (account text primary key, question text, digest text)",
     "filter (account text, fields text, name text, primary key (account, fields))",
 )
 EVERY_METHOD = "*"
@@ -113,12 +114,18 @@ class Budget:
             if reply.backoff:
                 self._hold(db, method, now, reply.backoff + BACKOFF_MARGIN)
 
-    def answered(self, question: str) -> None:
-        """This question has its answer; asking it again waits a minute."""
-        now = self.clock.now().timestamp()
+    def answered(self, question: str, answer: str) -> bool:
+        """This question has its answer; asking it again waits a minute. False where the newest answer to another
+        question, of whichever run, was the same."""
+        now, digest = self.clock.now().timestamp(), hashlib.sha256(answer.encode()).hexdigest()
         with self._open() as db:
             db.execute("insert or replace into asked values (?, ?, ?)", (self.account, question, now))
             db.execute("delete from asked where at < ? or at > ?", (now - SAME_QUESTION_SECONDS, now + 1))
+            newest = "select count(*) from answer where account = ? and digest = ? and question != ?"
+            if _one(db, newest, (self.account, digest, question)):
+                return False
+            db.execute("insert or replace into answer values (?, ?, ?)", (self.account, question, digest))
+        return True
 
     def hold(self, method: str, seconds: float) -> None:
         """Nothing is asked of this method for so long."""

@@ -60,7 +60,6 @@ class Client:
         patience = patience or Patience(deadline=QUESTION_SECONDS, sleep=clock.sleep, monotonic=clock.monotonic)
         self.address, self.clock, self.patience = settings.api, clock, patience
         self.budget = Budget.of(settings, clock)
-        self._newest_answer = ("", "")  # the body that came last, and to which question
         self._transport = Transport(
             settings.api,
             settings.api_key,
@@ -94,23 +93,16 @@ class Client:
             self.budget.settle(method, reply)
             if reply.error_id:
                 self._refuse(method, path, reply)
-            if reply.quota_remaining is not None:
-                self._require_own_answer(path, question, text)
             page = Page(path, plain, asked_at, received, text, reply)
             check(page)
-            self.budget.answered(question)
+            # Each reply tells what is left of the quota, so no two are the same, though both be empty.
+            tells_apart = reply.quota_remaining is not None
+            if not self.budget.answered(question, text if tells_apart else question):
+                told = f"{self.address}{path} brought the answer to another question once more."
+                raise Transient(told, SAME_QUESTION_SECONDS)
             return page
 
         return self.patience.until_answered(once)
-
-    def _require_own_answer(self, path: str, question: str, text: str) -> None:
-        """Raises `Transient` for the body that answered another question before. Each reply tells what is left of the
-        quota, so no two are the same, though both be empty."""
-        body, answered = self._newest_answer
-        if text == body and question != answered:
-            told = f"{self.address}{path} brought the answer to another question once more."
-            raise Transient(told, SAME_QUESTION_SECONDS)
-        self._newest_answer = (text, question)
 
     def _refuse(self, method: str, path: str, reply: Reply) -> None:
         """Raises what the error means."""

@@ -32,7 +32,7 @@ from so_lakehouse.simulate.served import KEY, SimulationServer
 from so_lakehouse.simulate.simulation import Simulation
 from so_lakehouse.simulate.snapshot import Row, rows_at
 from so_lakehouse_tests.pipeline.api_world import StillClock
-from so_lakehouse_tests.pipeline.simulated_evidence import A_DAY, UNTRACED, counters, differences
+from so_lakehouse_tests.pipeline.simulated_evidence import A_DAY, counters, differences
 
 SITE = "simulated-brewing"
 SIMULATION = Simulation((SITE,), seed=1, people=4000, launch=date(2025, 11, 15), cut=date(2025, 12, 31))
@@ -139,7 +139,7 @@ def assert_tells(days: Days, *asked: date) -> None:
         if entity.name != "users":  # of those, dumps do not tell who changed a profile
             assert found.keys() <= expected.keys() | active(entity, min(asked), *asked).keys(), entity.name
         true = {row["Id"]: row for row in truth(last)[entity.table]}
-        names = set(entity.columns) - (counters(entity.table) | UNTRACED if len(asked) > 1 else set())
+        names = set(entity.columns) - (counters(entity.table) if len(asked) > 1 else set())
         wrong: dict[str, Any] = {}
         for key in found.keys() & (true.keys() if len(asked) == 1 else expected.keys()):
             wrong |= differences(entity.table, found[key], true[key], names)

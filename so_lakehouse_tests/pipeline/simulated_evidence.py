@@ -40,8 +40,6 @@ A_DAY = timedelta(days=1)
 # What a client gets over by itself or tomorrow. (Not: a wrong key, pages without end, a site that runs ahead of its
 # clock; slow drips are only slow.)
 PASSING = ("gateway", "throttle-seconds", "throttle", "backoff", "html", "truncated", "reset", "duplicate", "no-quota")
-# An author whose account goes leaves no activity: a day's window cannot tell of it.
-UNTRACED = {"OwnerUserId", "LastEditorUserId", "UserId"}
 
 State = dict[str, dict[int, Row]]  # table → Id → row
 

@@ -234,7 +234,7 @@ def test_runs_that_make_the_file_at_once_wait_for_each_other(settings):
     def first_run(place: Path) -> None:
         budget = Budget.of(replace(settings, home=place), Clock())
         begin.wait()
-        budget.answered("a question")
+        budget.answered("a question", "its answer")
         ended.append(place)
 
     for number in range(60):

@@ -93,7 +93,7 @@ PASSING = (
     Passing("truncated", 1, "the packed reply ends after"),
     Passing("reset", 1, "cannot be reached"),
     Passing("drip", 0),
-    Passing("duplicate", 1, "brought the answer to another question once more", waits=60),
+    Passing("duplicate", 1, "brought last_activity_date", waits=60),
 )
 
 
