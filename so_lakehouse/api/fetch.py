@@ -28,6 +28,9 @@ from so_lakehouse.progress import Progress, silent
 from so_lakehouse.schema_api import ENTITIES
 from so_lakehouse.settings import Settings
 
+# Pages that are held before they are kept: so much is asked for again after a kill.
+PAGES_AT_ONCE = 50
+
 
 @dataclass(frozen=True)
 class FetchedDay:
@@ -83,8 +86,15 @@ def fetch_day(
     parameter = api_parameter(site)
     begin, end = days.bounds(day)
     known = fetches_of(lake, entity, day, site)
-    pages, covered, stopped = PageFile(), [], ""
+    pages, covered, stopped = PageFile(), list[Covered](), ""
+    new: list[FetchManifest] = []
     trouble: LakehouseError | None = None
+
+    def save(note: str = "") -> None:
+        failpoints.reach("api.before_pages")
+        where = (settings.api, site, day, entity, WINDOW)
+        new.append(pages.save(lake, *where, covered=tuple(covered), note=note))
+
     for order in METHODS[entity].walks:
         since = begin if again else first_missing(known, order.sort, begin, end)
         if since is None or stopped or trouble:
@@ -96,22 +106,23 @@ def fetch_day(
                 require_closed(step.page, day, end)
                 keep(pages, step.page)
                 reached = step.covered_to
-                progress(f"{site} {day} {entity}: {pages.items:,} rows", reached - begin, end + 1 - begin)
+                rows = pages.items + sum(fetch.items for fetch in new)
+                progress(f"{site} {day} {entity}: {rows:,} rows", reached - begin, end + 1 - begin)
+                if pages.pages >= PAGES_AT_ONCE and reached > since:
+                    covered.append(Covered(order.sort, since, reached - 1))
+                    save()
+                    pages, covered, since = PageFile(), [], reached
         except NotNow as error:
             stopped = str(error)
         except LakehouseError as error:
             trouble = error
         if reached > since:
             covered.append(Covered(order.sort, since, reached - 1))
-    new: tuple[FetchManifest, ...] = ()
     if pages.pages:
-        failpoints.reach("api.before_pages")
-        note = stopped or (str(trouble) if trouble else "")
-        saved = pages.save(lake, settings.api, site, day, entity, WINDOW, covered=tuple(covered), note=note)
-        new = (saved,)
+        save(stopped or (str(trouble) if trouble else ""))
     if trouble:
         raise trouble
-    return FetchedDay((*known, *new), new, _missing([*known, *new], entity, begin, end, stopped))
+    return FetchedDay((*known, *new), tuple(new), _missing([*known, *new], entity, begin, end, stopped))
 
 
 def asking(client: Client, path: str, site: str, filter_name: str) -> Ask:

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from so_lakehouse.api import fetch as fetching
+from so_lakehouse.api import windows
 from so_lakehouse.api.days import newest_closed
 from so_lakehouse.api.fetch import fetch_day
 from so_lakehouse.clock import Clock
@@ -124,6 +126,29 @@ def test_what_came_before_the_api_broke_down_is_kept_and_not_asked_for_again(api
     assert fetch(api, lake).missing == ""
     assert set(ids(lake)) == set(range(1, 251))
     assert len(ids(lake)) - 250 <= 3, "overlapping seconds only"
+
+
+def test_a_fetch_that_is_killed_keeps_what_came_before(api, lake, monkeypatch):
+    monkeypatch.setattr(windows, "PAGE_ROWS", 10)
+    monkeypatch.setattr(fetching, "PAGES_AT_ONCE", 4)
+    client, left = api.client(), iter(range(11))
+    answered = client.ask
+
+    def ask(*question):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return answered(*question)
+
+    monkeypatch.setattr(client, "ask", ask)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(api, lake, client=client)
+    assert [one.pages for one in fetches_of(lake, "questions", DAY, "beer")] == [4, 4]
+    before = len(api.server.requests)
+    assert fetch(api, lake).missing == ""
+    assert set(ids(lake)) == set(range(1, 251))
+    every = [tuple(sorted(asked.items())) for asked in api.asked("questions")]
+    assert len(every) - len(set(every)) == 11 - 1 - 8, "a filter was asked for, too; the last two pages come again"
+    assert before + 20 <= len(api.server.requests) <= before + 24
 
 
 THROTTLED = "too many requests from this IP, more requests available in 9 seconds"
