@@ -47,7 +47,7 @@ from so_lakehouse_tests.pipeline.simulated_evidence import (
 SITE = "simulated-brewing"
 PEOPLE, LAUNCH = 600, date(2025, 4, 1)
 QUARTERS = ("2025-10-01", "2026-01-01")
-SEEDS = range(1, 1 + int(os.environ.get("SIMULATION_SEEDS", "2")))
+SEEDS = range(1, 1 + int(os.environ.get("SIMULATION_SEEDS", "1")))
 
 
 class Crash(BaseException):
