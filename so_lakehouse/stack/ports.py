@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ import psutil
 from so_lakehouse.errors import Unavailable
 
 LOCAL = "127.0.0.1"
+# A process that was killed has its port until the last of its threads has ended, and then nobody is to be named.
+DYING_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -24,10 +27,14 @@ class Port:
 def require_free(ports: Iterable[Port]) -> None:
     """Raises `Unavailable` where somebody listens on one of the ports; it names port, holder and setting."""
     for port in ports:
-        if not _is_free(port.number):
-            raise Unavailable(
-                f"Port {port.number} is taken{_holder(port.number)}. End that, or set {port.variable} to another port."
-            )
+        until = time.monotonic() + DYING_SECONDS
+        while not _is_free(port.number):
+            holder = _holder(port.number)
+            if holder or time.monotonic() > until:
+                raise Unavailable(
+                    f"Port {port.number} is taken{holder}. End that, or set {port.variable} to another port."
+                )
+            time.sleep(0.05)
 
 
 def answers(port: int, host: str = LOCAL) -> bool:

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from so_lakehouse.errors import Unavailable
-from so_lakehouse.stack.ports import Port, answers
+from so_lakehouse.stack.ports import Port, answers, require_free
 from so_lakehouse.stack.process import Service, Supervised
 
 
@@ -135,6 +135,21 @@ def test_a_service_that_was_killed_is_started_again(web: Service, tmp_path: Path
     second = supervised.process()
     assert second is not None
     assert second.pid != first.pid
+
+
+def test_a_port_that_nobody_is_seen_to_hold_is_waited_for() -> None:
+    """As that of a process that was killed, while one of its threads is still ending."""
+    with socket.socket() as dying:
+        dying.bind(("127.0.0.1", 0))  # without listening
+        port = Port(dying.getsockname()[1], "LAKEHOUSE_STACK_WEB_PORT")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("so_lakehouse.stack.ports.DYING_SECONDS", 0.1)
+            with pytest.raises(Unavailable, match=f"Port {port.number} is taken. End that"):
+                require_free([port])
+        end = threading.Timer(0.3, dying.close)
+        end.start()
+        require_free([port])
+        end.join()
 
 
 def test_a_service_that_hears_no_request_to_end_is_killed(web: Service, tmp_path: Path, monkeypatch) -> None:
