@@ -89,10 +89,11 @@ def late_sites(known: Sequence[Standing], now: datetime, settings: Settings) -> 
 
 
 def _catch_up(standing: Standing, now: datetime, settings: Settings) -> str:
-    whole_to, gap = standing.whole_to, freshness.gap(standing, now)
-    first = (whole_to + timedelta(microseconds=1)).date().isoformat() if whole_to else settings.api_start
-    first = gap.isoformat() if gap else first
-    return f"so-lakehouse run --site {standing.site} --days-since {max(first, settings.api_start)}"
+    missing_from = freshness.gap(standing, now)
+    if missing_from is None and standing.whole_to:
+        missing_from = (standing.whole_to + timedelta(microseconds=1)).date()
+    first = max(missing_from.isoformat() if missing_from else "", settings.api_start)
+    return f"so-lakehouse run --site {standing.site} --days-since {first}"
 
 
 def quota_gone(budget: Budget, settings: Settings) -> list[Incident]:

@@ -15,6 +15,9 @@ from so_lakehouse.lake.ledger import LedgerRow
 from so_lakehouse.lake.storage import Lake
 from so_lakehouse.schema_api import ENTITIES
 
+# The tables whose rows the API tells, too.
+TOLD_TABLES = frozenset(entity.table for entity in ENTITIES.values())
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -54,19 +57,19 @@ def _standing(lake: Lake, site: str, rows: Sequence[LedgerRow], asked: datetime 
 def _without_gap_to(lake: Lake, site: str) -> datetime | None:
     """Up to where rows of every table that the API tells are whole (`lake/complete.py`); None where the day after is
     none that may be asked for."""
-    known, tables = gates.load(lake, site), {entity.table for entity in ENTITIES.values()}
-    moments = [gate.complete_to for table, gate in known.items() if table in tables and gate.complete_to]
-    if len(moments) < len(tables):
+    known = gates.load(lake, site)
+    moments = [gate.complete_to for table, gate in known.items() if table in TOLD_TABLES and gate.complete_to]
+    if len(moments) < len(TOLD_TABLES):
         return None
-    return min(moments) if (min(moments) + timedelta(days=1)).date().isoformat() >= asked_from(lake) else None
+    whole_to = min(moments)
+    return whole_to if (whole_to + timedelta(days=1)).date().isoformat() >= asked_from(lake) else None
 
 
 def _dumped(rows: Sequence[LedgerRow]) -> datetime | None:
     """The cut up to which dumps tell every table that the API tells too; None where one is missing."""
-    tables = {entity.table for entity in ENTITIES.values()}
-    newest = [ledger.newest_dump(row for row in rows if row.table_name == table) for table in tables]
+    newest = [ledger.newest_dump(row for row in rows if row.table_name == table) for table in TOLD_TABLES]
     cuts = [dump.cut_at for dump in newest if dump is not None and dump.cut_at is not None]
-    return min(cuts) if len(cuts) == len(tables) else None
+    return min(cuts) if len(cuts) == len(TOLD_TABLES) else None
 
 
 def _newest_whole_day(lake: Lake, site: str, pages: Sequence[LedgerRow]) -> datetime | None:
